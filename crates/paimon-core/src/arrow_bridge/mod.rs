@@ -1,0 +1,5 @@
+//! Paimon types <-> Arrow.
+
+mod types;
+
+pub use types::{arrow_field, arrow_schema, arrow_type};

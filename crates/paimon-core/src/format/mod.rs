@@ -1,0 +1,43 @@
+//! Column files: Parquet, ORC and Avro data files to Arrow batches.
+//!
+//! The name of a file decides its reader, never the table's options.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use futures::stream::BoxStream;
+
+use crate::error::Result;
+use crate::io::InputFile;
+use crate::predicate::Predicate;
+use crate::read::FileSelection;
+use crate::spec::DataField;
+
+/// Name of the `Int64` column with 0-based physical row positions that [`FileReadRequest::with_position`] asks for.
+pub const POSITION_COLUMN: &str = "__position";
+
+/// Batches of one file.
+pub type BatchStream = BoxStream<'static, Result<RecordBatch>>;
+
+/// What to read of one file.
+#[derive(Clone)]
+pub struct FileReadRequest {
+    /// The file.
+    pub file: InputFile,
+    /// Wanted columns as typed in the file's own schema, found in the file by name (case-sensitive);
+    /// a column the file lacks reads as null. The batches have exactly these columns, in this order, with the types of
+    /// [`crate::arrow_bridge::arrow_type`]; after them [`POSITION_COLUMN`] when asked for.
+    pub fields: Vec<DataField>,
+    /// Rows wanted; `None` is all. Its length must equal the file's row count, else the file is damaged.
+    pub selection: Option<Arc<FileSelection>>,
+    /// Restricts the read to these physical rows; `None` is all.
+    pub row_range: Option<Range<u64>>,
+    /// A hint over the file's columns: rows that cannot match may be left out (row groups, pages), rows that may
+    /// match are all returned.
+    pub predicate: Option<Predicate>,
+    /// Rows per batch, at most.
+    pub batch_size: usize,
+    /// Appends the position column.
+    pub with_position: bool,
+}

@@ -1,0 +1,321 @@
+//! The only place that names `object_store`: locations, reads, listings and checked names.
+//!
+//! A location is a full path as text: `/abs/path`, `file:/abs/path`, `memory:/path` or `scheme://authority/path`.
+//! [`FileIo`] belongs to one store and refuses locations of another one.
+
+mod store;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+pub use store::{open_store, split_location};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Access to one store.
+#[derive(Clone, Debug)]
+pub struct FileIo {
+    store: Arc<dyn ObjectStore>,
+    /// `file://`, `memory://`, `s3://bucket`: everything before the path.
+    prefix: Arc<str>,
+}
+
+/// One entry of a folder listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Base name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Modification time, epoch milliseconds.
+    pub modified_ms: i64,
+}
+
+/// A file to read in ranges: a path within a store and its size.
+#[derive(Clone, Debug)]
+pub struct InputFile {
+    io: FileIo,
+    path: Path,
+    size: u64,
+}
+
+impl FileIo {
+    /// The store that `location` lives on.
+    ///
+    /// # Errors
+    /// `Unsupported` for an unknown scheme, `InvalidInput` for a malformed location.
+    pub fn for_location(location: &str) -> Result<Self> {
+        let (prefix, _) = split_location(location)?;
+        Ok(Self {
+            store: open_store(&prefix)?,
+            prefix: prefix.into(),
+        })
+    }
+
+    /// Uses a given store for all locations that start with `prefix` (such as `memory://`).
+    pub fn with_store(store: Arc<dyn ObjectStore>, prefix: impl Into<Arc<str>>) -> Self {
+        Self {
+            store,
+            prefix: prefix.into(),
+        }
+    }
+
+    /// The store, for readers that need it whole.
+    pub fn object_store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// `file://`, `memory://`, `s3://bucket`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Path of a location within the store.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the location is on another store or climbs with `..`.
+    pub fn path(&self, location: &str) -> Result<Path> {
+        let (prefix, path) = split_location(location)?;
+        if prefix != *self.prefix {
+            return Err(Error::invalid("location is on another store")
+                .with("path", location)
+                .with("store", &self.prefix));
+        }
+        Path::parse(path.trim_matches('/')).map_err(|e| {
+            Error::invalid("not a valid path: a plain path without `.` or `..` parts is expected")
+                .with("path", location)
+                .with_source(e)
+        })
+    }
+
+    /// The file at `location`, whose size is known.
+    pub fn input(&self, location: &str, size: u64) -> Result<InputFile> {
+        Ok(InputFile {
+            io: self.clone(),
+            path: self.path(location)?,
+            size,
+        })
+    }
+
+    /// Opens a file, asking the store for its size.
+    pub async fn open(&self, location: &str) -> Result<InputFile> {
+        let path = self.path(location)?;
+        let meta = self
+            .store
+            .head(&path)
+            .await
+            .map_err(|e| store_error(e, location))?;
+        Ok(InputFile {
+            io: self.clone(),
+            path,
+            size: meta.size,
+        })
+    }
+
+    /// Whole content, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// `Damaged` when the file is missing, `ResourceExhausted` when it is larger than `limit`.
+    pub async fn read(&self, location: &str, limit: u64) -> Result<Bytes> {
+        let path = self.path(location)?;
+        let result = self
+            .store
+            .get(&path)
+            .await
+            .map_err(|e| store_error(e, location))?;
+        if result.meta.size > limit {
+            return Err(Error::new(
+                ErrorKind::ResourceExhausted,
+                format!(
+                    "file has {} bytes, at most {limit} are accepted",
+                    result.meta.size
+                ),
+            )
+            .with("path", location));
+        }
+        result.bytes().await.map_err(|e| store_error(e, location))
+    }
+
+    /// Whole content, or `None` when there is no such file.
+    pub async fn read_optional(&self, location: &str, limit: u64) -> Result<Option<Bytes>> {
+        match self.read(location, limit).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if is_not_found(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Whether the file exists.
+    pub async fn exists(&self, location: &str) -> Result<bool> {
+        let path = self.path(location)?;
+        match self.store.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => Err(store_error(e, location)),
+        }
+    }
+
+    /// Files directly in a folder; empty when the folder does not exist. Order is not defined.
+    pub async fn list_files(&self, folder: &str) -> Result<Vec<FileStatus>> {
+        let path = self.path(folder)?;
+        let list = self
+            .store
+            .list_with_delimiter(Some(&path))
+            .await
+            .map_err(|e| store_error(e, folder))?;
+        Ok(list
+            .objects
+            .into_iter()
+            .filter_map(|o| {
+                Some(FileStatus {
+                    name: o.location.filename()?.to_string(),
+                    size: o.size,
+                    modified_ms: o.last_modified.timestamp_millis(),
+                })
+            })
+            .collect())
+    }
+
+    /// Names of the folders directly in a folder.
+    pub async fn list_folders(&self, folder: &str) -> Result<Vec<String>> {
+        let path = self.path(folder)?;
+        let list = self
+            .store
+            .list_with_delimiter(Some(&path))
+            .await
+            .map_err(|e| store_error(e, folder))?;
+        Ok(list
+            .common_prefixes
+            .iter()
+            .filter_map(|p| Some(p.filename()?.to_string()))
+            .collect())
+    }
+
+    /// Every file below a folder, as (path relative to the folder, status).
+    pub async fn list_recursive(&self, folder: &str) -> Result<Vec<(String, FileStatus)>> {
+        let path = self.path(folder)?;
+        let base = path.as_ref().to_string();
+        self.store
+            .list(Some(&path))
+            .map_err(|e| store_error(e, folder))
+            .try_filter_map(|o| {
+                let full = o.location.as_ref();
+                let relative = full
+                    .strip_prefix(&base)
+                    .map(|r| r.trim_start_matches('/').to_string());
+                let name = o.location.filename().map(str::to_string);
+                futures::future::ready(Ok(relative.zip(name).map(|(relative, name)| {
+                    (
+                        relative,
+                        FileStatus {
+                            name,
+                            size: o.size,
+                            modified_ms: o.last_modified.timestamp_millis(),
+                        },
+                    )
+                })))
+            })
+            .try_collect()
+            .await
+    }
+}
+
+impl InputFile {
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Full location, for messages.
+    pub fn location(&self) -> String {
+        format!("{}/{}", self.io.prefix, self.path)
+    }
+
+    /// Path within the store.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The store.
+    pub fn io(&self) -> &FileIo {
+        &self.io
+    }
+
+    /// One range; an error when it reaches past the end.
+    pub async fn read_range(&self, range: Range<u64>) -> Result<Bytes> {
+        let wanted = range.end.saturating_sub(range.start);
+        let bytes = self
+            .io
+            .store
+            .get_range(&self.path, range.clone())
+            .await
+            .map_err(|e| store_error(e, &self.location()))?;
+        self.check_length(wanted, bytes.len() as u64)?;
+        Ok(bytes)
+    }
+
+    /// Several ranges, coalesced by the store client.
+    pub async fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let parts = self
+            .io
+            .store
+            .get_ranges(&self.path, ranges)
+            .await
+            .map_err(|e| store_error(e, &self.location()))?;
+        for (range, bytes) in ranges.iter().zip(&parts) {
+            self.check_length(range.end - range.start, bytes.len() as u64)?;
+        }
+        Ok(parts)
+    }
+
+    fn check_length(&self, wanted: u64, got: u64) -> Result<()> {
+        if wanted == got {
+            return Ok(());
+        }
+        Err(Error::damaged(format!(
+            "file is too short: expected {wanted} bytes, found {got}"
+        ))
+        .with("path", self.location()))
+    }
+}
+
+/// Turns a store error into ours; a missing file is `Damaged` with a marker that [`is_not_found`] sees.
+pub(crate) fn store_error(error: object_store::Error, location: &str) -> Error {
+    match error {
+        object_store::Error::NotFound { .. } => {
+            Error::damaged("file not found").with("path", location)
+        }
+        other => Error::new(ErrorKind::Io, "store request failed")
+            .with("path", location)
+            .with_source(other),
+    }
+}
+
+/// Whether the error says that a file is missing.
+pub fn is_not_found(error: &Error) -> bool {
+    error.kind() == ErrorKind::Damaged && error.message() == "file not found"
+}
+
+/// Checks that a name taken from metadata is one plain path component.
+///
+/// # Errors
+/// `Damaged` when it is empty, `.`, `..`, or holds a slash, a backslash or a control character.
+pub fn checked_name(name: &str) -> Result<&str> {
+    let plain = !name.is_empty()
+        && name != "."
+        && name != ".."
+        && !name
+            .chars()
+            .any(|c| c == '/' || c == '\\' || c.is_control());
+    if plain {
+        return Ok(name);
+    }
+    Err(Error::damaged(format!(
+        "file name in metadata must be one plain path component, found {name:?}"
+    )))
+}

@@ -1,0 +1,5 @@
+//! Scan planning, splits and reads.
+
+mod selection;
+
+pub use selection::FileSelection;

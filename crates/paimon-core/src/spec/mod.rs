@@ -1,0 +1,25 @@
+//! Pure values of the format: types, schema, snapshot, manifest entry, data-file meta, binary row, hashes.
+//!
+//! No I/O, no async, no clock.
+
+mod binary_row;
+mod bucket;
+mod data_type;
+mod datum;
+mod hash;
+mod manifest;
+mod partition_path;
+mod schema;
+mod snapshot;
+mod stats;
+mod type_json;
+mod type_parser;
+
+pub use binary_row::*;
+
+pub use data_type::*;
+pub use datum::*;
+pub use hash::*;
+pub use manifest::*;
+
+pub use stats::*;
