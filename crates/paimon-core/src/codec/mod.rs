@@ -1,1 +1,5 @@
-//! To be filled by the module's own commit.
+//! Bytes <-> spec values.
+
+mod json;
+
+pub use json::parse_json;

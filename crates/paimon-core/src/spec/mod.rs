@@ -21,5 +21,8 @@ pub use data_type::*;
 pub use datum::*;
 pub use hash::*;
 pub use manifest::*;
+pub use schema::*;
+pub use snapshot::*;
 
 pub use stats::*;
+pub use type_parser::parse_data_type;
