@@ -6,6 +6,7 @@ mod binary_row;
 mod bucket;
 mod data_type;
 mod datum;
+mod datum_text;
 mod hash;
 mod manifest;
 mod partition_path;
@@ -16,10 +17,13 @@ mod type_json;
 mod type_parser;
 
 pub use binary_row::*;
+pub use bucket::*;
 
 pub use data_type::*;
 pub use datum::*;
+pub use datum_text::datum_to_text;
 pub use hash::*;
 pub use manifest::*;
+pub use partition_path::*;
 
 pub use stats::*;
