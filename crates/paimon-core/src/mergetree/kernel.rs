@@ -7,7 +7,7 @@
 const GALLOP_RATIO: usize = 8;
 
 /// Sets `dead[r][i]` for every key that a newer run holds too. `dead[r]` has the length of `runs[r]`.
-pub fn mark_superseded<K: Copy + Ord>(runs: &[&[K]], dead: &mut [Vec<u8>]) {
+pub fn mark_superseded<K: Copy + Ord>(runs: &[&[K]], dead: &mut [&mut [u8]]) {
     let Some((newest, older)) = runs.split_last() else {
         return;
     };
@@ -17,10 +17,9 @@ pub fn mark_superseded<K: Copy + Ord>(runs: &[&[K]], dead: &mut [Vec<u8>]) {
     for (r, keys) in older.iter().enumerate().rev() {
         let last = r == 0;
         if last {
-            mark(union, keys, &mut dead[r]);
+            mark(union, keys, dead[r]);
         } else {
-            let merged = mark_and_merge(union, keys, &mut dead[r]);
-            newer = merged;
+            newer = mark_and_merge(union, keys, dead[r]);
             union = &newer;
         }
     }
@@ -260,7 +259,8 @@ mod tests {
                 }
             }
             let mut dead: Vec<Vec<u8>> = runs.iter().map(|k| vec![0; k.len()]).collect();
-            mark_superseded(&slices, &mut dead);
+            let mut views: Vec<&mut [u8]> = dead.iter_mut().map(Vec::as_mut_slice).collect();
+            mark_superseded(&slices, &mut views);
             let expected: Vec<&Vec<(u32, u32)>> = model.values().filter(|m| m.len() > 1).collect();
             let found = find_collisions(&slices);
             assert_eq!(found.groups(), expected.len(), "seed {seed}");

@@ -24,7 +24,7 @@ pub(super) fn bucket_filter(
     if options.bucket == -1 {
         return None;
     }
-    let function = BucketFunction::from_option(options.get("bucket-function.type")).ok()?;
+    let function = BucketFunction::parse(options.get("bucket-function.type").unwrap_or("default")).ok()?;
     let keys = options.bucket_keys(schema);
     if keys.is_empty() {
         return None;

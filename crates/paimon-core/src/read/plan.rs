@@ -19,7 +19,7 @@ use crate::manifest::{
 use crate::options::MergeEngineKind;
 use crate::predicate::{Leaf, Predicate, may_match, project};
 use crate::spec::{
-    DataFileMeta, ManifestEntry, Snapshot, TableSchema, checked_partition_path,
+    DataFileMeta, ManifestEntry, Snapshot, TableSchema, partition_path,
 };
 use crate::table::{ScanTarget, Table};
 
@@ -347,11 +347,11 @@ pub(crate) fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> 
             .zip(&partition.values)
             .map(|(f, v)| (f.name.clone(), v.clone(), f.data_type.clone()))
             .collect();
-        let folders = checked_partition_path(
+        let folders = partition_path(
             &keys,
             &options.partition_default_name,
             options.partition_legacy_name,
-        )?;
+        );
         path = format!("{path}/{folders}");
     }
     Ok(match bucket {
