@@ -19,6 +19,14 @@ impl<'a> Cursor<'a> {
         Self { block, at: 0 }
     }
 
+    /// At a position that [`Cursor::position`] gave for the same block.
+    pub fn resume(block: &'a Bytes, at: usize) -> Self {
+        Self {
+            block,
+            at: at.min(block.len()),
+        }
+    }
+
     /// Bytes consumed so far.
     pub fn position(&self) -> usize {
         self.at
