@@ -79,7 +79,10 @@ fn data_32(positions: &RoaringTreemap) -> Result<Vec<u8>> {
 }
 
 fn data_64(positions: &RoaringTreemap) -> Result<Vec<u8>> {
-    let count = positions.bitmaps().map(|(key, _)| key.saturating_add(1)).max();
+    let count = positions
+        .bitmaps()
+        .map(|(key, _)| key.saturating_add(1))
+        .max();
     let count = count.unwrap_or(0);
     if count > BITMAPS_MAX {
         return Err(Error::invalid(format!(

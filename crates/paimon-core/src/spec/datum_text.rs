@@ -233,15 +233,18 @@ mod tests {
         assert_eq!(time_text(3_600_000, 3), "01:00:00.0");
         assert_eq!(time_text(120, 3), "00:00:00.12");
         assert_eq!(time_text(-1, 0), "23:59:59");
-        assert_eq!(
-            timestamp_text(-1, 999_000, 6),
-            "1969-12-31 23:59:59.999999"
-        );
+        assert_eq!(timestamp_text(-1, 999_000, 6), "1969-12-31 23:59:59.999999");
         assert_eq!(timestamp_text(0, 1, 3), "1970-01-01 00:00:00.000000001");
         assert_eq!(timestamp_text(0, 0, 0), "1970-01-01 00:00:00");
-        assert_eq!(local_date_time_text(1000, 1), "1970-01-01T00:00:01.000000001");
+        assert_eq!(
+            local_date_time_text(1000, 1),
+            "1970-01-01T00:00:01.000000001"
+        );
         assert_eq!(local_date_time_text(0, 1000), "1970-01-01T00:00:00.000001");
-        assert_eq!(local_date_time_text(253_402_300_800_000, 0), "+10000-01-01T00:00");
+        assert_eq!(
+            local_date_time_text(253_402_300_800_000, 0),
+            "+10000-01-01T00:00"
+        );
         assert_eq!(decimal_text(-5, 2), "-0.05");
         assert_eq!(decimal_text(5, 0), "5");
         // extremes must not overflow
