@@ -1,0 +1,1 @@
+//! Unit tests come with the length checks.
