@@ -93,6 +93,18 @@ impl Codec {
         Ok(())
     }
 
+    /// Most bytes that a stream inflates to, from its block headers.
+    pub(super) fn inflated_bound(&self, stream: &[u8]) -> u64 {
+        if self.kind == CompressionKind::None {
+            return stream.len() as u64;
+        }
+        let bound = |block: Block| match block.original {
+            true => block.bytes.len() as u64,
+            false => self.block_bytes as u64,
+        };
+        blocks(stream).flatten().map(bound).sum()
+    }
+
     /// Whether the headers alone show that the block cannot inflate beyond the block size.
     fn bounded_by_header(&self, block: &[u8]) -> bool {
         let limit = self.block_bytes as u64;
@@ -189,35 +201,66 @@ fn zstd_bound(mut data: &[u8]) -> Option<u64> {
         if *magic != ZSTD_MAGIC {
             return None;
         }
-        let (&descriptor, rest) = rest.split_first()?;
-        let single_segment = descriptor & 0x20 != 0;
-        let checksum = usize::from(descriptor & 0x04 != 0) * 4;
-        let size_bytes = match descriptor >> 6 {
-            0 => usize::from(single_segment),
-            1 => 2,
-            2 => 4,
-            _ => 8,
-        };
-        let dictionary_bytes = [0usize, 1, 2, 4][usize::from(descriptor & 3)];
-        let header = usize::from(!single_segment) + dictionary_bytes + size_bytes;
-        data = rest.get(header..)?;
-        loop {
-            let (header, rest) = data.split_first_chunk::<3>()?;
-            let header = u32::from_le_bytes([header[0], header[1], header[2], 0]);
-            let size = header >> 3;
-            let (stored, plain) = match (header >> 1) & 3 {
-                0 => (size, u64::from(size)),
-                1 => (1, u64::from(size)),
-                2 => (size, ZSTD_BLOCK_BYTES_MAX),
-                _ => return None,
-            };
-            bound += plain;
-            data = rest.get(usize::try_from(stored).ok()?..)?;
-            if header & 1 == 1 {
-                break;
-            }
-        }
-        data = data.get(checksum..)?;
+        data = rest;
+        bound += zstd_frame_bound(&mut data)?;
     }
     Some(bound)
+}
+
+/// Moves past one frame whose magic was taken.
+fn zstd_frame_bound(data: &mut &[u8]) -> Option<u64> {
+    let (&descriptor, rest) = data.split_first()?;
+    *data = rest;
+    let block_bytes_max = zstd_window(descriptor, data)?.min(ZSTD_BLOCK_BYTES_MAX);
+    let mut bound = 0u64;
+    loop {
+        let (header, rest) = data.split_first_chunk::<3>()?;
+        let header = u32::from_le_bytes([header[0], header[1], header[2], 0]);
+        let size = header >> 3;
+        let (stored, plain) = match (header >> 1) & 3 {
+            0 => (size, u64::from(size)),
+            1 => (1, u64::from(size)),
+            2 => (size, block_bytes_max),
+            _ => return None,
+        };
+        bound += plain;
+        *data = rest.get(usize::try_from(stored).ok()?..)?;
+        if header & 1 == 1 {
+            break;
+        }
+    }
+    let checksum = usize::from(descriptor & 0x04 != 0) * 4;
+    *data = data.get(checksum..)?;
+    Some(bound)
+}
+
+/// Bytes of the window, which no block inflates beyond; moves past the frame header.
+fn zstd_window(descriptor: u8, data: &mut &[u8]) -> Option<u64> {
+    let single_segment = descriptor & 0x20 != 0;
+    let mut window = 0u64;
+    if !single_segment {
+        let (&byte, rest) = data.split_first()?;
+        *data = rest;
+        let base = 1u64 << (10 + (byte >> 3));
+        window = base + base / 8 * u64::from(byte & 7);
+    }
+    let dictionary_bytes = [0usize, 1, 2, 4][usize::from(descriptor & 3)];
+    *data = data.get(dictionary_bytes..)?;
+    let size_bytes = match descriptor >> 6 {
+        0 => usize::from(single_segment),
+        1 => 2,
+        2 => 4,
+        _ => 8,
+    };
+    let (content, rest) = data.split_at_checked(size_bytes)?;
+    *data = rest;
+    if single_segment {
+        let content = content
+            .iter()
+            .rev()
+            .fold(0u64, |n, &b| n << 8 | u64::from(b));
+        // two bytes hold the size less 256
+        window = content + if size_bytes == 2 { 256 } else { 0 };
+    }
+    Some(window)
 }

@@ -50,9 +50,7 @@ impl Columns {
         if types.first().map(Type::kind) != Some(Kind::Struct) {
             return Err(Error::damaged("the root of an ORC file must be a struct"));
         }
-        let found = children_by_name(&mut types, 0, &wanted, 0)
-            .map_err(|e| e.with_default("column", "?"))?;
-        // the root must not lose its order: the decoder yields columns as the pruned root lists them
+        let found = children_by_name(&mut types, 0, &wanted, 0)?;
         Ok(Self {
             types,
             columns: found.into_iter().map(|c| c.map(Arc::new)).collect(),
@@ -110,16 +108,12 @@ fn resolve(
     wanted: &DataType,
     depth: usize,
 ) -> Result<Column> {
-    let index = to_usize(u64::from(id))?;
-    if index <= parent || index >= types.len() || depth > DEPTH_MAX {
-        return Err(Error::damaged(format!(
-            "ORC type {parent} at depth {depth} must have children between it and {}, found {id}",
-            types.len()
-        )));
-    }
+    let index = child_index(types, parent, id, depth)?;
     let number = types[index].kind.unwrap_or(0);
     let Ok(kind) = Kind::try_from(number) else {
-        return Err(Error::unsupported(format!("ORC type {number} is not known")));
+        return Err(Error::unsupported(format!(
+            "ORC type {number} is not known"
+        )));
     };
     if !matches(kind, &wanted.kind)? {
         return Err(Error::damaged(format!(
@@ -152,6 +146,51 @@ fn resolve(
     Ok(Column {
         id,
         kind,
+        decoded,
+        children,
+    })
+}
+
+/// Checks the number of a child: the tree is in pre-order, so no node can contain itself.
+fn child_index(types: &[Type], parent: usize, id: u32, depth: usize) -> Result<usize> {
+    let index = to_usize(u64::from(id))?;
+    if index <= parent || index >= types.len() || depth > DEPTH_MAX {
+        return Err(Error::damaged(format!(
+            "ORC type {parent} at depth {depth} must have children between it and {}, found {id}",
+            types.len()
+        )));
+    }
+    Ok(index)
+}
+
+/// A node as the file has it, cut down to the first field of every struct.
+fn any(types: &mut [Type], parent: usize, id: u32, depth: usize) -> Result<Column> {
+    let index = child_index(types, parent, id, depth)?;
+    let mut children = Vec::new();
+    let decoded = match types[index].kind() {
+        Kind::List => {
+            let [child] = subtypes(types, index)?;
+            children.push(any(types, index, child, depth + 1)?);
+            ArrowType::new_list(children[0].decoded.clone(), true)
+        }
+        Kind::Map => {
+            let [key, value] = subtypes(types, index)?;
+            children.push(any(types, index, key, depth + 1)?);
+            children.push(any(types, index, value, depth + 1)?);
+            map_type(&children[0], &children[1])
+        }
+        Kind::Struct => row(types, index, &[], depth, &mut children)?,
+        Kind::Decimal => {
+            let precision = u8::try_from(types[index].precision()).unwrap_or(u8::MAX);
+            let scale = u8::try_from(types[index].scale()).unwrap_or(u8::MAX);
+            decimal(&types[index], precision.min(38), scale)?
+        }
+        Kind::Union => return Err(Error::unsupported("ORC unions are not supported")),
+        leaf => decoded_leaf(leaf),
+    };
+    Ok(Column {
+        id,
+        kind: types[index].kind(),
         decoded,
         children,
     })
@@ -207,15 +246,17 @@ fn map(
     let [key_id, value_id] = subtypes(types, id)?;
     let key = resolve(types, id, key_id, key, depth + 1)?;
     let value = resolve(types, id, value_id, value, depth + 1)?;
+    let decoded = map_type(&key, &value);
+    children.extend([key, value]);
+    Ok(decoded)
+}
+
+fn map_type(key: &Column, value: &Column) -> ArrowType {
     let entries = ArrowType::Struct(Fields::from(vec![
         Field::new("keys", key.decoded.clone(), false),
         Field::new("values", value.decoded.clone(), true),
     ]));
-    children.extend([key, value]);
-    Ok(ArrowType::Map(
-        Arc::new(Field::new("entries", entries, false)),
-        false,
-    ))
+    ArrowType::Map(Arc::new(Field::new("entries", entries, false)), false)
 }
 
 fn row(
@@ -229,11 +270,25 @@ fn row(
         .iter()
         .map(|f| (f.name.as_str(), &f.data_type))
         .collect();
+    let first = types[id]
+        .subtypes
+        .first()
+        .copied()
+        .zip(types[id].field_names.first().cloned());
     let found = children_by_name(types, id, &wanted, depth + 1)?;
     if types[id].subtypes.is_empty() {
-        return Err(Error::unsupported(
-            "an ORC struct without any of the wanted nested fields is not supported",
-        ));
+        // without any child the decoder would not know how many rows there are
+        let Some((child, name)) = first else {
+            return Err(Error::unsupported(
+                "ORC structs without fields are not supported",
+            ));
+        };
+        let column = any(types, id, child, depth + 1)?;
+        let decoded = vec![Field::new(&name, column.decoded.clone(), true)];
+        types[id].subtypes.push(child);
+        types[id].field_names.push(name);
+        children.push(column);
+        return Ok(ArrowType::Struct(decoded.into()));
     }
     // in the order of the pruned struct, which is the order of first mention
     let mut decoded = Vec::new();

@@ -164,7 +164,7 @@ impl StripeReader {
         for stream in &data.streams {
             self.codec.check(stream)?;
         }
-        lengths::check(self, &data.footer, &data.streams, data.rows)?;
+        lengths::check(self, &data.footer, &data.streams)?;
         let image = self.image(data)?;
         let schema: SchemaRef = Arc::new(Schema::new(
             self.columns
