@@ -2,7 +2,7 @@
 //!
 //! The name of a file decides its reader, never the table's options.
 
-pub mod avro;
+pub mod orc;
 
 use std::ops::Range;
 use std::sync::Arc;
