@@ -1,1 +1,3 @@
-//! To be filled by the module's own commit.
+//! Merging the records of a primary-key table (`org.apache.paimon.mergetree`).
+
+pub mod function;
