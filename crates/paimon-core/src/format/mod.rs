@@ -2,6 +2,7 @@
 //!
 //! The name of a file decides its reader, never the table's options.
 
+pub mod avro;
 pub mod orc;
 
 use std::ops::Range;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::InputFile;
 use crate::predicate::Predicate;
 use crate::read::FileSelection;
@@ -49,9 +50,13 @@ pub struct FileReadRequest {
 /// # Errors
 /// `Unsupported` for a format without a reader, `Damaged` for a broken file.
 pub async fn read_file(request: FileReadRequest) -> Result<BatchStream> {
-    let name = request.file.path().filename().unwrap_or_default().to_string();
+    let name = request
+        .file
+        .path()
+        .filename()
+        .unwrap_or_default()
+        .to_string();
     match format_of(&name) {
-        "parquet" => parquet::read_parquet(request).await,
         "orc" => orc::read_orc(request).await,
         "avro" => avro::read_avro(request).await,
         other => Err(Error::unsupported(format!(

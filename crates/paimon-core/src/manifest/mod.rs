@@ -27,13 +27,21 @@ pub fn manifest_path(table: &str, name: &str) -> Result<String> {
 }
 
 /// Records of a manifest list.
-pub async fn read_manifest_list(io: &FileIo, table: &str, name: &str) -> Result<Vec<ManifestFileMeta>> {
+pub async fn read_manifest_list(
+    io: &FileIo,
+    table: &str,
+    name: &str,
+) -> Result<Vec<ManifestFileMeta>> {
     let path = manifest_path(table, name)?;
     let bytes = io.read(&path, MANIFEST_SIZE_MAX).await?;
     decode_manifest_list(&bytes).map_err(|e| e.with_default("path", path))
 }
 
-async fn read_index_entries(io: &FileIo, table: &str, name: &str) -> Result<Vec<IndexManifestEntry>> {
+async fn read_index_entries(
+    io: &FileIo,
+    table: &str,
+    name: &str,
+) -> Result<Vec<IndexManifestEntry>> {
     let path = manifest_path(table, name)?;
     let bytes = io.read(&path, MANIFEST_SIZE_MAX).await?;
     decode_index_manifest(&bytes).map_err(|e| e.with_default("path", path))

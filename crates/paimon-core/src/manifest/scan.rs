@@ -52,7 +52,10 @@ impl ManifestScan {
     ///
     /// # Errors
     /// `Damaged` naming the file when a manifest or list is missing or malformed.
-    pub async fn live_files(&self, snapshot: &Snapshot) -> Result<(Vec<ManifestEntry>, ScanCounts)> {
+    pub async fn live_files(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<(Vec<ManifestEntry>, ScanCounts)> {
         let (mut base, delta) = futures::future::try_join(
             read_manifest_list(&self.io, &self.table, &snapshot.base_manifest_list),
             read_manifest_list(&self.io, &self.table, &snapshot.delta_manifest_list),
@@ -67,9 +70,11 @@ impl ManifestScan {
     }
 
     /// Files that a snapshot added.
-    pub async fn added_files(&self, snapshot: &Snapshot) -> Result<(Vec<ManifestEntry>, ScanCounts)> {
-        let list =
-            read_manifest_list(&self.io, &self.table, &snapshot.delta_manifest_list).await?;
+    pub async fn added_files(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<(Vec<ManifestEntry>, ScanCounts)> {
+        let list = read_manifest_list(&self.io, &self.table, &snapshot.delta_manifest_list).await?;
         let (entries, mut counts) = self.read_all(list).await?;
         let added: Vec<_> = entries
             .into_iter()

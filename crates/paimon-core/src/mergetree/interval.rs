@@ -62,7 +62,13 @@ mod tests {
 
     #[test]
     fn touching_ranges_share_a_section() {
-        let found = sections(vec![Range(6, 7), Range(1, 5), Range(2, 3), Range(5, 5), Range(9, 9)]);
+        let found = sections(vec![
+            Range(6, 7),
+            Range(1, 5),
+            Range(2, 3),
+            Range(5, 5),
+            Range(9, 9),
+        ]);
         assert_eq!(
             found,
             [

@@ -270,7 +270,11 @@ mod tests {
             for members in model.values() {
                 for (n, (r, i)) in members.iter().enumerate() {
                     let superseded = n + 1 < members.len();
-                    assert_eq!(dead[*r as usize][*i as usize] == 1, superseded, "seed {seed}");
+                    assert_eq!(
+                        dead[*r as usize][*i as usize] == 1,
+                        superseded,
+                        "seed {seed}"
+                    );
                 }
             }
         }

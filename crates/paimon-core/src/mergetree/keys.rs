@@ -5,8 +5,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType,
 };
 use arrow_array::{Array, ArrayRef};
@@ -155,14 +155,24 @@ fn visit_fixed(column: &ArrayRef, mut set: impl FnMut(usize, u128, u32)) -> Resu
         }
         ArrowType::Decimal128(..) => signed!(Decimal128Type, i128, u128, 128),
         ArrowType::Float32 => {
-            for (i, v) in column.as_primitive::<Float32Type>().values().iter().enumerate() {
+            for (i, v) in column
+                .as_primitive::<Float32Type>()
+                .values()
+                .iter()
+                .enumerate()
+            {
                 let bits = v.to_bits();
                 let flip = if bits >> 31 == 1 { u32::MAX } else { 1 << 31 };
                 set(i, u128::from(bits ^ flip), 32);
             }
         }
         ArrowType::Float64 => {
-            for (i, v) in column.as_primitive::<Float64Type>().values().iter().enumerate() {
+            for (i, v) in column
+                .as_primitive::<Float64Type>()
+                .values()
+                .iter()
+                .enumerate()
+            {
                 let bits = v.to_bits();
                 let flip = if bits >> 63 == 1 { u64::MAX } else { 1 << 63 };
                 set(i, u128::from(bits ^ flip), 64);

@@ -157,10 +157,8 @@ impl CoreOptions {
             .with("option", "sequence.field"));
         }
         if self.changelog_producer != ChangelogProducer::None && !schema.has_primary_key() {
-            return Err(
-                Error::invalid("`changelog-producer` needs a primary key")
-                    .with("option", "changelog-producer"),
-            );
+            return Err(Error::invalid("`changelog-producer` needs a primary key")
+                .with("option", "changelog-producer"));
         }
         if self.data_evolution && !self.row_tracking {
             return Err(Error::invalid(
@@ -221,9 +219,9 @@ impl Reader<'_> {
     }
 
     fn bool(&self, key: &'static str, default: bool) -> Result<bool> {
-        self.map
-            .get(key)
-            .map_or(Ok(default), |v| parse_bool(v).map_err(|e| e.with("option", key)))
+        self.map.get(key).map_or(Ok(default), |v| {
+            parse_bool(v).map_err(|e| e.with("option", key))
+        })
     }
 
     fn int(&self, key: &'static str, default: i32) -> Result<i32> {
@@ -236,9 +234,9 @@ impl Reader<'_> {
     }
 
     fn bytes(&self, key: &'static str, default: u64) -> Result<u64> {
-        self.map
-            .get(key)
-            .map_or(Ok(default), |v| parse_bytes(v).map_err(|e| e.with("option", key)))
+        self.map.get(key).map_or(Ok(default), |v| {
+            parse_bytes(v).map_err(|e| e.with("option", key))
+        })
     }
 
     fn one_of<T: Copy>(&self, key: &'static str, default: T, all: &[(&str, T)]) -> Result<T> {
@@ -248,8 +246,11 @@ impl Reader<'_> {
         let found = all.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
         found.map(|(_, value)| *value).ok_or_else(|| {
             let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-            Error::invalid(format!("expected one of {}, found {text:?}", names.join(", ")))
-                .with("option", key)
+            Error::invalid(format!(
+                "expected one of {}, found {text:?}",
+                names.join(", ")
+            ))
+            .with("option", key)
         })
     }
 
@@ -314,8 +315,10 @@ impl Reader<'_> {
         }
         for key in UNSUPPORTED_KEYS {
             if self.map.contains_key(*key) {
-                return Err(Error::unsupported(format!("option `{key}` is not supported"))
-                    .with("option", key));
+                return Err(
+                    Error::unsupported(format!("option `{key}` is not supported"))
+                        .with("option", key),
+                );
             }
         }
         let kind = self.text("type").unwrap_or_else(|| "table".into());

@@ -11,7 +11,9 @@ pub fn parse_bool(text: &str) -> Result<bool> {
     } else if text.trim().eq_ignore_ascii_case("false") {
         Ok(false)
     } else {
-        Err(Error::invalid(format!("expected true or false, found {text:?}")))
+        Err(Error::invalid(format!(
+            "expected true or false, found {text:?}"
+        )))
     }
 }
 

@@ -24,12 +24,16 @@ pub(super) fn bucket_filter(
     if options.bucket == -1 {
         return None;
     }
-    let function = BucketFunction::parse(options.get("bucket-function.type").unwrap_or("default")).ok()?;
+    let function =
+        BucketFunction::parse(options.get("bucket-function.type").unwrap_or("default")).ok()?;
     let keys = options.bucket_keys(schema);
     if keys.is_empty() {
         return None;
     }
-    let fields: Vec<&DataField> = keys.iter().map(|k| schema.field(k)).collect::<Option<_>>()?;
+    let fields: Vec<&DataField> = keys
+        .iter()
+        .map(|k| schema.field(k))
+        .collect::<Option<_>>()?;
     let conjuncts = match predicate {
         Predicate::And(parts) => parts.as_slice(),
         single => std::slice::from_ref(single),

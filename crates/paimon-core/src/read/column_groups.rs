@@ -46,8 +46,10 @@ pub(super) async fn read_column_group(
     }
     check_same_rows(&normal)?;
     normal.sort_by_key(|f| std::cmp::Reverse(f.meta.max_sequence_number));
-    let mut parts: Vec<(Vec<SplitFile>, Vec<DataField>)> =
-        normal.iter().map(|f| (vec![f.clone()], Vec::new())).collect();
+    let mut parts: Vec<(Vec<SplitFile>, Vec<DataField>)> = normal
+        .iter()
+        .map(|f| (vec![f.clone()], Vec::new()))
+        .collect();
     let mut sources = Vec::with_capacity(read.fields.len());
     for field in &read.fields {
         sources.push(
@@ -91,7 +93,9 @@ pub(super) async fn read_column_group(
                 if l.rows() == rows {
                     l.clone()
                 } else {
-                    let bits = l.bits().slice(first, rows.min(l.rows().saturating_sub(first)));
+                    let bits = l
+                        .bits()
+                        .slice(first, rows.min(l.rows().saturating_sub(first)));
                     Arc::new(super::FileSelection::new(bits))
                 }
             });
@@ -145,10 +149,10 @@ fn check_same_rows(files: &[SplitFile]) -> Result<()> {
     let range = |f: &SplitFile| (f.meta.first_row_id, f.meta.row_count);
     match files.iter().find(|f| range(f) != range(&files[0])) {
         None => Ok(()),
-        Some(other) => Err(Error::damaged(
-            "files of one row-id range must cover the same rows",
-        )
-        .with("path", &other.path)),
+        Some(other) => Err(
+            Error::damaged("files of one row-id range must cover the same rows")
+                .with("path", &other.path),
+        ),
     }
 }
 
@@ -185,7 +189,11 @@ struct Zip {
 }
 
 /// Puts the columns of several streams with the same rows side by side, whatever their batch boundaries.
-fn zip_parts(inputs: Vec<BatchStream>, sources: Vec<Source>, fields: Vec<DataField>) -> BatchStream {
+fn zip_parts(
+    inputs: Vec<BatchStream>,
+    sources: Vec<Source>,
+    fields: Vec<DataField>,
+) -> BatchStream {
     let state = Zip {
         waiting: inputs.iter().map(|_| VecDeque::new()).collect(),
         inputs,

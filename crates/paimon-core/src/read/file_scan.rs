@@ -48,7 +48,12 @@ pub struct FileScan {
 
 impl FileScan {
     /// A scan of all rows of a file.
-    pub fn new(table: &Table, partition: &Arc<Partition>, file: &SplitFile, fields: &[DataField]) -> Self {
+    pub fn new(
+        table: &Table,
+        partition: &Arc<Partition>,
+        file: &SplitFile,
+        fields: &[DataField],
+    ) -> Self {
         Self {
             table: table.clone(),
             file: file.clone(),
@@ -81,7 +86,11 @@ impl FileScan {
     }
 
     async fn open_inner(self) -> Result<BatchStream> {
-        let schema = self.table.schemas().schema(self.file.meta.schema_id).await?;
+        let schema = self
+            .table
+            .schemas()
+            .schema(self.file.meta.schema_id)
+            .await?;
         let mapping = Arc::new(FileMapping::new(&self, &schema)?);
         let Some(selection) = self.selection(&mapping).await? else {
             return Ok(futures::stream::empty().boxed());
@@ -174,7 +183,9 @@ pub(crate) async fn live_rows(table: &Table, file: &SplitFile) -> Result<Option<
     let rows = u64::try_from(file.meta.row_count)
         .map_err(|_| Error::damaged("row count in the manifest is negative"))?;
     vector.check_row_count(rows)?;
-    Ok(Some(vector.to_selection(usize::try_from(rows).unwrap_or(usize::MAX))))
+    Ok(Some(
+        vector.to_selection(usize::try_from(rows).unwrap_or(usize::MAX)),
+    ))
 }
 
 /// How a file's columns become the wanted ones.
@@ -205,7 +216,11 @@ impl FileMapping {
             match partition_fields.iter().position(|p| p.id == field.id) {
                 Some(i) => {
                     let value = scan.partition.values.get(i).cloned().flatten();
-                    sources.push(Source::Constant(array_of(value.as_ref(), &field.data_type, 1)?));
+                    sources.push(Source::Constant(array_of(
+                        value.as_ref(),
+                        &field.data_type,
+                        1,
+                    )?));
                 }
                 None => {
                     sources.push(Source::File(physical.len()));
@@ -227,7 +242,7 @@ impl FileMapping {
                 false,
             ));
         }
-        let file_filter = translate(&scan.filter, &file_fields, current);
+        let file_filter = translate(&scan.filter, &plan, current);
         Ok(Self {
             index_filter: file_filter.clone(),
             file_filter,
@@ -290,7 +305,7 @@ fn repeat(one: &ArrayRef, rows: usize) -> Result<ArrayRef> {
 }
 
 /// The filter in terms of a file's columns, weakened where a column cannot be translated.
-fn translate(filter: &Predicate, file_fields: &[DataField], current: &TableSchema) -> Option<Predicate> {
+fn translate(filter: &Predicate, plan: &EvolutionPlan, current: &TableSchema) -> Option<Predicate> {
     if *filter == Predicate::AlwaysTrue {
         return None;
     }
@@ -299,7 +314,7 @@ fn translate(filter: &Predicate, file_fields: &[DataField], current: &TableSchem
         if partition_ids.contains(&leaf.field_id) {
             return None;
         }
-        EvolutionPlan::map_leaf(file_fields, leaf)
+        plan.map_leaf(leaf)
     };
     let kept = project(filter, &|leaf| of(leaf).is_some());
     let mapped = map_leaves(&kept, &|leaf| of(leaf));

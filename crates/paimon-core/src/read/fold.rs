@@ -47,13 +47,20 @@ pub(super) fn fold_section(request: FoldRequest) -> BatchStream {
             let _ = sender.send(Err(error)).await;
         }
     });
-    futures::stream::unfold(receiver, |mut r| async move { r.recv().await.map(|b| (b, r)) }).boxed()
+    futures::stream::unfold(
+        receiver,
+        |mut r| async move { r.recv().await.map(|b| (b, r)) },
+    )
+    .boxed()
 }
+
+/// Batches of a file, which of its rows are to be folded, and how many rows came already.
+type OpenFile = (BatchStream, BooleanArray, usize);
 
 /// One run's files, one after the other.
 struct RunQueue {
     files: std::vec::IntoIter<(SplitFile, FileOutcome)>,
-    stream: Option<(BatchStream, BooleanArray, usize)>,
+    stream: Option<OpenFile>,
     /// Rows to fold that no group has taken.
     waiting: Vec<RecordBatch>,
     /// First row of `waiting[0]` that no group has taken.
@@ -76,7 +83,12 @@ impl Folder {
             .iter()
             .zip(&request.outcome.files)
             .map(|(run, outcomes)| {
-                let files: Vec<_> = run.files.iter().cloned().zip(outcomes.iter().cloned()).collect();
+                let files: Vec<_> = run
+                    .files
+                    .iter()
+                    .cloned()
+                    .zip(outcomes.iter().cloned())
+                    .collect();
                 RunQueue {
                     files: files.into_iter(),
                     stream: None,
@@ -125,7 +137,7 @@ impl Folder {
                 let Some((file, outcome)) = self.runs[r].files.next() else {
                     return Ok(false);
                 };
-                self.runs[r].stream = self.open(file, outcome).await?;
+                self.runs[r].stream = open(&self.request, file, outcome).await?;
                 continue;
             }
             let next = match &mut self.runs[r].stream {
@@ -141,37 +153,6 @@ impl Folder {
         }
     }
 
-    async fn open(
-        &self,
-        file: SplitFile,
-        outcome: FileOutcome,
-    ) -> Result<Option<(BatchStream, BooleanArray, usize)>> {
-        let keep = &outcome.keep;
-        let (wanted, folded) = match &outcome.fold {
-            None => (keep.clone(), BooleanArray::from(vec![false; keep.selected()])),
-            Some(fold) => {
-                let wanted = FileSelection::new(keep.bits() | fold.bits());
-                let bits = BooleanArray::new(fold.bits().clone(), None);
-                let mask = BooleanArray::new(wanted.bits().clone(), None);
-                let folded = arrow_select::filter::filter(&bits, &mask)?;
-                (Arc::new(wanted), folded.as_boolean().clone())
-            }
-        };
-        if wanted.selected() == 0 {
-            return Ok(None);
-        }
-        let r = &self.request;
-        let mut fields = r.fields.clone();
-        fields.push(value_kind_field());
-        // rows that a deletion vector removes took no part in the merge already
-        let mut bare = file;
-        bare.deletion = None;
-        let mut scan = FileScan::new(&r.table, &r.partition, &bare, &fields);
-        scan.selection = Some(wanted);
-        scan.batch_size = r.batch_size;
-        Ok(Some((scan.open().await?, folded, 0)))
-    }
-
     /// Sends rows alone under their key on and queues the others.
     async fn route(&mut self, r: usize, batch: RecordBatch) -> Result<()> {
         let Some((_, folded, seen)) = &mut self.runs[r].stream else {
@@ -179,7 +160,9 @@ impl Folder {
         };
         let n = batch.num_rows();
         if *seen + n > folded.len() {
-            return Err(Error::internal("a file returned more rows than were selected"));
+            return Err(Error::internal(
+                "a file returned more rows than were selected",
+            ));
         }
         let mask = folded.slice(*seen, n);
         *seen += n;
@@ -267,7 +250,8 @@ impl Folder {
             .ok_or_else(|| Error::internal("no rows to fold"))?;
         let columns: Vec<ArrayRef> = (0..first.num_columns())
             .map(|c| {
-                let arrays: Vec<&dyn Array> = batches.iter().map(|b| b.column(c).as_ref()).collect();
+                let arrays: Vec<&dyn Array> =
+                    batches.iter().map(|b| b.column(c).as_ref()).collect();
                 arrow_select::interleave::interleave(&arrays, &indices)
             })
             .collect::<Result<_, _>>()?;
@@ -286,6 +270,36 @@ impl Folder {
             }
         }
     }
+}
+
+/// Opens a file for the rows it contributes; beside the stream, which of them are to be folded.
+async fn open(r: &FoldRequest, file: SplitFile, outcome: FileOutcome) -> Result<Option<OpenFile>> {
+    let keep = &outcome.keep;
+    let (wanted, folded) = match &outcome.fold {
+        None => (
+            keep.clone(),
+            BooleanArray::from(vec![false; keep.selected()]),
+        ),
+        Some(fold) => {
+            let wanted = FileSelection::new(keep.bits() | fold.bits());
+            let bits = BooleanArray::new(fold.bits().clone(), None);
+            let mask = BooleanArray::new(wanted.bits().clone(), None);
+            let folded = arrow_select::filter::filter(&bits, &mask)?;
+            (Arc::new(wanted), folded.as_boolean().clone())
+        }
+    };
+    if wanted.selected() == 0 {
+        return Ok(None);
+    }
+    let mut fields = r.fields.clone();
+    fields.push(value_kind_field());
+    // rows that a deletion vector removes took no part in the merge already
+    let mut bare = file;
+    bare.deletion = None;
+    let mut scan = FileScan::new(&r.table, &r.partition, &bare, &fields);
+    scan.selection = Some(wanted);
+    scan.batch_size = r.batch_size;
+    Ok(Some((scan.open().await?, folded, 0)))
 }
 
 /// Splits off the row kinds, the last column.

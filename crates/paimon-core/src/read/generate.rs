@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::plan::BucketFiles;
-use super::split::{DataSplit, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered};
+use super::split::{
+    DataSplit, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
+};
 use crate::error::Result;
 use crate::mergetree::{KeyInterval, sections};
 use crate::options::MergeEngineKind;
@@ -206,9 +208,8 @@ fn section_of(files: Vec<KeyedFile>) -> Section {
     let mut runs: Vec<(SortedRun, Vec<KeyedFile>)> = Vec::new();
     let (level0, mut deeper): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|f| f.file.meta.level == 0);
-    deeper.sort_by(|a, b| {
-        (b.file.meta.level.cmp(&a.file.meta.level)).then_with(|| a.compare_min(b))
-    });
+    deeper
+        .sort_by(|a, b| (b.file.meta.level.cmp(&a.file.meta.level)).then_with(|| a.compare_min(b)));
     for keyed in deeper {
         let level = keyed.file.meta.level;
         match runs.last_mut() {

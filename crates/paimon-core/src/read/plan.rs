@@ -18,9 +18,7 @@ use crate::manifest::{
 };
 use crate::options::MergeEngineKind;
 use crate::predicate::{Leaf, Predicate, may_match, project};
-use crate::spec::{
-    DataFileMeta, ManifestEntry, Snapshot, TableSchema, partition_path,
-};
+use crate::spec::{DataFileMeta, ManifestEntry, Snapshot, TableSchema, partition_path};
 use crate::table::{ScanTarget, Table};
 
 /// The files a read needs.
@@ -160,13 +158,16 @@ impl Planner<'_> {
         }
     }
 
-    async fn schemas_of(&self, entries: &[ManifestEntry]) -> Result<HashMap<i64, Arc<TableSchema>>> {
+    async fn schemas_of(
+        &self,
+        entries: &[ManifestEntry],
+    ) -> Result<HashMap<i64, Arc<TableSchema>>> {
         let mut ids: Vec<i64> = entries.iter().map(|e| e.file.schema_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let loads = ids.into_iter().map(|id| async move {
-            Ok::<_, Error>((id, self.table.schemas().schema(id).await?))
-        });
+        let loads = ids
+            .into_iter()
+            .map(|id| async move { Ok::<_, Error>((id, self.table.schemas().schema(id).await?)) });
         let loaded: Vec<_> = futures::stream::iter(loads).buffered(8).collect().await;
         loaded.into_iter().collect()
     }
@@ -240,7 +241,8 @@ impl Planner<'_> {
         if !self.table.schema().has_primary_key() {
             return true;
         }
-        let delta = matches!(self.table.target(), ScanTarget::Pinned { delta_only, .. } if *delta_only);
+        let delta =
+            matches!(self.table.target(), ScanTarget::Pinned { delta_only, .. } if *delta_only);
         let hides_level0 =
             (options.batch_scan_skips_level0() && !delta) || self.request.read_optimized;
         entry.bucket != -2 && !(hides_level0 && entry.file.level == 0)
@@ -269,17 +271,17 @@ impl Planner<'_> {
             return Ok(bucket);
         }
         let may = |file: &SplitFile, predicate: &Predicate| -> Result<bool> {
-            let file_schema = schemas.get(&file.meta.schema_id).ok_or_else(|| {
-                Error::internal("schema of a data file was not loaded")
-            })?;
+            let file_schema = schemas
+                .get(&file.meta.schema_id)
+                .ok_or_else(|| Error::internal("schema of a data file was not loaded"))?;
             Ok(file_may_match(&file.meta, file_schema, schema, predicate))
         };
-        let per_file = if !schema.has_primary_key() || values_are_final(table, &bucket, self.request)
-        {
-            &of_values
-        } else {
-            &of_keys
-        };
+        let per_file =
+            if !schema.has_primary_key() || values_are_final(table, &bucket, self.request) {
+                &of_values
+            } else {
+                &of_keys
+            };
         let mut kept = Vec::with_capacity(bucket.files.len());
         if table.options().data_evolution {
             // files of one row-id range complete each other: judged together when read
@@ -363,6 +365,9 @@ pub(crate) fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> 
 fn data_file_path(folder: &str, file: &DataFileMeta) -> Result<String> {
     match &file.external_path {
         Some(path) => Ok(path.clone()),
-        None => Ok(format!("{folder}/{}", crate::io::checked_name(&file.file_name)?)),
+        None => Ok(format!(
+            "{folder}/{}",
+            crate::io::checked_name(&file.file_name)?
+        )),
     }
 }

@@ -30,7 +30,11 @@ pub(super) async fn with_row_ids(mut scan: FileScan) -> Result<BatchStream> {
         .map(move |batch| {
             let batch = batch?;
             let mut columns = batch.columns().to_vec();
-            let positions = if row_id.is_some() { columns.pop() } else { None };
+            let positions = if row_id.is_some() {
+                columns.pop()
+            } else {
+                None
+            };
             if let (Some(i), Some(positions)) = (row_id, positions) {
                 columns[i] = row_ids(&columns[i], &positions, first_row_id)?;
             }
@@ -38,7 +42,12 @@ pub(super) async fn with_row_ids(mut scan: FileScan) -> Result<BatchStream> {
                 columns[i] = or_else(&columns[i], |_| Some(max_sequence))?;
             }
             let schema = batch.schema();
-            let fields: Vec<_> = schema.fields().iter().take(columns.len()).cloned().collect();
+            let fields: Vec<_> = schema
+                .fields()
+                .iter()
+                .take(columns.len())
+                .cloned()
+                .collect();
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(
                 Arc::new(arrow_schema::Schema::new(fields)),
@@ -51,7 +60,9 @@ pub(super) async fn with_row_ids(mut scan: FileScan) -> Result<BatchStream> {
 
 fn row_ids(stored: &ArrayRef, positions: &ArrayRef, first: Option<i64>) -> Result<ArrayRef> {
     let positions = positions.as_primitive::<Int64Type>();
-    or_else(stored, |i| first.map(|f| f.saturating_add(positions.value(i))))
+    or_else(stored, |i| {
+        first.map(|f| f.saturating_add(positions.value(i)))
+    })
 }
 
 /// Stored values, nulls replaced.

@@ -24,9 +24,7 @@ use crate::arrow_bridge::arrow_type;
 use crate::error::{Error, Result};
 use crate::mergetree::{KeyBlock, KeyEncoder, find_collisions, mark_superseded};
 use crate::options::MergeEngineKind;
-use crate::spec::{
-    DataField, FileSource, is_retract, sequence_number_field, value_kind_field,
-};
+use crate::spec::{DataField, FileSource, is_retract, sequence_number_field, value_kind_field};
 use crate::table::Table;
 
 /// Rows per block of decoded keys.
@@ -305,12 +303,23 @@ impl BlockDecoder {
         })
     }
 
-    fn decode(&self, file: usize, batch: &RecordBatch, live: Option<BooleanBuffer>) -> Result<Block> {
+    fn decode(
+        &self,
+        file: usize,
+        batch: &RecordBatch,
+        live: Option<BooleanBuffer>,
+    ) -> Result<Block> {
         let rows = batch.num_rows();
         let kinds: Option<Vec<u8>> = if self.reads_kind {
             let column = batch.column(batch.num_columns() - 1);
             let kinds = column.as_primitive::<Int8Type>();
-            Some(kinds.values().iter().map(|k| u8::from(is_retract(*k))).collect())
+            Some(
+                kinds
+                    .values()
+                    .iter()
+                    .map(|k| u8::from(is_retract(*k)))
+                    .collect(),
+            )
         } else {
             None
         };
@@ -367,9 +376,8 @@ impl BlockDecoder {
         if let (Some(sequence), Some(last)) = (self.sequence, columns.last_mut()) {
             *last = Arc::new(Int64Array::from(vec![sequence; batch.num_rows()]));
         }
-        let add = BooleanBuffer::collect_bool(batch.num_rows(), |i| {
-            retract.is_none_or(|r| r[i] == 0)
-        });
+        let add =
+            BooleanBuffer::collect_bool(batch.num_rows(), |i| retract.is_none_or(|r| r[i] == 0));
         columns.push(Arc::new(BooleanArray::new(add, None)));
         Ok(converter.convert_columns(&columns)?)
     }
@@ -442,10 +450,10 @@ impl RunState {
         };
         let n = block.keys.len();
         let folded = |i: usize| block.fold.get(i).is_some_and(|f| *f == 1);
-        let dropped = |i: usize| {
-            !rules.keep_deletes && block.retract.as_ref().is_some_and(|r| r[i] == 1)
-        };
-        let keep = BooleanBuffer::collect_bool(n, |i| block.dead[i] == 0 && !folded(i) && !dropped(i));
+        let dropped =
+            |i: usize| !rules.keep_deletes && block.retract.as_ref().is_some_and(|r| r[i] == 1);
+        let keep =
+            BooleanBuffer::collect_bool(n, |i| block.dead[i] == 0 && !folded(i) && !dropped(i));
         let fold = (rules.resolution == Resolution::Fold)
             .then(|| BooleanBuffer::collect_bool(n, |i| block.dead[i] == 0 && folded(i)));
         match &block.live {
@@ -558,30 +566,59 @@ impl Merger<'_> {
                 .iter()
                 .map(|k| {
                     let whole = k.last().is_some_and(|last| last <= bound);
-                    let end = if whole { k.len() } else { k.partition_point(|x| x <= bound) };
+                    let end = if whole {
+                        k.len()
+                    } else {
+                        k.partition_point(|x| x <= bound)
+                    };
                     &k[..end]
                 })
                 .collect(),
             None => rest,
         };
-        let ends = slices.iter().zip(offsets).map(|(s, o)| o + s.len()).collect();
+        let ends = slices
+            .iter()
+            .zip(offsets)
+            .map(|(s, o)| o + s.len())
+            .collect();
         let mut dead: Vec<Vec<u8>> = slices.iter().map(|s| vec![0; s.len()]).collect();
         let mut sizes = Vec::new();
         let mut members = Vec::new();
         if slices.len() < 2 {
-            return (ends, Verdict { dead, sizes, members });
+            return (
+                ends,
+                Verdict {
+                    dead,
+                    sizes,
+                    members,
+                },
+            );
         }
         if self.rules.resolution == Resolution::Latest && !self.ordered {
             let mut views: Vec<&mut [u8]> = dead.iter_mut().map(Vec::as_mut_slice).collect();
             mark_superseded(&slices, &mut views);
-            return (ends, Verdict { dead, sizes, members });
+            return (
+                ends,
+                Verdict {
+                    dead,
+                    sizes,
+                    members,
+                },
+            );
         }
         let found = find_collisions(&slices);
         let fold = self.rules.resolution == Resolution::Fold;
         if fold && !self.rules.lookup && !self.ordered {
             sizes = found.offsets.windows(2).map(|w| w[1] - w[0]).collect();
             members = found.members;
-            return (ends, Verdict { dead, sizes, members });
+            return (
+                ends,
+                Verdict {
+                    dead,
+                    sizes,
+                    members,
+                },
+            );
         }
         let mut scratch = Vec::new();
         for g in 0..found.groups() {
@@ -593,7 +630,14 @@ impl Merger<'_> {
                 members.extend_from_slice(&scratch);
             }
         }
-        (ends, Verdict { dead, sizes, members })
+        (
+            ends,
+            Verdict {
+                dead,
+                sizes,
+                members,
+            },
+        )
     }
 
     /// Orders the members of a group, applies the lookup rule and marks those that do not survive.
@@ -630,7 +674,13 @@ impl Merger<'_> {
         }
     }
 
-    fn compare(&self, active: &[usize], offsets: &[usize], a: &(u32, u32), b: &(u32, u32)) -> Ordering {
+    fn compare(
+        &self,
+        active: &[usize],
+        offsets: &[usize],
+        a: &(u32, u32),
+        b: &(u32, u32),
+    ) -> Ordering {
         let order = |m: &(u32, u32)| {
             let run = &self.runs[active[m.0 as usize]];
             let rows = run.current.as_ref()?.order.as_ref()?;
@@ -672,7 +722,10 @@ impl Merger<'_> {
         if self.runs.len() > usize::from(u16::MAX) {
             return Err(Error::new(
                 crate::ErrorKind::ResourceExhausted,
-                format!("a section has {} sorted runs, at most 65535 are merged", self.runs.len()),
+                format!(
+                    "a section has {} sorted runs, at most 65535 are merged",
+                    self.runs.len()
+                ),
             ));
         }
         let fold = self.rules.resolution == Resolution::Fold;

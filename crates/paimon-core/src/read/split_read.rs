@@ -74,7 +74,11 @@ impl SplitRead {
                     let (read, partition) = (read.clone(), partition.clone());
                     async move {
                         let stream = read_column_group(&read, &partition, group).await?;
-                        Ok(if read.with_row_kind { insert_kind(stream) } else { stream })
+                        Ok(if read.with_row_kind {
+                            insert_kind(stream)
+                        } else {
+                            stream
+                        })
                     }
                 });
                 flatten(streams.collect())
@@ -118,7 +122,12 @@ impl SplitRead {
         }
     }
 
-    fn file_scan(&self, partition: &Arc<Partition>, file: &SplitFile, filter: Predicate) -> FileScan {
+    fn file_scan(
+        &self,
+        partition: &Arc<Partition>,
+        file: &SplitFile,
+        filter: Predicate,
+    ) -> FileScan {
         let mut scan = FileScan::new(&self.table, partition, file, &self.fields);
         scan.filter = filter;
         scan.batch_size = self.batch_size;
@@ -169,9 +178,7 @@ impl SplitRead {
         let (fields, function) = fold_function(&self.table, &self.fields)?;
         let own = self.fields.len();
         let with_kind = self.with_row_kind;
-        let wanted: Vec<usize> = (0..own)
-            .chain(with_kind.then_some(fields.len()))
-            .collect();
+        let wanted: Vec<usize> = (0..own).chain(with_kind.then_some(fields.len())).collect();
         let stream = fold_section(FoldRequest {
             table: self.table.clone(),
             partition,
@@ -203,7 +210,14 @@ fn fold_function(
     let names: Vec<String> = fields.iter().map(|f| f.name.clone()).collect();
     let options = table.options().map();
     let mut read = fields.to_vec();
-    for name in required_columns(engine, &names, &schema.fields, &schema.primary_keys, options) {
+    let required = required_columns(
+        engine,
+        &names,
+        &schema.fields,
+        &schema.primary_keys,
+        options,
+    )?;
+    for name in required {
         if !read.iter().any(|f| f.name == name)
             && let Some(field) = schema.field(&name)
         {
@@ -227,7 +241,9 @@ fn insert_kind(stream: BatchStream) -> BatchStream {
             columns.push(Arc::new(Int8Array::from(vec![0i8; rows])));
             let schema = Arc::new(arrow_schema::Schema::new(fields));
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
-            Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+            Ok(RecordBatch::try_new_with_options(
+                schema, columns, &options,
+            )?)
         })
         .boxed()
 }
@@ -263,10 +279,18 @@ pub fn key_filter(table: &Table, filter: &Predicate) -> Predicate {
 
 /// The error for a column that a table does not have.
 pub(crate) fn no_column(table: &Table, name: &str) -> Error {
-    let names: Vec<&str> = table.schema().fields.iter().map(|f| f.name.as_str()).collect();
+    let names: Vec<&str> = table
+        .schema()
+        .fields
+        .iter()
+        .map(|f| f.name.as_str())
+        .collect();
     Error::new(
         crate::ErrorKind::NotFound,
-        format!("column {name:?} does not exist; there are {}", names.join(", ")),
+        format!(
+            "column {name:?} does not exist; there are {}",
+            names.join(", ")
+        ),
     )
     .with("table", table.name())
 }

@@ -66,11 +66,10 @@ impl SchemaManager {
         let schema: TableSchema =
             parse_json(&bytes, "schema").map_err(|e| e.with_default("path", &path))?;
         if schema.id != id {
-            return Err(Error::damaged(format!(
-                "schema file {id} holds the id {}",
-                schema.id
-            ))
-            .with("path", &path));
+            return Err(
+                Error::damaged(format!("schema file {id} holds the id {}", schema.id))
+                    .with("path", &path),
+            );
         }
         schema.validate().map_err(|e| e.with("path", &path))?;
         let schema = Arc::new(schema.with_legacy_defaults());

@@ -106,11 +106,10 @@ impl SnapshotManager {
         let snapshot: Snapshot =
             parse_json(&bytes, "snapshot").map_err(|e| e.with_default("path", &path))?;
         if snapshot.id != id {
-            return Err(Error::damaged(format!(
-                "snapshot file {id} holds the id {}",
-                snapshot.id
-            ))
-            .with("path", path));
+            return Err(
+                Error::damaged(format!("snapshot file {id} holds the id {}", snapshot.id))
+                    .with("path", path),
+            );
         }
         Ok(Some(snapshot))
     }
@@ -152,9 +151,8 @@ impl SnapshotManager {
     /// The first snapshot whose watermark is at least `watermark`.
     pub async fn first_with_watermark(&self, watermark: i64) -> Result<Option<Snapshot>> {
         let all = self.all().await?;
-        Ok(all.into_iter().find(|s| {
-            s.watermark
-                .is_some_and(|w| w != i64::MIN && w >= watermark)
-        }))
+        Ok(all
+            .into_iter()
+            .find(|s| s.watermark.is_some_and(|w| w != i64::MIN && w >= watermark)))
     }
 }

@@ -7,4 +7,6 @@ mod refs;
 
 pub use manager::SnapshotManager;
 pub(crate) use refs::no_branch;
-pub use refs::{BranchInfo, TagInfo, branch_root, list_branches, list_consumers, list_tags, read_tag};
+pub use refs::{
+    BranchInfo, TagInfo, branch_root, list_branches, list_consumers, list_tags, read_tag,
+};

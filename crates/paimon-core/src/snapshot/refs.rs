@@ -70,9 +70,7 @@ pub async fn list_tags(io: &FileIo, root: &str) -> Result<Vec<TagInfo>> {
             });
         }
     }
-    tags.sort_by(|a, b| {
-        (a.tag.snapshot.id, &a.name).cmp(&(b.tag.snapshot.id, &b.name))
-    });
+    tags.sort_by(|a, b| (a.tag.snapshot.id, &a.name).cmp(&(b.tag.snapshot.id, &b.name)));
     Ok(tags)
 }
 

@@ -96,7 +96,10 @@ impl TableSchema {
 
     /// Columns of the given names; names that are no columns are left out.
     pub fn select(&self, names: &[String]) -> Vec<DataField> {
-        names.iter().filter_map(|n| self.field(n).cloned()).collect()
+        names
+            .iter()
+            .filter_map(|n| self.field(n).cloned())
+            .collect()
     }
 
     /// Partition columns.

@@ -40,7 +40,9 @@ fn type_of_json(value: &Value) -> Result<DataType> {
             let kind = if name.starts_with("ARRAY") {
                 TypeKind::Array(nested("element")?)
             } else if name.starts_with("VECTOR") {
-                let length = member("length")?.as_u64().and_then(|n| u32::try_from(n).ok());
+                let length = member("length")?
+                    .as_u64()
+                    .and_then(|n| u32::try_from(n).ok());
                 let length =
                     length.ok_or_else(|| Error::damaged("VECTOR needs a positive length"))?;
                 TypeKind::Vector(nested("element")?, length)

@@ -53,8 +53,9 @@ fn tokenize(text: &str) -> Result<Vec<Token>> {
                         Some(q) if q == c => break,
                         Some(other) => value.push(other),
                         None => {
-                            return Err(Error::invalid("type text ends inside quotes")
-                                .with("type", text));
+                            return Err(
+                                Error::invalid("type text ends inside quotes").with("type", text)
+                            );
                         }
                     }
                 }
@@ -98,8 +99,7 @@ impl Parser<'_> {
     }
 
     fn word(&mut self, keyword: &str) -> bool {
-        let found =
-            matches!(self.peek(), Some(Token::Word(w)) if w.eq_ignore_ascii_case(keyword));
+        let found = matches!(self.peek(), Some(Token::Word(w)) if w.eq_ignore_ascii_case(keyword));
         self.at += usize::from(found);
         found
     }
@@ -353,7 +353,15 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_the_text() {
-        for text in ["", "FOO", "DECIMAL(39, 0)", "INT INT", "ARRAY<INT", "CHAR(0)", "`x"] {
+        for text in [
+            "",
+            "FOO",
+            "DECIMAL(39, 0)",
+            "INT INT",
+            "ARRAY<INT",
+            "CHAR(0)",
+            "`x",
+        ] {
             let error = parse_data_type(text).unwrap_err();
             assert!(error.to_string().contains("type"), "{text}: {error}");
         }

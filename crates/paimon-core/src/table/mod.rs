@@ -81,7 +81,7 @@ impl Table {
             }),
         };
         if travel::asks_for_travel(table.options().map()) {
-            return table.with_options(&HashMap::new()).await;
+            return Box::pin(table.with_options(&HashMap::new())).await;
         }
         Ok(table)
     }

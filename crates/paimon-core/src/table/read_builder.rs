@@ -11,10 +11,8 @@ use super::Table;
 use crate::arrow_bridge::arrow_schema;
 use crate::error::Result;
 use crate::format::BatchStream;
-use crate::predicate::{Predicate, leaf_columns};
-use crate::read::{
-    DataSplit, Plan, PlanRequest, SplitRead, filter_batch, no_column, plan,
-};
+use crate::predicate::Predicate;
+use crate::read::{DataSplit, Plan, PlanRequest, SplitRead, filter_batch, no_column, plan};
 use crate::spec::{DataField, value_kind_field};
 
 /// What to read of a table.
@@ -104,7 +102,10 @@ impl ReadBuilder {
                 .collect::<Result<_>>()?,
         };
         let mut fields = wanted.clone();
-        let of_filter: BTreeSet<String> = leaf_columns(&self.request.filter);
+        let mut of_filter = BTreeSet::new();
+        self.request.filter.for_each_leaf(&mut |leaf| {
+            of_filter.insert(leaf.column.clone());
+        });
         for name in of_filter {
             if !fields.iter().any(|f| f.name == name) {
                 fields.push(column(&self.table, &name)?);
@@ -223,7 +224,9 @@ fn shape(
                 .map(|f| Arc::new(f.as_ref().clone().with_nullable(true)))
                 .collect();
             let relaxed = Arc::new(arrow_schema::Schema::new(fields));
-            Ok(RecordBatch::try_new_with_options(relaxed, columns, &options)?)
+            Ok(RecordBatch::try_new_with_options(
+                relaxed, columns, &options,
+            )?)
         }
     }
 }

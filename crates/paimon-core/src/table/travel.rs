@@ -83,9 +83,9 @@ const KNOWN_SCAN_KEYS: &[&str] = &[
 /// Whether options of a schema already ask for time travel.
 pub(super) fn asks_for_travel(options: &IndexMap<String, String>) -> bool {
     TRAVEL_KEYS.iter().any(|k| options.contains_key(*k))
-        || options.get("scan.mode").is_some_and(|m| {
-            !matches!(m.as_str(), "default" | "latest-full" | "full" | "latest")
-        })
+        || options
+            .get("scan.mode")
+            .is_some_and(|m| !matches!(m.as_str(), "default" | "latest-full" | "full" | "latest"))
 }
 
 /// Refuses dynamic `scan.*` and `incremental*` keys that would be ignored otherwise.
@@ -106,13 +106,16 @@ pub(super) fn refuse_unknown_scan_options(dynamic: &HashMap<String, String>) -> 
 }
 
 /// The target that the options choose.
-pub(super) async fn resolve(table: &Table, options: &IndexMap<String, String>) -> Result<ScanTarget> {
+pub(super) async fn resolve(
+    table: &Table,
+    options: &IndexMap<String, String>,
+) -> Result<ScanTarget> {
     for key in INCREMENTAL_KEYS {
         if options.contains_key(*key) {
-            return Err(
-                Error::unsupported(format!("incremental reads (`{key}`) are not supported"))
-                    .with("option", key),
-            );
+            return Err(Error::unsupported(format!(
+                "incremental reads (`{key}`) are not supported"
+            ))
+            .with("option", key));
         }
     }
     let given: Vec<(&str, &str)> = TRAVEL_KEYS
@@ -121,7 +124,9 @@ pub(super) async fn resolve(table: &Table, options: &IndexMap<String, String>) -
         .collect();
     match given.as_slice() {
         [] => by_mode(table, options).await,
-        [(key, value)] => by_key(table, key, value).await.map_err(|e| e.with_default("option", key)),
+        [(key, value)] => by_key(table, key, value)
+            .await
+            .map_err(|e| e.with_default("option", key)),
         [(a, _), (b, _), ..] => Err(Error::invalid(format!(
             "only one time travel option may be given, found `{a}` and `{b}`"
         ))),
@@ -141,21 +146,30 @@ async fn by_mode(table: &Table, options: &IndexMap<String, String>) -> Result<Sc
             },
             None => ScanTarget::Empty,
         }),
-        "from-timestamp" | "from-snapshot" | "from-snapshot-full" | "from-file-creation-time"
+        "from-timestamp"
+        | "from-snapshot"
+        | "from-snapshot-full"
+        | "from-file-creation-time"
         | "from-creation-timestamp" => Err(Error::invalid(format!(
             "`scan.mode` = {mode} needs the option that names the point in time"
         ))
         .with("option", "scan.mode")),
-        "incremental" => Err(Error::unsupported("incremental reads are not supported")
-            .with("option", "scan.mode")),
-        other => Err(Error::invalid(format!("unknown scan mode {other:?}"))
-            .with("option", "scan.mode")),
+        "incremental" => {
+            Err(Error::unsupported("incremental reads are not supported")
+                .with("option", "scan.mode"))
+        }
+        other => {
+            Err(Error::invalid(format!("unknown scan mode {other:?}")).with("option", "scan.mode"))
+        }
     }
 }
 
 async fn compacted_full(table: &Table) -> Result<ScanTarget> {
     let all = table.snapshots().all().await?;
-    let compacted = all.iter().rev().find(|s| s.commit_kind == CommitKind::Compact);
+    let compacted = all
+        .iter()
+        .rev()
+        .find(|s| s.commit_kind == CommitKind::Compact);
     Ok(match compacted.or(all.last()) {
         Some(snapshot) => ScanTarget::at(snapshot.clone()),
         None => ScanTarget::Empty,
@@ -184,7 +198,9 @@ async fn by_id(table: &Table, id: i64) -> Result<ScanTarget> {
         (Some(first), Some(last)) => format!("snapshots {first} to {last} exist"),
         _ => "the table has no snapshots".to_string(),
     };
-    Err(Error::invalid(format!("snapshot {id} does not exist: {range}")))
+    Err(Error::invalid(format!(
+        "snapshot {id} does not exist: {range}"
+    )))
 }
 
 async fn by_tag(table: &Table, name: &str) -> Result<ScanTarget> {
@@ -246,7 +262,10 @@ async fn by_file_time(table: &Table, time_ms: i64) -> Result<ScanTarget> {
 }
 
 async fn by_creation_time(table: &Table, time_ms: i64) -> Result<ScanTarget> {
-    let earlier = table.snapshots().at_or_before(time_ms.saturating_sub(1)).await?;
+    let earlier = table
+        .snapshots()
+        .at_or_before(time_ms.saturating_sub(1))
+        .await?;
     if let Some(earlier) = earlier
         && let Some(next) = table.snapshots().try_get(earlier.id + 1).await?
     {
@@ -261,7 +280,11 @@ async fn by_creation_time(table: &Table, time_ms: i64) -> Result<ScanTarget> {
 /// `InvalidInput` for any other form.
 pub fn parse_timestamp_ms(text: &str) -> Result<i64> {
     let trimmed = text.trim();
-    for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"] {
+    for format in [
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+    ] {
         if let Ok(time) = NaiveDateTime::parse_from_str(trimmed, format) {
             return Ok(time.and_utc().timestamp_millis());
         }
