@@ -172,7 +172,10 @@ impl FileScan {
 const INDEX_SIZE_MAX: u64 = 256 << 20;
 
 /// Rows that a file's deletion vector leaves; `None` without one.
-pub(crate) async fn live_rows(table: &Table, file: &SplitFile) -> Result<Option<FileSelection>> {
+///
+/// # Errors
+/// `Damaged` naming the index file.
+pub async fn live_rows(table: &Table, file: &SplitFile) -> Result<Option<FileSelection>> {
     let Some(deletion) = &file.deletion else {
         return Ok(None);
     };

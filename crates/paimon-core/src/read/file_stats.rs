@@ -8,6 +8,15 @@ use crate::error::Result;
 use crate::predicate::ColumnStats;
 use crate::spec::{BinaryRow, DataField, DataFileMeta, Datum, SimpleStats, TableSchema, TypeKind};
 
+/// Statistics of a column of `current`, taken from a file written with the schema `file_schema`.
+pub fn column_stats(
+    meta: &DataFileMeta,
+    file_schema: &TableSchema,
+    current: &DataField,
+) -> Option<ColumnStats> {
+    FileStats::new(meta, file_schema).column(current)
+}
+
 /// Statistics of one file under the schema it was written with.
 pub struct FileStats<'a> {
     meta: &'a DataFileMeta,

@@ -13,8 +13,8 @@ mod selection;
 mod split;
 mod split_read;
 
-pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan};
-pub(crate) use plan::bucket_path;
+pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, live_rows};
+pub use file_stats::column_stats;
 pub use plan::{Plan, PlanCounts, PlanRequest, plan};
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
 pub use selection::FileSelection;

@@ -336,7 +336,7 @@ pub(super) fn file_may_match(
 }
 
 /// Folder of a bucket's data files.
-pub(crate) fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> Result<String> {
+fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> Result<String> {
     let options = table.options();
     let mut path = table.location().to_string();
     if let Some(folder) = &options.data_file_directory {

@@ -24,6 +24,7 @@ pub struct ReadBuilder {
     limit: Option<usize>,
     with_row_kind: bool,
     keep_deletes: bool,
+    batch_size: Option<usize>,
 }
 
 impl ReadBuilder {
@@ -35,6 +36,7 @@ impl ReadBuilder {
             limit: None,
             with_row_kind: false,
             keep_deletes: false,
+            batch_size: None,
         }
     }
 
@@ -70,6 +72,13 @@ impl ReadBuilder {
     #[must_use]
     pub fn with_deletes(mut self) -> Self {
         self.keep_deletes = true;
+        self
+    }
+
+    /// Rows per batch, at most.
+    #[must_use]
+    pub fn with_batch_size(mut self, rows: usize) -> Self {
+        self.batch_size = Some(rows.max(1));
         self
     }
 
@@ -116,6 +125,9 @@ impl ReadBuilder {
         read.filter = self.request.filter.clone();
         read.with_row_kind = self.with_row_kind;
         read.keep_deletes = self.keep_deletes;
+        if let Some(rows) = self.batch_size {
+            read.batch_size = rows;
+        }
         let mut out = wanted;
         if self.with_row_kind {
             out.push(value_kind_field());
