@@ -11,3 +11,6 @@ mod plan;
 
 pub use decode::{EntryFilter, decode_index_manifest, decode_manifest, decode_manifest_list};
 pub use encode::{encode_index_manifest, encode_manifest, encode_manifest_list};
+
+#[cfg(test)]
+mod tests;
