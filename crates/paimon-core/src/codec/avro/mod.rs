@@ -18,3 +18,6 @@ pub use container::{Block, BlockFrame, Blocks, Header, MAX_BLOCK_BYTES, MAX_HEAD
 pub use cursor::Cursor;
 pub use schema::{AvroField, AvroRecord, AvroType, LogicalType};
 pub use writer::{ContainerWriter, put_bytes, put_long};
+
+#[cfg(test)]
+mod tests;

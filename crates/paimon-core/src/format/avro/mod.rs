@@ -286,3 +286,6 @@ impl Wanted {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,7 @@ pub(super) struct MapColumn {
 
 enum Entries {
     /// Key and value one after another.
-    Map(Slot, Slot),
+    Map(Box<(Slot, Slot)>),
     Records(RecordReader),
 }
 
@@ -136,7 +136,7 @@ impl MapColumn {
             AvroType::Map(stored) => {
                 let key = Slot::stored("key", &key, &AvroType::String)?;
                 let value = Slot::stored("value", value, stored)?;
-                (Entries::Map(key, value), false)
+                (Entries::Map(Box::new((key, value))), false)
             }
             AvroType::Array(item) => {
                 let (item, optional) = item.optional()?;
@@ -187,9 +187,9 @@ impl MapColumn {
                     return Err(Error::damaged("entry of a map is null"));
                 }
                 match &mut self.entries {
-                    Entries::Map(key, value) => {
-                        key.read(cursor)?;
-                        value.read(cursor)?;
+                    Entries::Map(entry) => {
+                        entry.0.read(cursor)?;
+                        entry.1.read(cursor)?;
                     }
                     Entries::Records(reader) => reader.read(cursor)?,
                 }
@@ -204,7 +204,7 @@ impl MapColumn {
     pub fn finish(&mut self) -> Result<ArrayRef> {
         let rows = self.ends.items();
         let columns = match &mut self.entries {
-            Entries::Map(key, value) => vec![key.finish(rows)?, value.finish(rows)?],
+            Entries::Map(entry) => vec![entry.0.finish(rows)?, entry.1.finish(rows)?],
             Entries::Records(reader) => reader.finish(rows)?,
         };
         let entries =
