@@ -2,6 +2,8 @@
 //!
 //! The name of a file decides its reader, never the table's options.
 
+pub mod parquet;
+
 use std::ops::Range;
 use std::sync::Arc;
 
