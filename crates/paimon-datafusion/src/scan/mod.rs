@@ -1,0 +1,173 @@
+//! From a table to an execution plan.
+//!
+//! Three roads, chosen per split:
+//! - files that need no merge and whose Parquet columns map one to one go to DataFusion's own Parquet source, deletion
+//!   vectors attached as row selections;
+//! - sections that need a merge where one row per key survives (deduplicate, first-row): the key merge runs first and
+//!   its survivors are attached to the same Parquet source ([`MergeScanExec`]);
+//! - everything else (folding merge engines, ORC, Avro, evolved columns, nested types, column groups) is read by
+//!   `paimon-core` ([`CoreScanExec`]).
+
+mod core_exec;
+mod merge_exec;
+mod native;
+mod outcome_cache;
+mod statistics;
+
+use std::sync::Arc;
+
+use datafusion::catalog::Session;
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+use paimon_core::predicate::Predicate;
+use paimon_core::read::{DataSplit, Plan, Resolution, SplitKind, MergeRules};
+use paimon_core::table::Table;
+
+pub use core_exec::CoreScanExec;
+pub use merge_exec::MergeScanExec;
+
+use crate::error::to_datafusion;
+use crate::filter::{exact_predicate, to_predicate};
+use native::{NativeFiles, NativeScan};
+
+/// Plans a scan of a table: pruned by `filters` and `limit`, columns by index into the table's schema.
+///
+/// # Errors
+/// Those of planning, with their kind kept as the source.
+pub async fn scan_table(
+    table: &Table,
+    state: &dyn Session,
+    projection: Option<&Vec<usize>>,
+    filters: &[Expr],
+    limit: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = table.schema();
+    let predicate = Predicate::and(filters.iter().map(|f| to_predicate(f, &schema.fields)));
+    let plan = table
+        .read_builder()
+        .with_filter(predicate.clone())
+        .plan()
+        .await
+        .map_err(to_datafusion)?;
+    let columns: Vec<usize> = match projection {
+        Some(columns) => columns.clone(),
+        None => (0..schema.fields.len()).collect(),
+    };
+    let request = ScanRequest {
+        table: table.clone(),
+        columns,
+        predicate,
+        limit: if filters.is_empty() { limit } else { None },
+        partitions: state.config().target_partitions().max(1),
+        batch_size: state.config().batch_size(),
+    };
+    request.build(state, plan).await
+}
+
+/// How a provider answers for each filter: exact when only partition columns are named, since planning applies those
+/// filters completely.
+pub fn supports_filters(table: &Table, filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
+    let partition_fields = table.schema().partition_fields();
+    filters
+        .iter()
+        .map(|filter| {
+            if exact_predicate(filter, &partition_fields).is_some() {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Inexact
+            }
+        })
+        .collect()
+}
+
+/// A scan to be built.
+pub(crate) struct ScanRequest {
+    pub table: Table,
+    pub columns: Vec<usize>,
+    pub predicate: Predicate,
+    pub limit: Option<usize>,
+    pub partitions: usize,
+    pub batch_size: usize,
+}
+
+impl ScanRequest {
+    async fn build(&self, state: &dyn Session, plan: Plan) -> Result<Arc<dyn ExecutionPlan>> {
+        let statistics = statistics::of_plan(&self.table, &plan);
+        let native = NativeScan::new(self, state, &plan).await?;
+        let rules = MergeRules::of(&self.table);
+        let mut raw = NativeFiles::default();
+        let mut merged = Vec::new();
+        let mut rest = Vec::new();
+        for split in plan.splits {
+            match &split.kind {
+                SplitKind::Raw(files) if native.fits(files.iter()) => raw.add(&split, files),
+                SplitKind::Merge(_)
+                    if rules.resolution != Resolution::Fold
+                        && native.fits(split.files().into_iter()) =>
+                {
+                    merged.push(split);
+                }
+                _ => rest.push(split),
+            }
+        }
+        let alone = [raw.is_empty(), merged.is_empty(), rest.is_empty()]
+            .iter()
+            .filter(|empty| !**empty)
+            .count()
+            <= 1;
+        let statistics = alone.then_some(statistics);
+        let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        if !raw.is_empty() {
+            parts.push(native.raw_scan(self, raw, statistics.clone()).await?);
+        }
+        if !merged.is_empty() {
+            parts.push(Arc::new(MergeScanExec::new(
+                self,
+                native.template(self)?,
+                merged,
+            )?));
+        }
+        if !rest.is_empty() {
+            parts.push(Arc::new(CoreScanExec::new(self, rest, statistics)?));
+        }
+        match parts.len() {
+            0 => Ok(Arc::new(EmptyExec::new(self.projected_schema()?))),
+            1 => parts
+                .pop()
+                .ok_or_else(|| DataFusionError::Internal("no scan was planned".into())),
+            _ => UnionExec::try_new(parts),
+        }
+    }
+
+    fn projected_schema(&self) -> Result<arrow::datatypes::SchemaRef> {
+        Ok(Arc::new(self.table.arrow_schema().project(&self.columns)?))
+    }
+}
+
+/// Spreads splits over partitions, the largest first onto the least loaded.
+pub(crate) fn balance<T>(items: Vec<T>, partitions: usize, weight: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+    let mut weighted: Vec<(u64, T)> = items.into_iter().map(|i| (weight(&i).max(1), i)).collect();
+    weighted.sort_by_key(|(w, _)| std::cmp::Reverse(*w));
+    let count = partitions.clamp(1, weighted.len().max(1));
+    let mut loads = vec![0u64; count];
+    let mut out: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
+    for (w, item) in weighted {
+        let lightest = (0..count).min_by_key(|i| loads[*i]).unwrap_or(0);
+        loads[lightest] += w;
+        out[lightest].push(item);
+    }
+    out
+}
+
+/// Rows of a split before merging.
+pub(crate) fn physical_rows(split: &DataSplit) -> u64 {
+    split
+        .files()
+        .iter()
+        .map(|f| u64::try_from(f.meta.row_count).unwrap_or(0))
+        .sum()
+}

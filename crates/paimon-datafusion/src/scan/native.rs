@@ -1,0 +1,204 @@
+//! DataFusion's own Parquet source over Paimon data files.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use datafusion::catalog::Session;
+use datafusion::common::{Result, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::physical_plan::ExecutionPlan;
+use object_store::ObjectMeta;
+use paimon_core::read::{DataSplit, FileSelection, Partition, Plan, SplitFile, live_rows};
+use paimon_core::spec::{DataField, TableSchema, TypeKind};
+use paimon_core::table::Table;
+use parquet::arrow::arrow_reader::RowSelection;
+
+use super::{ScanRequest, balance};
+use crate::error::to_datafusion;
+
+/// Files to read without a merge.
+#[derive(Default)]
+pub(super) struct NativeFiles {
+    files: Vec<(Arc<Partition>, SplitFile)>,
+}
+
+impl NativeFiles {
+    pub(super) fn add(&mut self, split: &DataSplit, files: &[SplitFile]) {
+        let own = files.iter().map(|f| (split.partition.clone(), f.clone()));
+        self.files.extend(own);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+}
+
+/// Decides which files the source can read and builds its plans.
+pub(super) struct NativeScan {
+    /// Schemas whose columns map one to one onto the wanted ones.
+    fitting_schemas: HashSet<i64>,
+    url: ObjectStoreUrl,
+    source: Arc<ParquetSource>,
+}
+
+impl NativeScan {
+    pub(super) async fn new(
+        request: &ScanRequest,
+        state: &dyn Session,
+        plan: &Plan,
+    ) -> Result<Self> {
+        let table = &request.table;
+        let needed = needed_fields(request);
+        let mut ids: Vec<i64> = plan
+            .splits
+            .iter()
+            .flat_map(|s| s.files().into_iter().map(|f| f.meta.schema_id))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut fitting_schemas = HashSet::new();
+        let types_fit = needed.iter().all(|f| reads_natively(&f.data_type.kind));
+        for id in ids {
+            let schema = table.schemas().schema(id).await.map_err(to_datafusion)?;
+            if types_fit && maps_one_to_one(&needed, &schema) {
+                fitting_schemas.insert(id);
+            }
+        }
+        let url = ObjectStoreUrl::parse(table.io().prefix())?;
+        state
+            .runtime_env()
+            .register_object_store(url.as_ref(), table.io().object_store().clone());
+        let options = state.table_options().parquet.clone();
+        let source = ParquetSource::new(table.arrow_schema())
+            .with_table_parquet_options(options)
+            .with_pushdown_filters(state.config_options().execution.parquet.pushdown_filters);
+        Ok(Self {
+            fitting_schemas,
+            url,
+            source: Arc::new(source),
+        })
+    }
+
+    /// Whether the source can read all of these files.
+    pub(super) fn fits<'a>(&self, mut files: impl Iterator<Item = &'a SplitFile>) -> bool {
+        files.all(|f| {
+            f.path.ends_with(".parquet")
+                && f.meta.write_cols.is_none()
+                && f.meta.file_size >= 0
+                && self.fitting_schemas.contains(&f.meta.schema_id)
+        })
+    }
+
+    /// The scan configuration without files.
+    pub(super) fn template(&self, request: &ScanRequest) -> Result<FileScanConfig> {
+        let builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
+            .with_projection_indices(Some(request.columns.clone()))?;
+        Ok(builder.build())
+    }
+
+    /// A plain scan of files, deletion vectors attached.
+    pub(super) async fn raw_scan(
+        &self,
+        request: &ScanRequest,
+        files: NativeFiles,
+        statistics: Option<Statistics>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let groups = balance(files.files, request.partitions, |(_, f)| {
+            u64::try_from(f.meta.file_size).unwrap_or(0)
+        });
+        let mut file_groups = Vec::with_capacity(groups.len());
+        for group in groups {
+            let mut out = Vec::with_capacity(group.len());
+            for (_, file) in group {
+                let live = live_rows(&request.table, &file)
+                    .await
+                    .map_err(to_datafusion)?;
+                let own = partitioned_file(&request.table, &file)?;
+                out.push(match live {
+                    Some(live) => with_selection(own, &live),
+                    None => own,
+                });
+            }
+            file_groups.push(FileGroup::new(out));
+        }
+        let mut builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
+            .with_projection_indices(Some(request.columns.clone()))?
+            .with_limit(request.limit)
+            .with_file_groups(file_groups);
+        if let Some(statistics) = statistics {
+            builder = builder.with_statistics(statistics);
+        }
+        Ok(DataSourceExec::from_data_source(builder.build()))
+    }
+}
+
+/// Columns that are returned or filtered on.
+fn needed_fields(request: &ScanRequest) -> Vec<DataField> {
+    let schema = request.table.schema();
+    let mut names: HashMap<&str, ()> = HashMap::new();
+    request.predicate.for_each_leaf(&mut |leaf| {
+        names.insert(leaf.column.as_str(), ());
+    });
+    schema
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(i, f)| request.columns.contains(i) || names.contains_key(f.name.as_str()))
+        .map(|(_, f)| f.clone())
+        .collect()
+}
+
+/// Types that the source decodes to exactly our Arrow type.
+fn reads_natively(kind: &TypeKind) -> bool {
+    match kind {
+        TypeKind::Timestamp(p) | TypeKind::LocalZonedTimestamp(p) => *p <= 6,
+        TypeKind::Blob => false,
+        other => !other.is_nested(),
+    }
+}
+
+/// Whether each wanted column is in the file under its current name and type (or a narrower integer), or missing.
+fn maps_one_to_one(needed: &[DataField], file: &TableSchema) -> bool {
+    needed.iter().all(|field| match file.field_by_id(field.id) {
+        Some(own) => {
+            own.name == field.name && same_or_wider(&own.data_type.kind, &field.data_type.kind)
+        }
+        None => field.data_type.nullable && file.field(&field.name).is_none(),
+    })
+}
+
+fn same_or_wider(from: &TypeKind, to: &TypeKind) -> bool {
+    let width = |k: &TypeKind| match k {
+        TypeKind::TinyInt => Some(1),
+        TypeKind::SmallInt => Some(2),
+        TypeKind::Int => Some(4),
+        TypeKind::BigInt => Some(8),
+        _ => None,
+    };
+    from == to || matches!((width(from), width(to)), (Some(a), Some(b)) if a <= b)
+}
+
+/// A data file as DataFusion knows it.
+pub(super) fn partitioned_file(table: &Table, file: &SplitFile) -> Result<PartitionedFile> {
+    let location = table.io().path(&file.path).map_err(to_datafusion)?;
+    Ok(PartitionedFile::new_from_meta(ObjectMeta {
+        location,
+        // data files never change
+        last_modified: Default::default(),
+        size: u64::try_from(file.meta.file_size).unwrap_or(0),
+        e_tag: None,
+        version: None,
+    }))
+}
+
+/// Attaches the rows wanted.
+pub(super) fn with_selection(file: PartitionedFile, selection: &FileSelection) -> PartitionedFile {
+    let rows = RowSelection::from_boolean_buffer(selection.bits().clone());
+    file.with_extension(ParquetRowSelection::new(rows))
+}

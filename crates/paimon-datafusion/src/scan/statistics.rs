@@ -1,0 +1,104 @@
+//! Statistics of a plan, exact where metadata says all.
+
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use paimon_core::read::{Plan, SplitFile, SplitKind};
+use paimon_core::spec::{Datum, TypeKind};
+use paimon_core::table::Table;
+
+/// Row count, bytes, and minimum / maximum / null count of columns.
+///
+/// The row count is exact when no split needs a merge. Column bounds are exact for integers and dates of files without
+/// deletion vectors, since statistics of other types may be truncated or absent.
+pub(super) fn of_plan(table: &Table, plan: &Plan) -> Statistics {
+    let schema = table.arrow_schema();
+    let mut statistics = Statistics::new_unknown(&schema);
+    let rows: Option<u64> = plan.splits.iter().map(|s| s.exact_row_count()).sum();
+    let physical: u64 = plan.splits.iter().map(super::physical_rows).sum();
+    statistics.num_rows = match rows {
+        Some(rows) => Precision::Exact(usize::try_from(rows).unwrap_or(usize::MAX)),
+        None => Precision::Inexact(usize::try_from(physical).unwrap_or(usize::MAX)),
+    };
+    let bytes: u64 = plan.splits.iter().map(|s| s.size()).sum();
+    statistics.total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
+    if rows.is_some() {
+        exact_columns(table, plan, &mut statistics.column_statistics);
+    }
+    statistics
+}
+
+fn exact_columns(table: &Table, plan: &Plan, columns: &mut [ColumnStatistics]) {
+    let schema = table.schema();
+    let mut files: Vec<&SplitFile> = Vec::new();
+    for split in &plan.splits {
+        match &split.kind {
+            SplitKind::Raw(own) => files.extend(own),
+            _ => return,
+        }
+    }
+    let plain = files
+        .iter()
+        .all(|f| f.deletion.is_none() && f.meta.schema_id == schema.id);
+    if files.is_empty() || !plain {
+        return;
+    }
+    for (field, column) in schema.fields.iter().zip(columns) {
+        if !exact_bounds(&field.data_type.kind) {
+            continue;
+        }
+        let mut low: Option<Datum> = None;
+        let mut high: Option<Datum> = None;
+        let mut nulls = Some(0i64);
+        let mut known = true;
+        for file in &files {
+            let Some(stats) = paimon_core::read::column_stats(&file.meta, schema, field) else {
+                known = false;
+                break;
+            };
+            nulls = nulls.zip(stats.null_count).map(|(a, b)| a + b);
+            match (stats.min, stats.max) {
+                (Some(min), Some(max)) => {
+                    low = Some(smaller(low, min, std::cmp::Ordering::Less));
+                    high = Some(smaller(high, max, std::cmp::Ordering::Greater));
+                }
+                _ if stats.null_count == Some(file.meta.row_count) => {}
+                _ => {
+                    known = false;
+                    break;
+                }
+            }
+        }
+        if !known {
+            continue;
+        }
+        if let Some(n) = nulls.and_then(|n| usize::try_from(n).ok()) {
+            column.null_count = Precision::Exact(n);
+        }
+        if let (Some(min), Some(max)) = (low.as_ref().and_then(scalar), high.as_ref().and_then(scalar)) {
+            column.min_value = Precision::Exact(min);
+            column.max_value = Precision::Exact(max);
+        }
+    }
+}
+
+fn exact_bounds(kind: &TypeKind) -> bool {
+    kind.is_integer() || matches!(kind, TypeKind::Date)
+}
+
+fn smaller(current: Option<Datum>, new: Datum, wanted: std::cmp::Ordering) -> Datum {
+    match current {
+        Some(current) if new.compare(&current) != Some(wanted) => current,
+        _ => new,
+    }
+}
+
+fn scalar(datum: &Datum) -> Option<ScalarValue> {
+    Some(match datum {
+        Datum::TinyInt(v) => ScalarValue::Int8(Some(*v)),
+        Datum::SmallInt(v) => ScalarValue::Int16(Some(*v)),
+        Datum::Int(v) => ScalarValue::Int32(Some(*v)),
+        Datum::BigInt(v) => ScalarValue::Int64(Some(*v)),
+        Datum::Date(v) => ScalarValue::Date32(Some(*v)),
+        _ => return None,
+    })
+}
