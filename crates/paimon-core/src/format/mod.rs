@@ -2,6 +2,7 @@
 //!
 //! The name of a file decides its reader, never the table's options.
 
+pub mod blob;
 pub mod orc;
 
 use std::ops::Range;
