@@ -3,6 +3,7 @@
 //! The name of a file decides its reader, never the table's options.
 
 pub mod avro;
+pub mod blob;
 pub mod orc;
 pub mod parquet;
 
