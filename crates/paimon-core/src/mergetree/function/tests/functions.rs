@@ -293,8 +293,8 @@ fn nested_update_without_key_appends_up_to_the_limit() {
     let (a, b, c) = (nested(1, 1, "a"), nested(1, 1, "b"), nested(1, 1, "c"));
     let records = adds(&[
         list(&[a.clone(), Value::Null, b.clone()]),
-        list(&[a.clone()]),
-        list(&[c.clone()]),
+        list(std::slice::from_ref(&a)),
+        list(std::slice::from_ref(&c)),
     ]);
     let run = |pairs: &[(&str, &str)], records: &[(i8, Value)]| {
         try_fold(table_type(), "nested_update", pairs, records).unwrap()
