@@ -2,13 +2,16 @@
 //!
 //! The name of a file decides its reader, never the table's options.
 
+pub mod avro;
+pub mod orc;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::InputFile;
 use crate::predicate::Predicate;
 use crate::read::FileSelection;
@@ -40,4 +43,38 @@ pub struct FileReadRequest {
     pub batch_size: usize,
     /// Appends the position column.
     pub with_position: bool,
+}
+
+/// Reads a data file with the reader that its name asks for.
+///
+/// # Errors
+/// `Unsupported` for a format without a reader, `Damaged` for a broken file.
+pub async fn read_file(request: FileReadRequest) -> Result<BatchStream> {
+    let name = request
+        .file
+        .path()
+        .filename()
+        .unwrap_or_default()
+        .to_string();
+    match format_of(&name) {
+        "orc" => orc::read_orc(request).await,
+        "avro" => avro::read_avro(request).await,
+        other => Err(Error::unsupported(format!(
+            "data files of format {other:?} are not supported: parquet, orc and avro are"
+        ))
+        .with("path", request.file.location())),
+    }
+}
+
+/// Format in a file name: the text after the last dot, or before it when that is the name of a codec.
+///
+/// Source: `DataFilePathFactory.formatIdentifier`.
+pub fn format_of(name: &str) -> &str {
+    const CODECS: &[&str] = &["gz", "bz2", "deflate", "snappy", "lz4", "zst"];
+    let mut parts = name.rsplit('.');
+    let last = parts.next().unwrap_or_default();
+    if CODECS.contains(&last) {
+        return parts.next().unwrap_or(last);
+    }
+    last
 }

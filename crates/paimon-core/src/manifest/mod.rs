@@ -1,1 +1,48 @@
-//! To be filled by the module's own commit.
+//! From a snapshot to its live files: manifest lists, manifests, index manifests.
+//!
+//! Source: `AbstractFileStoreScan`, `ManifestsReader`, `FileEntry.mergeEntries`, `IndexFileHandler`.
+
+mod index_manifest;
+mod merge;
+mod scan;
+
+pub use index_manifest::{DeletionFile, DeletionFiles, index_file_path, read_index_manifest};
+pub use merge::live_entries;
+pub use scan::{BucketFilter, ManifestScan, ScanCounts, partition_values};
+
+use crate::codec::{decode_index_manifest, decode_manifest_list};
+use crate::error::Result;
+use crate::io::{FileIo, checked_name};
+use crate::spec::{IndexManifestEntry, ManifestFileMeta};
+
+/// Largest manifest or manifest list file that is accepted, bytes.
+pub(crate) const MANIFEST_SIZE_MAX: u64 = 1 << 30;
+
+/// Location of a file in the `manifest` folder.
+///
+/// # Errors
+/// `Damaged` when the name is not one plain path component.
+pub fn manifest_path(table: &str, name: &str) -> Result<String> {
+    Ok(format!("{table}/manifest/{}", checked_name(name)?))
+}
+
+/// Records of a manifest list.
+pub async fn read_manifest_list(
+    io: &FileIo,
+    table: &str,
+    name: &str,
+) -> Result<Vec<ManifestFileMeta>> {
+    let path = manifest_path(table, name)?;
+    let bytes = io.read(&path, MANIFEST_SIZE_MAX).await?;
+    decode_manifest_list(&bytes).map_err(|e| e.with_default("path", path))
+}
+
+async fn read_index_entries(
+    io: &FileIo,
+    table: &str,
+    name: &str,
+) -> Result<Vec<IndexManifestEntry>> {
+    let path = manifest_path(table, name)?;
+    let bytes = io.read(&path, MANIFEST_SIZE_MAX).await?;
+    decode_index_manifest(&bytes).map_err(|e| e.with_default("path", path))
+}

@@ -1,3 +1,10 @@
-//! Merging the records of a primary-key table (`org.apache.paimon.mergetree`).
+//! The pure core of the LSM tree: sections, sorted runs, the key merge and the merge engines.
 
 pub mod function;
+mod interval;
+mod kernel;
+mod keys;
+
+pub use interval::{KeyInterval, sections};
+pub use kernel::{Collisions, find_collisions, mark_superseded};
+pub use keys::{KeyBlock, KeyEncoder};

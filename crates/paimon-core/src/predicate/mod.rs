@@ -1,7 +1,24 @@
 //! Filters over table columns: built by callers, evaluated on statistics, partitions, file indexes and batches.
 //!
 //! A [`Predicate`] is in terms of one schema's columns, matched by field id where schemas differ.
-//! SQL semantics: a comparison with null is not true.
+//! SQL semantics: a comparison with null is not true. Floats compare as in Spark: -0.0 equals 0.0, NaN equals NaN and
+//! is larger than everything else.
+
+mod batch;
+mod builder;
+mod compare;
+mod eval;
+mod like;
+mod project;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use batch::evaluate_batch;
+pub use compare::sql_compare;
+pub use eval::matches;
+pub use project::project;
+pub use stats::{ColumnStats, may_match};
 
 use crate::spec::{DataType, Datum};
 

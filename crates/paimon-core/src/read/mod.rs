@@ -1,5 +1,25 @@
 //! Scan planning, splits and reads.
 
+mod bucket_filter;
+mod column_groups;
+mod file_scan;
+mod file_stats;
+mod fold;
+mod generate;
+mod plan;
+mod row_ids;
+mod section_merge;
 mod selection;
+mod split;
+mod split_read;
 
+pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan};
+pub(crate) use plan::bucket_path;
+pub use plan::{Plan, PlanCounts, PlanRequest, plan};
+pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
 pub use selection::FileSelection;
+pub use split::{
+    DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
+};
+pub use split_read::{SplitRead, key_filter};
+pub(crate) use split_read::{filter_batch, no_column};

@@ -1,1 +1,94 @@
-//! To be filled by the module's own commit.
+//! Schema files of a table: `schema/schema-<id>`.
+//!
+//! Source: `SchemaManager`. Schema files are immutable, so loaded ones are kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::codec::parse_json;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{FileIo, is_not_found};
+use crate::spec::TableSchema;
+
+/// Largest schema file that is accepted, bytes.
+const SCHEMA_SIZE_MAX: u64 = 64 << 20;
+
+/// Reads the schema files of one table or branch.
+#[derive(Debug, Clone)]
+pub struct SchemaManager {
+    io: FileIo,
+    folder: String,
+    cache: Arc<Mutex<HashMap<i64, Arc<TableSchema>>>>,
+}
+
+impl SchemaManager {
+    /// Schemas below `root`, the folder of a table or branch.
+    pub fn new(io: FileIo, root: &str) -> Self {
+        Self {
+            io,
+            folder: format!("{root}/schema"),
+            cache: Arc::default(),
+        }
+    }
+
+    /// Ids of all schema files, ascending.
+    pub async fn ids(&self) -> Result<Vec<i64>> {
+        let files = self.io.list_files(&self.folder).await?;
+        Ok(numbered(&files, "schema-"))
+    }
+
+    /// The newest schema; `None` when there is none (the folder is no table).
+    pub async fn latest(&self) -> Result<Option<Arc<TableSchema>>> {
+        match self.ids().await?.last() {
+            Some(id) => self.schema(*id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Schema by id.
+    ///
+    /// # Errors
+    /// `Damaged` when the file is missing or malformed.
+    pub async fn schema(&self, id: i64) -> Result<Arc<TableSchema>> {
+        if let Some(schema) = self.cache.lock().get(&id) {
+            return Ok(schema.clone());
+        }
+        let path = format!("{}/schema-{id}", self.folder);
+        let bytes = self.io.read(&path, SCHEMA_SIZE_MAX).await.map_err(|e| {
+            if is_not_found(&e) {
+                Error::damaged(format!("schema {id} does not exist")).with("path", &path)
+            } else {
+                e
+            }
+        })?;
+        let schema: TableSchema =
+            parse_json(&bytes, "schema").map_err(|e| e.with_default("path", &path))?;
+        if schema.id != id {
+            return Err(
+                Error::damaged(format!("schema file {id} holds the id {}", schema.id))
+                    .with("path", &path),
+            );
+        }
+        schema.validate().map_err(|e| e.with("path", &path))?;
+        let schema = Arc::new(schema.with_legacy_defaults());
+        self.cache.lock().insert(id, schema.clone());
+        Ok(schema)
+    }
+}
+
+/// Numbers of the files named `<prefix><number>`, ascending; other names are left out.
+pub(crate) fn numbered(files: &[crate::io::FileStatus], prefix: &str) -> Vec<i64> {
+    let mut ids: Vec<i64> = files
+        .iter()
+        .filter_map(|f| f.name.strip_prefix(prefix)?.parse().ok())
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Whether an error means that a table does not exist.
+pub fn is_no_table(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+}

@@ -6,20 +6,27 @@ mod binary_row;
 mod bucket;
 mod data_type;
 mod datum;
+mod datum_text;
 mod hash;
 mod manifest;
 mod partition_path;
 mod schema;
 mod snapshot;
 mod stats;
+mod system_fields;
 mod type_json;
 mod type_parser;
 
 pub use binary_row::*;
-
+pub use bucket::*;
 pub use data_type::*;
 pub use datum::*;
+pub use datum_text::datum_to_text;
 pub use hash::*;
 pub use manifest::*;
-
+pub use partition_path::*;
+pub use schema::*;
+pub use snapshot::*;
 pub use stats::*;
+pub use system_fields::*;
+pub use type_parser::parse_data_type;

@@ -1,1 +1,230 @@
-//! To be filled by the module's own commit.
+//! The façade: a table at a location, with its schema, options and the snapshot it reads.
+
+mod read_builder;
+pub mod system;
+mod travel;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+
+pub use read_builder::{ReadBuilder, TableRead};
+pub use system::SystemTable;
+pub use travel::ScanTarget;
+
+use crate::arrow_bridge::arrow_schema;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::FileIo;
+use crate::options::CoreOptions;
+use crate::schema::SchemaManager;
+use crate::snapshot::{SnapshotManager, branch_root, list_branches};
+use crate::spec::{Snapshot, TableSchema};
+
+/// A table, or one branch of it, as of the newest snapshot or of one that dynamic options chose.
+///
+/// Cheap to clone. A table without time travel looks up the newest snapshot whenever a read is planned.
+#[derive(Clone, Debug)]
+pub struct Table {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    io: FileIo,
+    location: String,
+    name: String,
+    branch: String,
+    schema: Arc<TableSchema>,
+    arrow_schema: SchemaRef,
+    options: CoreOptions,
+    schemas: SchemaManager,
+    snapshots: SnapshotManager,
+    target: ScanTarget,
+}
+
+impl Table {
+    /// Opens the table whose folder is `location`, on its `main` branch. `name` is used in messages and plans.
+    ///
+    /// # Errors
+    /// `NotFound` when the folder holds no schema, `Damaged` when the newest schema cannot be read,
+    /// `Unsupported` / `InvalidInput` for options that cannot be honoured.
+    pub async fn open(io: FileIo, location: &str, name: &str) -> Result<Self> {
+        Self::open_branch(io, location, name, "main").await
+    }
+
+    async fn open_branch(io: FileIo, location: &str, name: &str, branch: &str) -> Result<Self> {
+        let location = location.trim_end_matches('/').to_string();
+        let root = branch_root(&location, branch)?;
+        let schemas = SchemaManager::new(io.clone(), &root);
+        let Some(schema) = schemas.latest().await? else {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "the folder holds no Paimon table: no file `schema/schema-<id>`",
+            )
+            .with("table", name)
+            .with("path", &root));
+        };
+        let snapshots = SnapshotManager::new(io.clone(), &root);
+        let table = Self {
+            inner: Arc::new(Inner {
+                options: CoreOptions::new(&schema).map_err(|e| e.with("table", name))?,
+                arrow_schema: arrow_schema(&schema.fields),
+                io,
+                location,
+                name: name.to_string(),
+                branch: branch.to_string(),
+                schema,
+                schemas,
+                snapshots,
+                target: ScanTarget::Latest,
+            }),
+        };
+        if travel::asks_for_travel(table.options().map()) {
+            return Box::pin(table.with_options(&HashMap::new())).await;
+        }
+        Ok(table)
+    }
+
+    /// The same table on another branch. Time travel of this table is not carried over.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such branch.
+    pub async fn branch(&self, branch: &str) -> Result<Self> {
+        let i = &self.inner;
+        let known = branch == "main"
+            || list_branches(&i.io, &i.location)
+                .await?
+                .iter()
+                .any(|b| b.name == branch);
+        if !known {
+            return Err(crate::snapshot::no_branch(&i.name, branch));
+        }
+        let opened = Self::open_branch(i.io.clone(), &i.location, &i.name, branch).await?;
+        Ok(opened)
+    }
+
+    /// The same table with dynamic options on top of its own, time travel included: the schema becomes that of the
+    /// snapshot they choose.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a malformed value or a snapshot out of range, `NotFound` for an unknown tag,
+    /// `Unsupported` for options this engine cannot honour.
+    pub async fn with_options(&self, dynamic: &HashMap<String, String>) -> Result<Self> {
+        let i = &self.inner;
+        if let Some(branch) = dynamic.get("branch").filter(|b| **b != i.branch) {
+            let mut rest = dynamic.clone();
+            rest.remove("branch");
+            let other = self.branch(branch).await?;
+            return Box::pin(other.with_options(&rest)).await;
+        }
+        travel::refuse_unknown_scan_options(dynamic)?;
+        let mut schema = TableSchema::clone(&i.schema);
+        for (key, value) in dynamic {
+            schema.options.insert(key.clone(), value.clone());
+        }
+        let target = travel::resolve(self, &schema.options)
+            .await
+            .map_err(|e| e.with_default("table", &i.name))?;
+        if let Some(snapshot) = target.snapshot()
+            && snapshot.schema_id != schema.id
+        {
+            let old = i.schemas.schema(snapshot.schema_id).await?;
+            schema = TableSchema {
+                options: schema.options,
+                ..TableSchema::clone(&old)
+            };
+        }
+        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &i.name))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                io: i.io.clone(),
+                location: i.location.clone(),
+                name: i.name.clone(),
+                branch: i.branch.clone(),
+                arrow_schema: arrow_schema(&schema.fields),
+                schema: Arc::new(schema),
+                options,
+                schemas: i.schemas.clone(),
+                snapshots: i.snapshots.clone(),
+                target,
+            }),
+        })
+    }
+
+    /// Name given when opened.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Folder of the table (of `main`, whatever the branch).
+    pub fn location(&self) -> &str {
+        &self.inner.location
+    }
+
+    /// `main` or the branch this handle reads.
+    pub fn branch_name(&self) -> &str {
+        &self.inner.branch
+    }
+
+    /// Folder of this branch's metadata.
+    pub fn metadata_root(&self) -> Result<String> {
+        branch_root(&self.inner.location, &self.inner.branch)
+    }
+
+    /// The store.
+    pub fn io(&self) -> &FileIo {
+        &self.inner.io
+    }
+
+    /// Schema that reads return, options with the dynamic ones on top.
+    pub fn schema(&self) -> &Arc<TableSchema> {
+        &self.inner.schema
+    }
+
+    /// Arrow schema of the columns.
+    pub fn arrow_schema(&self) -> SchemaRef {
+        self.inner.arrow_schema.clone()
+    }
+
+    /// Typed options.
+    pub fn options(&self) -> &CoreOptions {
+        &self.inner.options
+    }
+
+    /// Schema files.
+    pub fn schemas(&self) -> &SchemaManager {
+        &self.inner.schemas
+    }
+
+    /// Snapshot files.
+    pub fn snapshots(&self) -> &SnapshotManager {
+        &self.inner.snapshots
+    }
+
+    /// What reads of this handle see.
+    pub fn target(&self) -> &ScanTarget {
+        &self.inner.target
+    }
+
+    /// The snapshot a read planned now would see; `None` for a table without commits.
+    pub async fn current_snapshot(&self) -> Result<Option<Snapshot>> {
+        match &self.inner.target {
+            ScanTarget::Latest => self.inner.snapshots.latest().await,
+            other => Ok(other.snapshot().cloned()),
+        }
+    }
+
+    /// Starts a read.
+    pub fn read_builder(&self) -> ReadBuilder {
+        ReadBuilder::new(self.clone())
+    }
+
+    /// One of the system tables, computed now.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown name, `Unsupported` for one that this engine does not offer yet.
+    pub async fn system_table(&self, name: &str) -> Result<SystemTable> {
+        system::load(self, name).await
+    }
+}

@@ -1,0 +1,334 @@
+//! One data file seen through the current schema: reader by file name, schema evolution by field id, partition
+//! columns from the partition value, deletion vector and file index applied.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use futures::StreamExt;
+
+use super::selection::FileSelection;
+use super::split::{Partition, SplitFile};
+use crate::arrow_bridge::{EvolutionPlan, array_of, arrow_field};
+use crate::deletionvectors::{decode_deletion_vector, read_range_of};
+use crate::error::{Error, Result};
+use crate::format::{BatchStream, FileReadRequest, POSITION_COLUMN, read_file};
+use crate::index::{FileIndexResult, evaluate};
+use crate::predicate::{Predicate, project};
+use crate::spec::{DataField, SYSTEM_ID_MIN, TableSchema};
+use crate::table::Table;
+
+/// Rows per batch when the caller does not say.
+pub const DEFAULT_BATCH_SIZE: usize = 8192;
+
+/// A read of one file.
+#[derive(Clone)]
+pub struct FileScan {
+    /// Table, for schemas, options and the store.
+    pub table: Table,
+    /// The file.
+    pub file: SplitFile,
+    /// Its partition.
+    pub partition: Arc<Partition>,
+    /// Wanted columns: of the current schema, or system columns.
+    pub fields: Vec<DataField>,
+    /// Rows wanted, deletion vector not included; `None` is all.
+    pub selection: Option<Arc<FileSelection>>,
+    /// Physical rows wanted.
+    pub row_range: Option<Range<u64>>,
+    /// Filter over the current schema, used to skip; rows that do not match may come back.
+    pub filter: Predicate,
+    /// Rows per batch.
+    pub batch_size: usize,
+    /// Appends physical row positions.
+    pub with_position: bool,
+}
+
+impl FileScan {
+    /// A scan of all rows of a file.
+    pub fn new(
+        table: &Table,
+        partition: &Arc<Partition>,
+        file: &SplitFile,
+        fields: &[DataField],
+    ) -> Self {
+        Self {
+            table: table.clone(),
+            file: file.clone(),
+            partition: partition.clone(),
+            fields: fields.to_vec(),
+            selection: None,
+            row_range: None,
+            filter: Predicate::AlwaysTrue,
+            batch_size: DEFAULT_BATCH_SIZE,
+            with_position: false,
+        }
+    }
+
+    /// Opens the file. Batches have the columns of `fields`, then the position column when asked for.
+    ///
+    /// # Errors
+    /// `Damaged` naming the file.
+    ///
+    /// # Cancel safety
+    /// Dropping the future or the stream leaves nothing behind.
+    pub async fn open(self) -> Result<BatchStream> {
+        let path = self.file.path.clone();
+        self.open_inner()
+            .await
+            .map_err(|e| e.with_default("path", &path))
+            .map(|s| {
+                s.map(move |b| b.map_err(|e| e.with_default("path", &path)))
+                    .boxed()
+            })
+    }
+
+    async fn open_inner(self) -> Result<BatchStream> {
+        let schema = self
+            .table
+            .schemas()
+            .schema(self.file.meta.schema_id)
+            .await?;
+        let mapping = Arc::new(FileMapping::new(&self, &schema)?);
+        let Some(selection) = self.selection(&mapping).await? else {
+            return Ok(futures::stream::empty().boxed());
+        };
+        if selection.as_ref().is_some_and(|s| s.selected() == 0) {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let size = u64::try_from(self.file.meta.file_size)
+            .map_err(|_| Error::damaged("file size in the manifest is negative"))?;
+        let io = self.table.io();
+        let request = FileReadRequest {
+            file: io.input(&self.file.path, size)?,
+            fields: mapping.file_columns().to_vec(),
+            selection,
+            row_range: self.row_range.clone(),
+            predicate: mapping.file_filter.clone(),
+            batch_size: self.batch_size,
+            with_position: self.with_position,
+        };
+        let stream = read_file(request).await?;
+        Ok(stream.map(move |batch| mapping.apply(batch?)).boxed())
+    }
+
+    /// Deletion vector, caller's selection and file index combined; the outer `None` means no row at all.
+    async fn selection(&self, mapping: &FileMapping) -> Result<Option<Option<Arc<FileSelection>>>> {
+        let mut selection = self.selection.clone();
+        let rows = usize::try_from(self.file.meta.row_count)
+            .map_err(|_| Error::damaged("row count in the manifest is negative"))?;
+        if let Some(live) = live_rows(&self.table, &self.file).await? {
+            selection = Some(match selection {
+                Some(own) => Arc::new(own.intersect(&live)),
+                None => Arc::new(live),
+            });
+        }
+        if let Some(filter) = &mapping.index_filter
+            && self.table.options().file_index_read
+            && let Some(container) = self.file_index().await?
+        {
+            match evaluate(&container, filter, rows as u64)? {
+                FileIndexResult::Skip => return Ok(None),
+                FileIndexResult::Keep => {}
+                FileIndexResult::Rows(bitmap) => {
+                    let only = FileSelection::only(rows, bitmap.iter().map(u64::from));
+                    selection = Some(Arc::new(match selection {
+                        Some(own) => own.intersect(&only),
+                        None => only,
+                    }));
+                }
+            }
+        }
+        Ok(Some(selection))
+    }
+
+    async fn file_index(&self) -> Result<Option<Bytes>> {
+        if let Some(embedded) = &self.file.meta.embedded_index {
+            return Ok(Some(embedded.clone()));
+        }
+        let Some(name) = self
+            .file
+            .meta
+            .extra_files
+            .iter()
+            .find(|n| n.ends_with(".index"))
+        else {
+            return Ok(None);
+        };
+        let name = crate::io::checked_name(name)?;
+        let folder = self.file.path.rsplit_once('/').map_or("", |(f, _)| f);
+        let bytes = self
+            .table
+            .io()
+            .read(&format!("{folder}/{name}"), INDEX_SIZE_MAX)
+            .await?;
+        Ok(Some(bytes))
+    }
+}
+
+/// Largest file index that is accepted, bytes.
+const INDEX_SIZE_MAX: u64 = 256 << 20;
+
+/// Rows that a file's deletion vector leaves; `None` without one.
+pub(crate) async fn live_rows(table: &Table, file: &SplitFile) -> Result<Option<FileSelection>> {
+    let Some(deletion) = &file.deletion else {
+        return Ok(None);
+    };
+    let range = read_range_of(&deletion.meta, deletion.file_size)?;
+    let input = table.io().input(&deletion.path, deletion.file_size)?;
+    let bytes = input.read_range(range).await?;
+    let vector = decode_deletion_vector(&bytes, &deletion.meta, &deletion.path)?;
+    let rows = u64::try_from(file.meta.row_count)
+        .map_err(|_| Error::damaged("row count in the manifest is negative"))?;
+    vector.check_row_count(rows)?;
+    Ok(Some(
+        vector.to_selection(usize::try_from(rows).unwrap_or(usize::MAX)),
+    ))
+}
+
+/// How a file's columns become the wanted ones.
+struct FileMapping {
+    plan: EvolutionPlan,
+    /// Filter in the file's columns, exact where it exists.
+    file_filter: Option<Predicate>,
+    index_filter: Option<Predicate>,
+    /// Where each wanted column comes from.
+    sources: Vec<Source>,
+    schema: SchemaRef,
+}
+
+enum Source {
+    /// Column of the evolved batch.
+    File(usize),
+    /// The partition value.
+    Constant(ArrayRef),
+}
+
+impl FileMapping {
+    fn new(scan: &FileScan, file_schema: &TableSchema) -> Result<Self> {
+        let current = scan.table.schema();
+        let partition_fields = current.partition_fields();
+        let mut physical = Vec::new();
+        let mut sources = Vec::new();
+        for field in &scan.fields {
+            match partition_fields.iter().position(|p| p.id == field.id) {
+                Some(i) => {
+                    let value = scan.partition.values.get(i).cloned().flatten();
+                    sources.push(Source::Constant(array_of(
+                        value.as_ref(),
+                        &field.data_type,
+                        1,
+                    )?));
+                }
+                None => {
+                    sources.push(Source::File(physical.len()));
+                    physical.push(field.clone());
+                }
+            }
+        }
+        let mut file_fields = file_schema.fields.clone();
+        if let Some(written) = &scan.file.meta.write_cols {
+            file_fields.retain(|f| written.contains(&f.name));
+        }
+        file_fields.extend(physical.iter().filter(|f| f.id >= SYSTEM_ID_MIN).cloned());
+        let plan = EvolutionPlan::new(&file_fields, &physical)?;
+        let mut arrow: Vec<_> = scan.fields.iter().map(arrow_field).collect();
+        if scan.with_position {
+            arrow.push(arrow_schema::Field::new(
+                POSITION_COLUMN,
+                arrow_schema::DataType::Int64,
+                false,
+            ));
+        }
+        let file_filter = translate(&scan.filter, &plan, current);
+        Ok(Self {
+            index_filter: file_filter.clone(),
+            file_filter,
+            plan,
+            sources,
+            schema: Arc::new(arrow_schema::Schema::new(arrow)),
+        })
+    }
+
+    fn file_columns(&self) -> &[DataField] {
+        self.plan.file_columns()
+    }
+
+    fn apply(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let columns = self.file_columns().len();
+        let position = batch.columns().get(columns).cloned();
+        let own: Vec<usize> = (0..columns).collect();
+        let evolved = self.plan.apply(batch.project(&own)?)?;
+        let mut out: Vec<ArrayRef> = Vec::with_capacity(self.sources.len() + 1);
+        for source in &self.sources {
+            out.push(match source {
+                Source::File(i) => evolved.column(*i).clone(),
+                Source::Constant(one) => repeat(one, rows)?,
+            });
+        }
+        out.extend(position);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(
+            relax(&self.schema, &out),
+            out,
+            &options,
+        )?)
+    }
+}
+
+/// The schema with fields made nullable where the data holds nulls all the same (a NOT NULL column that a file of an
+/// older schema lacks).
+fn relax(schema: &SchemaRef, columns: &[ArrayRef]) -> SchemaRef {
+    let wrong = |i: usize| {
+        let field = schema.field(i);
+        !field.is_nullable() && columns[i].null_count() > 0
+    };
+    if !(0..columns.len()).any(wrong) {
+        return schema.clone();
+    }
+    let fields: Vec<_> = (0..columns.len())
+        .map(|i| {
+            let field = schema.field(i).clone();
+            let nullable = field.is_nullable() || wrong(i);
+            field.with_nullable(nullable)
+        })
+        .collect();
+    Arc::new(arrow_schema::Schema::new(fields))
+}
+
+fn repeat(one: &ArrayRef, rows: usize) -> Result<ArrayRef> {
+    let indices = arrow_array::UInt32Array::from(vec![0; rows]);
+    Ok(arrow_select::take::take(one, &indices, None)?)
+}
+
+/// The filter in terms of a file's columns, weakened where a column cannot be translated.
+fn translate(filter: &Predicate, plan: &EvolutionPlan, current: &TableSchema) -> Option<Predicate> {
+    if *filter == Predicate::AlwaysTrue {
+        return None;
+    }
+    let partition_ids: Vec<i32> = current.partition_fields().iter().map(|f| f.id).collect();
+    let of = |leaf: &crate::predicate::Leaf| {
+        if partition_ids.contains(&leaf.field_id) {
+            return None;
+        }
+        plan.map_leaf(leaf)
+    };
+    let kept = project(filter, &|leaf| of(leaf).is_some());
+    let mapped = map_leaves(&kept, &|leaf| of(leaf));
+    (mapped != Predicate::AlwaysTrue).then_some(mapped)
+}
+
+fn map_leaves(
+    predicate: &Predicate,
+    of: &dyn Fn(&crate::predicate::Leaf) -> Option<crate::predicate::Leaf>,
+) -> Predicate {
+    match predicate {
+        Predicate::Leaf(leaf) => of(leaf).map_or(Predicate::AlwaysTrue, Predicate::Leaf),
+        Predicate::And(parts) => Predicate::And(parts.iter().map(|p| map_leaves(p, of)).collect()),
+        Predicate::Or(parts) => Predicate::Or(parts.iter().map(|p| map_leaves(p, of)).collect()),
+        other => other.clone(),
+    }
+}

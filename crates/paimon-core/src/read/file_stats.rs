@@ -1,0 +1,126 @@
+//! Statistics of a data file seen through the current schema.
+//!
+//! Source: `SimpleStatsEvolution`. Columns are matched by id; a column the file lacks counts as all null.
+
+use std::cell::OnceCell;
+
+use crate::error::Result;
+use crate::predicate::ColumnStats;
+use crate::spec::{BinaryRow, DataField, DataFileMeta, Datum, SimpleStats, TableSchema, TypeKind};
+
+/// Statistics of one file under the schema it was written with.
+pub struct FileStats<'a> {
+    meta: &'a DataFileMeta,
+    schema: &'a TableSchema,
+    key_fields: Vec<&'a DataField>,
+    keys: OnceCell<Option<Rows>>,
+    values: OnceCell<Option<Rows>>,
+}
+
+struct Rows {
+    min: BinaryRow,
+    max: BinaryRow,
+}
+
+impl<'a> FileStats<'a> {
+    /// Statistics of `meta`, whose `schema_id` is that of `schema`.
+    pub fn new(meta: &'a DataFileMeta, schema: &'a TableSchema) -> Self {
+        let key_fields = schema
+            .trimmed_primary_keys()
+            .iter()
+            .filter_map(|k| schema.field(k))
+            .collect();
+        Self {
+            meta,
+            schema,
+            key_fields,
+            keys: OnceCell::new(),
+            values: OnceCell::new(),
+        }
+    }
+
+    /// Statistics of a column of the current schema; `None` when nothing is known.
+    pub fn column(&self, current: &DataField) -> Option<ColumnStats> {
+        let Some(field) = self.schema.field_by_id(current.id) else {
+            return Some(ColumnStats {
+                min: None,
+                max: None,
+                null_count: Some(self.meta.row_count),
+            });
+        };
+        if let Some(written) = &self.meta.write_cols
+            && !written.contains(&field.name)
+        {
+            // other files of the row-id group may hold the column
+            return None;
+        }
+        if let Some(i) = self.key_fields.iter().position(|k| k.id == field.id) {
+            return self.stats_at(&self.meta.key_stats, &self.keys, i, field, current);
+        }
+        let i = match &self.meta.value_stats_cols {
+            Some(names) => names.iter().position(|n| *n == field.name)?,
+            None => self.schema.fields.iter().position(|f| f.id == field.id)?,
+        };
+        self.stats_at(&self.meta.value_stats, &self.values, i, field, current)
+    }
+
+    fn stats_at(
+        &self,
+        stats: &SimpleStats,
+        rows: &OnceCell<Option<Rows>>,
+        i: usize,
+        field: &DataField,
+        current: &DataField,
+    ) -> Option<ColumnStats> {
+        let null_count = stats
+            .null_counts
+            .as_ref()
+            .and_then(|n| n.get(i).copied())
+            .flatten();
+        let bound = |row: &BinaryRow| -> Option<Datum> {
+            if i >= row.arity() {
+                return None;
+            }
+            widen(row.get(i, &field.data_type).ok()??, field, current)
+        };
+        let rows = rows.get_or_init(|| decode(stats).ok()).as_ref();
+        Some(ColumnStats {
+            min: rows.and_then(|r| bound(&r.min)),
+            max: rows.and_then(|r| bound(&r.max)),
+            null_count,
+        })
+    }
+}
+
+fn decode(stats: &SimpleStats) -> Result<Rows> {
+    Ok(Rows {
+        min: BinaryRow::from_serialized(&stats.min_values, "minimum statistics")?,
+        max: BinaryRow::from_serialized(&stats.max_values, "maximum statistics")?,
+    })
+}
+
+/// A bound of the file's type as one of the current type, where order and value survive.
+fn widen(datum: Datum, from: &DataField, to: &DataField) -> Option<Datum> {
+    let (from, to) = (&from.data_type.kind, &to.data_type.kind);
+    let same = from == to
+        || matches!((from, to),
+            (TypeKind::Char(a) | TypeKind::VarChar(a), TypeKind::VarChar(b)) if a <= b)
+        || matches!((from, to), (TypeKind::VarBinary(a), TypeKind::VarBinary(b)) if a <= b);
+    if same {
+        return Some(datum);
+    }
+    let wide = match datum {
+        Datum::TinyInt(v) => i64::from(v),
+        Datum::SmallInt(v) => i64::from(v),
+        Datum::Int(v) => i64::from(v),
+        Datum::BigInt(v) => v,
+        _ => return None,
+    };
+    match to {
+        TypeKind::TinyInt => i8::try_from(wide).ok().map(Datum::TinyInt),
+        TypeKind::SmallInt => i16::try_from(wide).ok().map(Datum::SmallInt),
+        TypeKind::Int => i32::try_from(wide).ok().map(Datum::Int),
+        TypeKind::BigInt => Some(Datum::BigInt(wide)),
+        _ => None,
+    }
+}

@@ -1,0 +1,250 @@
+//! Files of a bucket to splits.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::plan::BucketFiles;
+use super::split::{
+    DataSplit, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
+};
+use crate::error::Result;
+use crate::mergetree::{KeyInterval, sections};
+use crate::options::MergeEngineKind;
+use crate::spec::{BinaryRow, DataField, Datum};
+use crate::table::Table;
+
+pub(super) struct SplitGenerator {
+    snapshot_id: i64,
+    primary_key: bool,
+    deletion_vectors: bool,
+    first_row: bool,
+    data_evolution: bool,
+    key_fields: Arc<Vec<DataField>>,
+    target: u64,
+    open_cost: u64,
+}
+
+/// A file with its decoded key bounds.
+struct KeyedFile {
+    file: SplitFile,
+    min: Vec<Option<Datum>>,
+    max: Vec<Option<Datum>>,
+}
+
+impl KeyInterval for KeyedFile {
+    fn compare_min(&self, other: &Self) -> Ordering {
+        compare_keys(&self.min, &other.min)
+    }
+    fn compare_min_to_max(&self, other: &Self) -> Ordering {
+        compare_keys(&self.min, &other.max)
+    }
+    fn compare_max(&self, other: &Self) -> Ordering {
+        compare_keys(&self.max, &other.max)
+    }
+}
+
+/// Order of two keys, nulls first.
+fn compare_keys(a: &[Option<Datum>], b: &[Option<Datum>]) -> Ordering {
+    for (x, y) in a.iter().zip(b) {
+        let order = match (x, y) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(x), Some(y)) => x.compare(y).unwrap_or(Ordering::Equal),
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    a.len().cmp(&b.len())
+}
+
+impl SplitGenerator {
+    pub(super) fn new(table: &Table, snapshot_id: i64) -> Result<Self> {
+        let options = table.options();
+        Ok(Self {
+            snapshot_id,
+            primary_key: table.schema().has_primary_key(),
+            deletion_vectors: options.deletion_vectors && !options.deletion_vectors_merge_on_read,
+            first_row: options.merge_engine == MergeEngineKind::FirstRow,
+            data_evolution: options.data_evolution,
+            key_fields: Arc::new(table.schema().key_fields()),
+            target: options.split_target_size,
+            open_cost: options.split_open_file_cost,
+        })
+    }
+
+    /// Splits of one bucket.
+    pub(super) fn splits(&self, mut bucket: BucketFiles) -> Result<Vec<DataSplit>> {
+        let files = std::mem::take(&mut bucket.files);
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kinds = if self.primary_key {
+            self.merge_tree(files)?
+        } else if self.data_evolution {
+            self.column_groups(files)
+        } else {
+            self.append(files)
+        };
+        let split = |kind| DataSplit {
+            snapshot_id: self.snapshot_id,
+            partition: bucket.partition.clone(),
+            bucket: bucket.bucket,
+            total_buckets: bucket.total_buckets,
+            kind,
+        };
+        Ok(kinds.into_iter().map(split).collect())
+    }
+
+    fn pack<T>(&self, items: Vec<T>, weight: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+        pack_ordered(items, weight, self.target, self.open_cost)
+    }
+
+    fn append(&self, mut files: Vec<SplitFile>) -> Vec<SplitKind> {
+        files.sort_by_key(|f| f.meta.min_sequence_number);
+        self.pack(files, file_size)
+            .into_iter()
+            .map(SplitKind::Raw)
+            .collect()
+    }
+
+    fn column_groups(&self, mut files: Vec<SplitFile>) -> Vec<SplitKind> {
+        let range = |f: &SplitFile| {
+            let first = f.meta.first_row_id.unwrap_or(i64::MAX);
+            (first, first.saturating_add(f.meta.row_count))
+        };
+        files.sort_by_key(|f| {
+            (
+                f.meta.first_row_id.unwrap_or(i64::MAX),
+                is_side_file(&f.meta.file_name),
+                f.meta.max_sequence_number,
+            )
+        });
+        let mut groups: Vec<Vec<SplitFile>> = Vec::new();
+        let mut end = i64::MIN;
+        for file in files {
+            let (first, last) = range(&file);
+            match groups.last_mut() {
+                Some(group) if first < end => group.push(file),
+                _ => groups.push(vec![file]),
+            }
+            end = end.max(last);
+        }
+        self.pack(groups, |g| g.iter().map(file_size).sum())
+            .into_iter()
+            .map(SplitKind::Columns)
+            .collect()
+    }
+
+    fn merge_tree(&self, files: Vec<SplitFile>) -> Result<Vec<SplitKind>> {
+        let level = files.first().map_or(0, |f| f.meta.level);
+        let one_level = files.iter().all(|f| f.meta.level == level);
+        let no_deletes = files
+            .iter()
+            .all(|f| f.meta.level != 0 && f.meta.delete_row_count == Some(0));
+        if no_deletes && (self.deletion_vectors || self.first_row || one_level) {
+            let packs = self.pack(self.in_key_order(files)?, file_size);
+            return Ok(packs.into_iter().map(SplitKind::Raw).collect());
+        }
+        let keyed = files
+            .into_iter()
+            .map(|f| self.keyed(f))
+            .collect::<Result<Vec<_>>>()?;
+        let packs = self.pack(sections(keyed), |s| {
+            s.iter().map(|f| file_size(&f.file)).sum()
+        });
+        Ok(packs.into_iter().map(pack_to_kind).collect())
+    }
+
+    fn in_key_order(&self, files: Vec<SplitFile>) -> Result<Vec<SplitFile>> {
+        let mut keyed = files
+            .into_iter()
+            .map(|f| self.keyed(f))
+            .collect::<Result<Vec<_>>>()?;
+        keyed.sort_by(|a, b| a.compare_min(b));
+        Ok(keyed.into_iter().map(|k| k.file).collect())
+    }
+
+    fn keyed(&self, file: SplitFile) -> Result<KeyedFile> {
+        let key = |bytes, what| -> Result<Vec<Option<Datum>>> {
+            let row = BinaryRow::from_serialized(bytes, what)?;
+            (0..self.key_fields.len())
+                .map(|i| row.get(i, &self.key_fields[i].data_type))
+                .collect()
+        };
+        let named = |e: crate::Error| e.with_default("path", &file.path);
+        Ok(KeyedFile {
+            min: key(&file.meta.min_key, "minimum key").map_err(named)?,
+            max: key(&file.meta.max_key, "maximum key").map_err(named)?,
+            file,
+        })
+    }
+}
+
+fn file_size(file: &SplitFile) -> u64 {
+    u64::try_from(file.meta.file_size).unwrap_or(0)
+}
+
+/// A pack of one file that needs no merge is read raw; everything else goes through the merge.
+fn pack_to_kind(pack: Vec<Vec<KeyedFile>>) -> SplitKind {
+    let single = match pack.as_slice() {
+        [section] if section.len() == 1 => {
+            let meta = &section[0].file.meta;
+            meta.level != 0 && meta.delete_row_count == Some(0)
+        }
+        _ => false,
+    };
+    let sections = pack.into_iter().map(section_of);
+    if single {
+        let files = sections.flat_map(|s| s.runs).flat_map(|r| r.files);
+        return SplitKind::Raw(files.collect());
+    }
+    SplitKind::Merge(sections.collect())
+}
+
+/// Runs of a section from oldest to newest: levels from the deepest, then level-0 files by sequence.
+fn section_of(files: Vec<KeyedFile>) -> Section {
+    let mut runs: Vec<(SortedRun, Vec<KeyedFile>)> = Vec::new();
+    let (level0, mut deeper): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|f| f.file.meta.level == 0);
+    deeper
+        .sort_by(|a, b| (b.file.meta.level.cmp(&a.file.meta.level)).then_with(|| a.compare_min(b)));
+    for keyed in deeper {
+        let level = keyed.file.meta.level;
+        match runs.last_mut() {
+            Some((run, files)) if run.level == level => files.push(keyed),
+            _ => runs.push((
+                SortedRun {
+                    level,
+                    files: Vec::new(),
+                },
+                vec![keyed],
+            )),
+        }
+    }
+    let mut level0: Vec<KeyedFile> = level0;
+    level0.sort_by_key(|f| {
+        (
+            f.file.meta.max_sequence_number,
+            f.file.meta.min_sequence_number,
+            f.file.meta.creation_time,
+        )
+    });
+    for keyed in level0 {
+        runs.push((
+            SortedRun {
+                level: 0,
+                files: Vec::new(),
+            },
+            vec![keyed],
+        ));
+    }
+    let runs = runs.into_iter().map(|(mut run, files)| {
+        run.files = files.into_iter().map(|k| k.file).collect();
+        run
+    });
+    Section {
+        runs: runs.collect(),
+    }
+}

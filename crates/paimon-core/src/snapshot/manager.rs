@@ -1,0 +1,158 @@
+//! Snapshot files and their hints.
+
+use crate::codec::parse_json;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{FileIo, is_not_found};
+use crate::schema::numbered;
+use crate::spec::Snapshot;
+
+/// Largest JSON metadata file that is accepted, bytes.
+pub(crate) const JSON_SIZE_MAX: u64 = 16 << 20;
+
+/// Reads the snapshots of one table or branch.
+#[derive(Debug, Clone)]
+pub struct SnapshotManager {
+    io: FileIo,
+    folder: String,
+    prefix: &'static str,
+}
+
+impl SnapshotManager {
+    /// Snapshots below `root`, the folder of a table or branch.
+    pub fn new(io: FileIo, root: &str) -> Self {
+        Self {
+            io,
+            folder: format!("{root}/snapshot"),
+            prefix: "snapshot-",
+        }
+    }
+
+    /// Long-lived changelogs below `root`.
+    pub fn changelogs(io: FileIo, root: &str) -> Self {
+        Self {
+            io,
+            folder: format!("{root}/changelog"),
+            prefix: "changelog-",
+        }
+    }
+
+    fn path(&self, id: i64) -> String {
+        format!("{}/{}{id}", self.folder, self.prefix)
+    }
+
+    /// Id of the newest snapshot. The hint counts when no later snapshot exists, else the folder is listed.
+    pub async fn latest_id(&self) -> Result<Option<i64>> {
+        if let Some(id) = self.hint("LATEST").await
+            && id > 0
+            && let Some(next) = id.checked_add(1)
+            && !self.io.exists(&self.path(next)).await?
+            && self.io.exists(&self.path(id)).await?
+        {
+            return Ok(Some(id));
+        }
+        Ok(self.ids().await?.last().copied())
+    }
+
+    /// Id of the oldest snapshot.
+    pub async fn earliest_id(&self) -> Result<Option<i64>> {
+        if let Some(id) = self.hint("EARLIEST").await
+            && id > 0
+            && self.io.exists(&self.path(id)).await?
+            && !self.io.exists(&self.path(id - 1)).await?
+        {
+            return Ok(Some(id));
+        }
+        Ok(self.ids().await?.first().copied())
+    }
+
+    /// Ids of all snapshots, ascending.
+    pub async fn ids(&self) -> Result<Vec<i64>> {
+        Ok(numbered(
+            &self.io.list_files(&self.folder).await?,
+            self.prefix,
+        ))
+    }
+
+    async fn hint(&self, name: &str) -> Option<i64> {
+        let path = format!("{}/{name}", self.folder);
+        let bytes = self.io.read(&path, 64).await.ok()?;
+        std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+    }
+
+    /// Snapshot by id.
+    ///
+    /// # Errors
+    /// `SnapshotExpired` when the file is gone, `Damaged` when it is malformed.
+    pub async fn get(&self, id: i64) -> Result<Snapshot> {
+        match self.try_get(id).await? {
+            Some(snapshot) => Ok(snapshot),
+            None => Err(Error::new(
+                ErrorKind::SnapshotExpired,
+                format!("{}{id} does not exist; it may have expired", self.prefix),
+            )
+            .with("path", self.path(id))
+            .with("snapshot_id", id)),
+        }
+    }
+
+    /// Snapshot by id, `None` when the file does not exist.
+    pub async fn try_get(&self, id: i64) -> Result<Option<Snapshot>> {
+        let path = self.path(id);
+        let bytes = match self.io.read(&path, JSON_SIZE_MAX).await {
+            Ok(bytes) => bytes,
+            Err(e) if is_not_found(&e) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let snapshot: Snapshot =
+            parse_json(&bytes, "snapshot").map_err(|e| e.with_default("path", &path))?;
+        if snapshot.id != id {
+            return Err(
+                Error::damaged(format!("snapshot file {id} holds the id {}", snapshot.id))
+                    .with("path", path),
+            );
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// The newest snapshot; `None` for a table without commits.
+    pub async fn latest(&self) -> Result<Option<Snapshot>> {
+        match self.latest_id().await? {
+            Some(id) => self.get(id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// All snapshots, ascending by id; those that vanish while reading are left out.
+    pub async fn all(&self) -> Result<Vec<Snapshot>> {
+        let ids = self.ids().await?;
+        let reads = ids.into_iter().map(|id| self.try_get(id));
+        let found = futures::future::try_join_all(reads).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The newest snapshot committed at or before `time_ms`.
+    pub async fn at_or_before(&self, time_ms: i64) -> Result<Option<Snapshot>> {
+        let ids = self.ids().await?;
+        let (mut low, mut high) = (0, ids.len());
+        let mut found = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let snapshot = self.get(ids[middle]).await?;
+            if snapshot.time_millis <= time_ms {
+                low = middle + 1;
+                found = Some(snapshot);
+            } else {
+                high = middle;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The first snapshot whose watermark is at least `watermark`.
+    pub async fn first_with_watermark(&self, watermark: i64) -> Result<Option<Snapshot>> {
+        let all = self.all().await?;
+        Ok(all
+            .into_iter()
+            .find(|s| s.watermark.is_some_and(|w| w != i64::MIN && w >= watermark)))
+    }
+}
