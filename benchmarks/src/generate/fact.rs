@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int32Builder, Int64Array,
-    Int64Builder, StringViewBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int32Builder,
+    Int64Array, Int64Builder, StringViewBuilder, TimestampMicrosecondBuilder,
 };
 use paimon_core::spec::{DataType, TypeKind};
 
@@ -21,14 +21,29 @@ pub const AMOUNT_BOUND: u64 = 1_000_000_000;
 /// `dictionary` says what the Java writer ends up with: it tries a dictionary on every column and drops it after the
 /// first page where it does not pay.
 pub fn columns() -> Vec<Column> {
-    let column = |name, kind, dictionary| Column { name, data_type: DataType::nullable(kind), dictionary };
+    let column = |name, kind, dictionary| Column {
+        name,
+        data_type: DataType::nullable(kind),
+        dictionary,
+    };
     vec![
-        Column { name: "id", data_type: DataType::not_null(TypeKind::BigInt), dictionary: false },
+        Column {
+            name: "id",
+            data_type: DataType::not_null(TypeKind::BigInt),
+            dictionary: false,
+        },
         column("qty", TypeKind::Int, true),
         column("status", TypeKind::Int, true),
         column("amount", TypeKind::BigInt, false),
         column("price", TypeKind::Double, false),
-        column("total", TypeKind::Decimal { precision: 18, scale: 2 }, false),
+        column(
+            "total",
+            TypeKind::Decimal {
+                precision: 18,
+                scale: 2,
+            },
+            false,
+        ),
         column("day", TypeKind::Date, true),
         column("updated", TypeKind::Timestamp(6), false),
         column("city", DataType::string().kind, true),
@@ -96,7 +111,12 @@ fn updated_micros(version: u64, hash: u64) -> i64 {
     day * DAY_MICROS + below_signed(hash, 86_400_000) * 1_000
 }
 
-fn append_text(builder: &mut StringViewBuilder, text: &mut String, hash: Option<u64>, write: fn(&mut String, u64)) {
+fn append_text(
+    builder: &mut StringViewBuilder,
+    text: &mut String,
+    hash: Option<u64>,
+    write: fn(&mut String, u64),
+) {
     text.clear();
     match hash {
         Some(hash) => {
@@ -112,15 +132,24 @@ fn write_city(text: &mut String, hash: u64) {
 }
 
 fn write_tag(text: &mut String, hash: u64) {
-    const TAGS: [&str; 8] = ["new", "paid", "packed", "shipped", "returned", "lost", "refunded", "closed"];
+    const TAGS: [&str; 8] = [
+        "new", "paid", "packed", "shipped", "returned", "lost", "refunded", "closed",
+    ];
     text.push_str(TAGS[usize::try_from(hash >> 61).unwrap_or(0)]);
 }
 
 fn write_note(text: &mut String, hash: u64) {
     const WORDS: [&str; 16] = [
-        "quick", "final", "silent", "regular", "bold", "ironic", "even", "special", "pending", "careful", "daring",
-        "express", "blithe", "ruthless", "sly", "fluffy",
+        "quick", "final", "silent", "regular", "bold", "ironic", "even", "special", "pending",
+        "careful", "daring", "express", "blithe", "ruthless", "sly", "fluffy",
     ];
     let word = |shift: u32| WORDS[usize::try_from((hash >> shift) & 15).unwrap_or(0)];
-    let _ = write!(text, "{} {} {} {:05}", word(0), word(4), word(8), below(hash, 100_000));
+    let _ = write!(
+        text,
+        "{} {} {} {:05}",
+        word(0),
+        word(4),
+        word(8),
+        below(hash, 100_000)
+    );
 }

@@ -30,7 +30,9 @@ pub fn below_int(hash: u64, bound: u64) -> i32 {
 
 /// A name in the form of a UUID that depends only on its arguments.
 pub fn uuid_like(seed: &str) -> String {
-    let seed = seed.bytes().fold(7i64, |h, b| h.wrapping_mul(1_000_003) ^ i64::from(b));
+    let seed = seed
+        .bytes()
+        .fold(7i64, |h, b| h.wrapping_mul(1_000_003) ^ i64::from(b));
     let (a, b) = (mix(seed, 1, 1), mix(seed, 2, 2));
     format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",

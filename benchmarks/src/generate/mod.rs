@@ -4,6 +4,7 @@
 //! nothing has to be kept in memory. Layout of a table: `spec` of data files (system columns, field ids, one row group
 //! per file of about 128 MB) and of manifests.
 
+mod column_stats;
 mod data_file;
 mod deletion;
 mod fact;
@@ -60,13 +61,34 @@ struct Job {
 }
 
 const JOBS: &[Job] = &[
-    Job { tables: &["pk", "pk_compacted", "dv"], make: keyed::make_pk_family },
-    Job { tables: &["pk1"], make: keyed::make_pk1 },
-    Job { tables: &["agg"], make: keyed::make_agg },
-    Job { tables: &["partial"], make: keyed::make_partial },
-    Job { tables: &["append"], make: plain::make_append },
-    Job { tables: &["lineitem"], make: lineitem::make_lineitem },
-    Job { tables: &["many"], make: many::make_many },
+    Job {
+        tables: &["pk", "pk_compacted", "dv"],
+        make: keyed::make_pk_family,
+    },
+    Job {
+        tables: &["pk1"],
+        make: keyed::make_pk1,
+    },
+    Job {
+        tables: &["agg"],
+        make: keyed::make_agg,
+    },
+    Job {
+        tables: &["partial"],
+        make: keyed::make_partial,
+    },
+    Job {
+        tables: &["append"],
+        make: plain::make_append,
+    },
+    Job {
+        tables: &["lineitem"],
+        make: lineitem::make_lineitem,
+    },
+    Job {
+        tables: &["many"],
+        make: many::make_many,
+    },
 ];
 
 /// Makes the tables of `wanted` that `warehouse` lacks, in database `default`.
@@ -77,7 +99,10 @@ pub fn ensure_tables(warehouse: &Path, scale: Scale, wanted: &[&str]) -> Result<
     let database = warehouse.join("default.db");
     for job in JOBS {
         let needed = job.tables.iter().any(|t| wanted.contains(t));
-        let ready = job.tables.iter().all(|t| TableFolder::is_complete(&database.join(t)));
+        let ready = job
+            .tables
+            .iter()
+            .all(|t| TableFolder::is_complete(&database.join(t)));
         if !needed || ready {
             continue;
         }
