@@ -1,1 +1,16 @@
-//! placeholder
+//! Catalogs of Paimon tables: the [`Catalog`] trait, object names, the filesystem catalog and a factory by options.
+//!
+//! Java: `org.apache.paimon.catalog`.
+
+mod catalog;
+mod factory;
+mod filesystem;
+mod identifier;
+mod names;
+mod sys_tables;
+
+pub use catalog::Catalog;
+pub use factory::{create_catalog, is_secret_key, redacted};
+pub use filesystem::FileSystemCatalog;
+pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
+pub use names::absolute_location;

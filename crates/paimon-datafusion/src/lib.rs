@@ -1,1 +1,22 @@
-//! placeholder
+//! SQL over Apache Paimon tables on DataFusion.
+//!
+//! [`PaimonSession`] is the one front door: it holds a DataFusion session with Paimon catalogs and speaks Spark's and
+//! Flink's spellings for time travel, options hints and the informational statements. Tables are served by
+//! [`PaimonTableProvider`]; filters reach the engine through [`filter`].
+
+mod analyze;
+mod catalog;
+mod error;
+pub mod filter;
+mod parse;
+mod planner;
+mod provider;
+pub mod scan;
+mod session;
+mod statement;
+
+pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
+pub use error::{paimon_error, to_datafusion};
+pub use parse::{is_complete, split_statements};
+pub use provider::{PaimonTableProvider, SystemTableProvider};
+pub use session::{PaimonSession, SessionSettings};

@@ -1,0 +1,195 @@
+//! The catalog whose databases and tables are folders of a warehouse.
+//!
+//! Java: `org.apache.paimon.catalog.FileSystemCatalog`; spec: on-disk layout, section 1.
+//!
+//! ```text
+//! <warehouse>/<database>.db/<table>/schema/schema-<N>
+//! ```
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use paimon_core::io::FileIo;
+use paimon_core::table::{SystemTable, Table};
+use paimon_core::{Error, ErrorKind, Result};
+
+use crate::catalog::Catalog;
+use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
+use crate::names::{absolute_location, check_component};
+use crate::sys_tables;
+
+const DATABASE_SUFFIX: &str = ".db";
+const SCHEMA_PREFIX: &str = "schema-";
+
+/// Databases and tables as folders below one warehouse location.
+///
+/// A table exists when its folder holds a schema file. Reads never create folders; `default` counts as a database
+/// before its folder exists.
+#[derive(Debug, Clone)]
+pub struct FileSystemCatalog {
+    name: String,
+    options: BTreeMap<String, String>,
+    io: FileIo,
+    warehouse: String,
+}
+
+impl FileSystemCatalog {
+    /// From options; `warehouse` is required.
+    ///
+    /// # Errors
+    /// `InvalidInput` without a warehouse, `Unsupported` when its store is not supported.
+    pub fn new(name: &str, options: BTreeMap<String, String>) -> Result<Self> {
+        let warehouse = options.get("warehouse").ok_or_else(|| {
+            Error::invalid(
+                "option warehouse is missing: the location of the warehouse folder is expected",
+            )
+            .with("catalog", name)
+        })?;
+        let warehouse = absolute_location(warehouse)?;
+        Ok(Self {
+            name: name.to_string(),
+            io: FileIo::for_location(&warehouse)?,
+            options,
+            warehouse,
+        })
+    }
+
+    /// The warehouse location, absolute, without a trailing slash.
+    pub fn warehouse(&self) -> &str {
+        &self.warehouse
+    }
+
+    /// Location of a database.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the name is not one plain path component or is reserved.
+    pub fn database_location(&self, database: &str) -> Result<String> {
+        check_component("database", database)?;
+        if database == SYSTEM_DATABASE {
+            return Err(Error::invalid("database name sys is reserved").with("database", database));
+        }
+        Ok(format!("{}/{database}{DATABASE_SUFFIX}", self.warehouse))
+    }
+
+    /// Location of a table.
+    ///
+    /// # Errors
+    /// As [`FileSystemCatalog::database_location`].
+    pub fn table_location(&self, identifier: &Identifier) -> Result<String> {
+        check_component("table", identifier.table())?;
+        Ok(format!(
+            "{}/{}",
+            self.database_location(identifier.database())?,
+            identifier.table()
+        ))
+    }
+
+    async fn has_schema(&self, location: &str) -> Result<bool> {
+        let folder = format!("{location}/schema");
+        if self
+            .io
+            .exists(&format!("{folder}/{SCHEMA_PREFIX}0"))
+            .await?
+        {
+            return Ok(true);
+        }
+        let files = self.io.list_files(&folder).await?;
+        Ok(files.iter().any(|f| is_schema_file(&f.name)))
+    }
+}
+
+fn is_schema_file(name: &str) -> bool {
+    name.strip_prefix(SCHEMA_PREFIX)
+        .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[async_trait]
+impl Catalog for FileSystemCatalog {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn options(&self) -> &BTreeMap<String, String> {
+        &self.options
+    }
+
+    async fn list_databases(&self) -> Result<Vec<String>> {
+        let mut names: Vec<String> = self
+            .io
+            .list_folders(&self.warehouse)
+            .await?
+            .iter()
+            .filter_map(|n| n.strip_suffix(DATABASE_SUFFIX))
+            .filter(|n| !n.is_empty() && *n != SYSTEM_DATABASE)
+            .map(str::to_string)
+            .collect();
+        if !names.iter().any(|n| n == DEFAULT_DATABASE) {
+            names.push(DEFAULT_DATABASE.to_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    async fn database_exists(&self, database: &str) -> Result<bool> {
+        if database == DEFAULT_DATABASE || database == SYSTEM_DATABASE {
+            return Ok(true);
+        }
+        check_component("database", database)?;
+        let folder = format!("{database}{DATABASE_SUFFIX}");
+        let folders = self.io.list_folders(&self.warehouse).await?;
+        Ok(folders.contains(&folder))
+    }
+
+    async fn list_tables(&self, database: &str) -> Result<Vec<String>> {
+        if database == SYSTEM_DATABASE {
+            return Ok(sys_tables::NAMES.iter().map(ToString::to_string).collect());
+        }
+        if !self.database_exists(database).await? {
+            return Err(Error::new(ErrorKind::NotFound, "database does not exist")
+                .with("database", database)
+                .with("catalog", &self.name));
+        }
+        let location = self.database_location(database)?;
+        let mut names = Vec::new();
+        for name in self.io.list_folders(&location).await? {
+            if self.has_schema(&format!("{location}/{name}")).await? {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    async fn table_exists(&self, identifier: &Identifier) -> Result<bool> {
+        if identifier.database() == SYSTEM_DATABASE {
+            return Ok(sys_tables::NAMES.contains(&identifier.table()));
+        }
+        self.has_schema(&self.table_location(identifier)?).await
+    }
+
+    async fn get_table(&self, identifier: &Identifier) -> Result<Table> {
+        let location = self.table_location(identifier)?;
+        if !self.has_schema(&location).await? {
+            return Err(Error::new(ErrorKind::NotFound, "table does not exist")
+                .with("table", identifier)
+                .with("catalog", &self.name));
+        }
+        let full_name = format!("{}.{}", identifier.database(), identifier.table());
+        let table = Table::open(self.io.clone(), &location, &full_name).await?;
+        match identifier.branch() {
+            Some(branch) => table.branch(branch).await,
+            None => Ok(table),
+        }
+    }
+
+    fn global_system_tables(&self) -> &'static [&'static str] {
+        sys_tables::NAMES
+    }
+
+    async fn global_system_table(&self, name: &str) -> Result<Option<SystemTable>> {
+        sys_tables::read(self, name).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

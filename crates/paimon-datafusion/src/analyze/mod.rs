@@ -1,0 +1,5 @@
+//! Analyzer rules.
+
+mod timestamps;
+
+pub(crate) use timestamps::TimestampLiterals;

@@ -1,0 +1,185 @@
+//! A cursor over tokens for the statements that Paimon adds.
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
+
+/// Tokens without blanks and comments, read from front to back.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursor {
+    tokens: Vec<Token>,
+    at: usize,
+}
+
+impl Cursor {
+    /// Over the tokens of a statement.
+    pub(crate) fn new(tokens: &[TokenWithSpan]) -> Self {
+        Self {
+            tokens: tokens
+                .iter()
+                .map(|t| t.token.clone())
+                .filter(|t| !matches!(t, Token::Whitespace(_) | Token::EOF))
+                .collect(),
+            at: 0,
+        }
+    }
+
+    /// Over the tokens of a text.
+    pub(crate) fn from_sql(sql: &str) -> Result<Self> {
+        let tokens = Tokenizer::new(&GenericDialect, sql)
+            .tokenize()
+            .map_err(|e| DataFusionError::Plan(e.to_string()))?;
+        Ok(Self {
+            tokens: tokens
+                .into_iter()
+                .filter(|t| !matches!(t, Token::Whitespace(_)))
+                .collect(),
+            at: 0,
+        })
+    }
+
+    /// The next token, without taking it.
+    pub(crate) fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    /// Takes the next token.
+    pub(crate) fn take(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).cloned();
+        self.at += usize::from(token.is_some());
+        token
+    }
+
+    /// Takes the next token if it is this unquoted word, in any case.
+    pub(crate) fn keyword(&mut self, word: &str) -> bool {
+        let hit = matches!(self.peek(), Some(Token::Word(w)) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word));
+        self.at += usize::from(hit);
+        hit
+    }
+
+    /// Takes all these words or none.
+    pub(crate) fn keywords(&mut self, words: &[&str]) -> bool {
+        let start = self.at;
+        if words.iter().all(|w| self.keyword(w)) {
+            return true;
+        }
+        self.at = start;
+        false
+    }
+
+    /// Takes one of the words.
+    pub(crate) fn one_of(&mut self, words: &[&'static str]) -> Option<&'static str> {
+        words.iter().copied().find(|w| self.keyword(w))
+    }
+
+    /// Takes the token if it is next.
+    pub(crate) fn eat(&mut self, token: &Token) -> bool {
+        let hit = self.peek() == Some(token);
+        self.at += usize::from(hit);
+        hit
+    }
+
+    /// # Errors
+    /// When something is left.
+    pub(crate) fn end(&self) -> Result<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(token) => Err(DataFusionError::Plan(format!(
+                "expected the end of the statement, found {token}"
+            ))),
+        }
+    }
+
+    /// An error that says what was expected here.
+    pub(crate) fn expected<T>(&self, what: &str) -> Result<T> {
+        let found = self.peek().map_or_else(
+            || "the end of the statement".to_string(),
+            ToString::to_string,
+        );
+        Err(DataFusionError::Plan(format!(
+            "expected {what}, found {found}"
+        )))
+    }
+
+    /// `a`, `a.b` or `a.b.c`, quoted with double quotes or backticks or not at all.
+    pub(crate) fn object_name(&mut self) -> Result<Vec<Ident>> {
+        let mut parts = Vec::new();
+        loop {
+            match self.peek() {
+                Some(Token::Word(w)) => parts.push(Ident {
+                    value: w.value.clone(),
+                    quote_style: w.quote_style,
+                    span: Span::empty(),
+                }),
+                _ => return self.expected("a name"),
+            }
+            self.at += 1;
+            if !self.eat(&Token::Period) {
+                return Ok(parts);
+            }
+        }
+    }
+
+    /// A quoted text.
+    pub(crate) fn string(&mut self) -> Result<String> {
+        match self.peek() {
+            Some(Token::SingleQuotedString(s)) => {
+                let text = s.clone();
+                self.at += 1;
+                Ok(text)
+            }
+            _ => self.expected("a text in single quotes"),
+        }
+    }
+
+    /// `('key' = 'value', ...)`; keys may be bare dotted words, values numbers and words.
+    pub(crate) fn options(&mut self) -> Result<Vec<(String, String)>> {
+        if !self.eat(&Token::LParen) {
+            return self.expected("(");
+        }
+        let mut pairs = Vec::new();
+        if self.eat(&Token::RParen) {
+            return Ok(pairs);
+        }
+        loop {
+            let key = self.text_until(&[Token::Eq])?;
+            if !self.eat(&Token::Eq) {
+                return self.expected("=");
+            }
+            let value = self.text_until(&[Token::Comma, Token::RParen])?;
+            pairs.push((key, value));
+            if self.eat(&Token::RParen) {
+                return Ok(pairs);
+            }
+            if !self.eat(&Token::Comma) {
+                return self.expected(", or )");
+            }
+        }
+    }
+
+    /// A quoted text, or the bare tokens up to one of `ends` joined.
+    fn text_until(&mut self, ends: &[Token]) -> Result<String> {
+        if let Ok(text) = self.string() {
+            return Ok(text);
+        }
+        let mut text = String::new();
+        while let Some(token) = self.peek() {
+            if ends.contains(token) {
+                break;
+            }
+            match token {
+                Token::Word(w) => text.push_str(&w.value),
+                Token::Number(..) | Token::Period | Token::Minus | Token::Plus | Token::Colon => {
+                    text.push_str(&token.to_string());
+                }
+                _ => return self.expected("a text in single quotes"),
+            }
+            self.at += 1;
+        }
+        if text.is_empty() {
+            return self.expected("a text in single quotes");
+        }
+        Ok(text)
+    }
+}

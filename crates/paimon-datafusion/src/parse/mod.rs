@@ -1,0 +1,16 @@
+//! From SQL text to DataFusion's statements, with Paimon's additions: options hints and time travel.
+//!
+//! DataFusion drops time-travel clauses and the tokenizer drops comments, so both are taken out of the token stream
+//! before parsing and attached to the table's name; see [`relation`]. What cannot be attached is an error.
+
+mod cursor;
+mod hint;
+mod marked;
+mod relation;
+mod split;
+mod timestamps;
+
+pub(crate) use cursor::Cursor;
+pub(crate) use marked::{RelationClause, TravelTo, parse_marked, tokenize};
+pub(crate) use relation::{attach_options, plain_and_options};
+pub use split::{is_complete, split_statements};

@@ -1,0 +1,143 @@
+//! Relations and types where Paimon's SQL differs from DataFusion's.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use datafusion::common::TableReference;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning, TypePlanner,
+};
+use datafusion::sql::sqlparser::ast::{self, TableFactor, TimezoneInfo};
+
+use crate::parse::plain_and_options;
+use crate::session::SessionSettings;
+
+/// Plans tables whose name holds options, and refuses the clauses after a table that DataFusion would drop.
+#[derive(Debug)]
+pub(crate) struct PaimonRelationPlanner;
+
+impl RelationPlanner for PaimonRelationPlanner {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        if let Some(clause) = dropped_clause(&relation) {
+            return Err(DataFusionError::NotImplemented(format!(
+                "{clause} after a table name is not supported here: {relation}"
+            )));
+        }
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            ..
+        } = &relation
+        else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        let hidden = context.object_name_to_table_reference(name.clone())?;
+        let Some((plain, _)) = plain_and_options(hidden.table()) else {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        };
+        let shown = with_table(&hidden, plain);
+        let source = context.context_provider().get_table_source(hidden)?;
+        let plan = LogicalPlanBuilder::scan(shown, source, None)?.build()?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+            plan,
+            alias.clone(),
+        ))))
+    }
+}
+
+/// Name of a clause that DataFusion's own planner would ignore.
+fn dropped_clause(relation: &TableFactor) -> Option<&'static str> {
+    let TableFactor::Table {
+        version,
+        with_hints,
+        partitions,
+        with_ordinality,
+        json_path,
+        sample,
+        index_hints,
+        ..
+    } = relation
+    else {
+        return None;
+    };
+    let found = [
+        (version.is_some(), "time travel"),
+        (sample.is_some(), "TABLESAMPLE"),
+        (!partitions.is_empty(), "PARTITION"),
+        (!with_hints.is_empty(), "WITH (hints)"),
+        (!index_hints.is_empty(), "an index hint"),
+        (json_path.is_some(), "a JSON path"),
+        (*with_ordinality, "WITH ORDINALITY"),
+    ];
+    found.iter().find(|(here, _)| *here).map(|(_, name)| *name)
+}
+
+fn with_table(reference: &TableReference, table: &str) -> TableReference {
+    match reference {
+        TableReference::Bare { .. } => TableReference::bare(table),
+        TableReference::Partial { schema, .. } => TableReference::partial(schema.as_ref(), table),
+        TableReference::Full {
+            catalog, schema, ..
+        } => TableReference::full(catalog.as_ref(), schema.as_ref(), table),
+    }
+}
+
+/// Types of casts and typed literals: `TIMESTAMP` has microseconds, precisions round up to an Arrow unit, and the
+/// names that only Paimon's engines know.
+#[derive(Debug)]
+pub(crate) struct PaimonTypePlanner {
+    pub(crate) settings: Arc<SessionSettings>,
+}
+
+impl TypePlanner for PaimonTypePlanner {
+    fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
+        let planned = match sql_type {
+            ast::DataType::Timestamp(precision, zone) => {
+                let zoned = matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz);
+                Some(self.timestamp(*precision, zoned)?)
+            }
+            ast::DataType::TimestampNtz(precision) => Some(self.timestamp(*precision, false)?),
+            ast::DataType::Bytes(None) => Some(DataType::Binary),
+            ast::DataType::Custom(name, arguments) => {
+                let precision = match arguments.as_slice() {
+                    [] => None,
+                    [one] => Some(one.parse().map_err(|_| {
+                        DataFusionError::Plan(format!("{sql_type}: a precision is expected"))
+                    })?),
+                    _ => return Ok(None),
+                };
+                match name.to_string().to_ascii_uppercase().as_str() {
+                    "TIMESTAMP_LTZ" => Some(self.timestamp(precision, true)?),
+                    "TIMESTAMP_NTZ" => Some(self.timestamp(precision, false)?),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        Ok(planned.map(|t| Arc::new(Field::new("", t, true))))
+    }
+}
+
+impl PaimonTypePlanner {
+    fn timestamp(&self, precision: Option<u64>, zoned: bool) -> Result<DataType> {
+        let unit = match precision {
+            None | Some(4..=6) => TimeUnit::Microsecond,
+            Some(0..=3) => TimeUnit::Millisecond,
+            Some(7..=9) => TimeUnit::Nanosecond,
+            Some(p) => {
+                return Err(DataFusionError::Plan(format!(
+                    "TIMESTAMP({p}): the precision must be 0 to 9"
+                )));
+            }
+        };
+        let zone = zoned.then(|| self.settings.time_zone().into());
+        Ok(DataType::Timestamp(unit, zone))
+    }
+}

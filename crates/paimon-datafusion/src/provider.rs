@@ -1,0 +1,102 @@
+//! Tables as DataFusion sees them.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{MemTable, Session, TableProvider};
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use paimon_core::table::{SystemTable, Table};
+
+/// A Paimon table at the state that its options name.
+///
+/// Reads only: the writing methods keep DataFusion's refusals.
+#[derive(Debug)]
+pub struct PaimonTableProvider {
+    table: Table,
+    schema: SchemaRef,
+}
+
+impl PaimonTableProvider {
+    /// Serves an opened table.
+    pub fn new(table: Table) -> Self {
+        Self {
+            schema: table.schema_ref(),
+            table,
+        }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+}
+
+#[async_trait]
+impl TableProvider for PaimonTableProvider {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        crate::scan::scan_table(&self.table, state, projection, filters, limit).await
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        crate::scan::supports_filters(&self.table, filters)
+    }
+}
+
+/// A system table: its rows were computed when the statement was planned.
+#[derive(Debug)]
+pub struct SystemTableProvider {
+    rows: MemTable,
+}
+
+impl SystemTableProvider {
+    /// Serves the content of a system table.
+    ///
+    /// # Errors
+    /// When a batch does not have the table's schema.
+    pub fn new(content: SystemTable) -> Result<Self> {
+        Ok(Self {
+            rows: MemTable::try_new(content.schema, vec![content.batches])?,
+        })
+    }
+}
+
+#[async_trait]
+impl TableProvider for SystemTableProvider {
+    fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.rows.scan(state, projection, filters, limit).await
+    }
+}

@@ -1,0 +1,264 @@
+//! The session: DataFusion with Paimon's catalogs, options and statements.
+
+mod settings;
+mod travel;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::TableReference;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::optimizer::analyzer::Analyzer;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::sqlparser::ast::Ident;
+use paimon_catalog::{Catalog, DEFAULT_DATABASE};
+
+use crate::analyze::TimestampLiterals;
+use crate::catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
+use crate::error::to_datafusion;
+use crate::parse::{Cursor, attach_options, parse_marked, split_statements, tokenize};
+use crate::planner::{PaimonRelationPlanner, PaimonTypePlanner};
+use crate::statement::{self, Command};
+
+pub use settings::SessionSettings;
+
+/// A SQL session over Paimon catalogs and everything DataFusion knows.
+///
+/// ```no_run
+/// # async fn example() -> datafusion::error::Result<()> {
+/// use std::collections::BTreeMap;
+///
+/// use paimon_datafusion::PaimonSession;
+///
+/// let session = PaimonSession::new();
+/// let options = BTreeMap::from([("warehouse".to_string(), "/data/wh".to_string())]);
+/// session.create_catalog("paimon", options)?;
+/// session.use_catalog("paimon")?;
+/// session.sql("SELECT * FROM t VERSION AS OF 3").await?.show().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PaimonSession {
+    context: SessionContext,
+    settings: Arc<SessionSettings>,
+}
+
+impl Default for PaimonSession {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PaimonSession {
+    /// A session with the default configuration and memory limits.
+    pub fn new() -> Self {
+        Self::with_runtime(SessionConfig::new(), Arc::new(RuntimeEnv::default()))
+    }
+
+    /// A session with a given configuration and runtime (memory pool, spill folders). Paimon's defaults are set on
+    /// top: decimal literals are exact, `information_schema` is on, the time zone is that of `TZ` or else UTC.
+    pub fn with_runtime(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Self {
+        let settings = Arc::new(SessionSettings::from_environment());
+        let config = session_config(config, &settings);
+        let mut rules = Analyzer::new().rules;
+        rules.insert(0, Arc::new(TimestampLiterals));
+        let state = SessionStateBuilder::new_with_default_features()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_analyzer_rules(rules)
+            .with_relation_planners(vec![Arc::new(PaimonRelationPlanner)])
+            .with_type_planner(Arc::new(PaimonTypePlanner {
+                settings: settings.clone(),
+            }))
+            .build();
+        Self {
+            context: SessionContext::new_with_state(state),
+            settings,
+        }
+    }
+
+    /// The DataFusion session. Its own `sql` lacks Paimon's statements: prefer [`PaimonSession::sql`].
+    pub fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// Dynamic options and time zone.
+    pub fn settings(&self) -> &Arc<SessionSettings> {
+        &self.settings
+    }
+
+    /// Opens a catalog by its options and registers it.
+    ///
+    /// # Errors
+    /// As [`paimon_catalog::create_catalog`], and when the name is taken.
+    pub fn create_catalog(&self, name: &str, options: BTreeMap<String, String>) -> Result<()> {
+        if self.context.catalog(name).is_some() {
+            return Err(DataFusionError::Plan(format!(
+                "catalog {name} exists already"
+            )));
+        }
+        let catalog = paimon_catalog::create_catalog(name, options).map_err(to_datafusion)?;
+        self.register_catalog(catalog);
+        Ok(())
+    }
+
+    /// Registers a catalog under its own name; one of the same name is replaced.
+    pub fn register_catalog(&self, catalog: Arc<dyn Catalog>) {
+        let name = catalog.name().to_string();
+        let provider = PaimonCatalogProvider::new(catalog, self.settings.clone());
+        self.context.register_catalog(name, Arc::new(provider));
+    }
+
+    /// Makes a catalog and its `default` database current.
+    ///
+    /// # Errors
+    /// When there is no such catalog.
+    pub fn use_catalog(&self, name: &str) -> Result<()> {
+        let Some(catalog) = self.context.catalog(name) else {
+            return Err(DataFusionError::Plan(format!(
+                "catalog {name} does not exist"
+            )));
+        };
+        let database = if catalog.is::<PaimonCatalogProvider>() {
+            DEFAULT_DATABASE.to_string()
+        } else {
+            catalog
+                .schema_names()
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| "public".to_string())
+        };
+        self.set_current(name, &database);
+        Ok(())
+    }
+
+    /// Current catalog and database.
+    pub fn current(&self) -> (String, String) {
+        let state = self.context.state_ref();
+        let state = state.read();
+        let catalog = &state.config_options().catalog;
+        (
+            catalog.default_catalog.clone(),
+            catalog.default_schema.clone(),
+        )
+    }
+
+    pub(crate) fn set_current(&self, catalog: &str, database: &str) {
+        let state = self.context.state_ref();
+        let mut state = state.write();
+        let options = &mut state.config_mut().options_mut().catalog;
+        options.default_catalog = catalog.to_string();
+        options.default_schema = database.to_string();
+    }
+
+    /// Runs SQL: all statements but the last to their end, then plans the last one and returns it.
+    ///
+    /// # Errors
+    /// The first failing statement's error; [`crate::paimon_error`] finds the engine's own error in it.
+    pub async fn sql(&self, sql: &str) -> Result<DataFrame> {
+        let mut statements = split_statements(sql);
+        let last = statements
+            .pop()
+            .ok_or_else(|| DataFusionError::Plan("no SQL statement was given".into()))?;
+        for statement in statements {
+            self.statement(&statement).await?.collect().await?;
+        }
+        self.statement(&last).await
+    }
+
+    /// Plans one statement; statements without rows (SET, USE, CREATE VIEW) take effect at once.
+    async fn statement(&self, sql: &str) -> Result<DataFrame> {
+        let tokens = tokenize(sql)?;
+        match statement::parse(&mut Cursor::new(&tokens), sql)? {
+            Some(Command::Write(write)) => statement::refuse_write(self, &write)?,
+            Some(command) => return statement::run(self, command).await,
+            None => {}
+        }
+        let tokens = statement::without_temporary(tokens);
+        let recursion_limit = {
+            let state = self.context.state_ref();
+            let state = state.read();
+            state.config_options().sql_parser.recursion_limit.get()
+        };
+        let marked = parse_marked(tokens, recursion_limit)?;
+        let options = marked
+            .clauses
+            .iter()
+            .map(|clause| Ok((clause.name.clone(), travel::clause_options(self, clause)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut statement = marked.statement;
+        attach_options(&mut statement, &options)?;
+        let plan = self.context.state().statement_to_plan(statement).await?;
+        self.context.execute_logical_plan(plan).await
+    }
+
+    /// Catalog, database and table that a name of one to three parts stands for.
+    ///
+    /// # Errors
+    /// When it has more parts.
+    pub(crate) fn resolve(&self, name: &[Ident]) -> Result<(String, String, String)> {
+        let mut parts: Vec<String> = name.iter().map(statement::ident_text).collect();
+        let (catalog, database) = self.current();
+        match parts.len() {
+            1 => Ok((catalog, database, parts.remove(0))),
+            2 => Ok((catalog, parts.remove(0), parts.remove(0))),
+            3 => Ok((parts.remove(0), parts.remove(0), parts.remove(0))),
+            _ => Err(DataFusionError::Plan(format!(
+                "a table name has one to three parts, found {}",
+                parts.join(".")
+            ))),
+        }
+    }
+
+    /// The catalog provider.
+    pub(crate) fn catalog(&self, name: &str) -> Result<Arc<dyn CatalogProvider>> {
+        self.context
+            .catalog(name)
+            .ok_or_else(|| DataFusionError::Plan(format!("catalog {name} does not exist")))
+    }
+
+    /// The database of a Paimon catalog; `None` when the catalog is another one.
+    pub(crate) fn paimon_database(
+        &self,
+        catalog: &str,
+        database: &str,
+    ) -> Option<PaimonSchemaProvider> {
+        let catalog = self.context.catalog(catalog)?;
+        let catalog = catalog.downcast_ref::<PaimonCatalogProvider>()?;
+        Some(catalog.database(database))
+    }
+
+    /// What serves a table name.
+    ///
+    /// # Errors
+    /// When there is no such table.
+    pub(crate) async fn table(&self, name: &[Ident]) -> Result<Arc<dyn TableProvider>> {
+        let (catalog, database, table) = self.resolve(name)?;
+        let missing = || {
+            let name = TableReference::full(catalog.as_str(), database.as_str(), table.as_str());
+            to_datafusion(
+                paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "table does not exist")
+                    .with("table", name),
+            )
+        };
+        let schema: Arc<dyn SchemaProvider> = self
+            .catalog(&catalog)?
+            .schema(&database)
+            .ok_or_else(missing)?;
+        schema.table(&table).await?.ok_or_else(missing)
+    }
+}
+
+fn session_config(config: SessionConfig, settings: &SessionSettings) -> SessionConfig {
+    let mut config = config.with_information_schema(true);
+    let options = config.options_mut();
+    options.sql_parser.parse_float_as_decimal = true;
+    options.execution.time_zone = Some(settings.time_zone());
+    options.execution.parquet.schema_force_view_types = true;
+    config
+}

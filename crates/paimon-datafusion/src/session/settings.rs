@@ -1,0 +1,185 @@
+//! What `SET` changes beside DataFusion's own options.
+
+use std::collections::HashMap;
+
+use arrow::array::timezone::Tz;
+use datafusion::error::{DataFusionError, Result};
+use parking_lot::RwLock;
+
+/// Session time zone and dynamic table options.
+///
+/// Options follow Spark's `spark.paimon.<key>` and `spark.paimon.<catalog>.<db>.<table>.<key>`, and Flink's
+/// `paimon.<catalog>.<db>.<table>.<key>`; each name may be `*`.
+#[derive(Debug)]
+pub struct SessionSettings {
+    time_zone: RwLock<String>,
+    options: RwLock<Vec<SessionOption>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct SessionOption {
+    /// The key as `SET`, without `spark.`.
+    name: String,
+    /// Catalog, database and table that it applies to; `None` for all.
+    table: Option<[String; 3]>,
+    key: String,
+    value: String,
+}
+
+const PREFIX: &str = "paimon.";
+
+impl SessionSettings {
+    /// Settings with the time zone of the environment variable `TZ`, else UTC.
+    pub fn from_environment() -> Self {
+        let zone = std::env::var("TZ").unwrap_or_default();
+        let zone = zone.trim_start_matches(':');
+        let zone = if zone.is_empty() { "UTC" } else { zone };
+        let zone = if zone.parse::<Tz>().is_ok() {
+            zone
+        } else {
+            tracing::warn!(TZ = zone, "unknown time zone, UTC is used");
+            "UTC"
+        };
+        Self {
+            time_zone: RwLock::new(zone.to_string()),
+            options: RwLock::default(),
+        }
+    }
+
+    /// The session time zone: `UTC`, `+08:00`, `Europe/Berlin`.
+    pub fn time_zone(&self) -> String {
+        self.time_zone.read().clone()
+    }
+
+    /// Changes the time zone.
+    ///
+    /// # Errors
+    /// When it is not known.
+    pub(crate) fn set_time_zone(&self, zone: &str) -> Result<()> {
+        zone.parse::<Tz>()
+            .map_err(|_| DataFusionError::Plan(format!("unknown time zone {zone:?}")))?;
+        *self.time_zone.write() = zone.to_string();
+        Ok(())
+    }
+
+    /// Takes a `SET` of a Paimon key; false when the key is none. `is_catalog` tells names of catalogs.
+    pub(crate) fn set(&self, name: &str, value: &str, is_catalog: impl Fn(&str) -> bool) -> bool {
+        let Some(option) = parse(name, value, is_catalog) else {
+            return false;
+        };
+        let mut options = self.options.write();
+        options.retain(|o| o.name != option.name);
+        options.push(option);
+        true
+    }
+
+    /// Takes back a `SET`; false when the key is none of ours.
+    pub(crate) fn reset(&self, name: &str) -> bool {
+        let name = name.strip_prefix("spark.").unwrap_or(name);
+        self.options.write().retain(|o| o.name != name);
+        name.starts_with(PREFIX)
+    }
+
+    /// Takes back all `SET`s of Paimon keys.
+    pub(crate) fn reset_all(&self) {
+        self.options.write().clear();
+    }
+
+    /// Value of a key as `SET`.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        let name = name.strip_prefix("spark.").unwrap_or(name);
+        let options = self.options.read();
+        let option = options.iter().find(|o| o.name == name)?;
+        Some(option.value.clone())
+    }
+
+    /// All keys and values as `SET`.
+    pub(crate) fn all(&self) -> Vec<(String, String)> {
+        let options = self.options.read();
+        options
+            .iter()
+            .map(|o| (o.name.clone(), o.value.clone()))
+            .collect()
+    }
+
+    /// Dynamic options that apply to a table; those that name the table win over those for all.
+    pub fn table_options(
+        &self,
+        catalog: &str,
+        database: &str,
+        table: &str,
+    ) -> HashMap<String, String> {
+        let options = self.options.read();
+        let name = [catalog, database, table];
+        let applies = |o: &&SessionOption| match &o.table {
+            None => true,
+            Some(wanted) => wanted
+                .iter()
+                .zip(name)
+                .all(|(w, n)| w == "*" || w.eq_ignore_ascii_case(n)),
+        };
+        let (general, own): (Vec<_>, Vec<_>) = options
+            .iter()
+            .filter(applies)
+            .partition(|o| o.table.is_none());
+        general
+            .into_iter()
+            .chain(own)
+            .map(|o| (o.key.clone(), o.value.clone()))
+            .collect()
+    }
+}
+
+fn parse(name: &str, value: &str, is_catalog: impl Fn(&str) -> bool) -> Option<SessionOption> {
+    let name = name.strip_prefix("spark.").unwrap_or(name);
+    let rest = name.strip_prefix(PREFIX)?;
+    let parts: Vec<&str> = rest.splitn(4, '.').collect();
+    let (table, key) = match parts.as_slice() {
+        [catalog, database, table, key] if *catalog == "*" || is_catalog(catalog) => (
+            Some([*catalog, *database, *table].map(str::to_string)),
+            *key,
+        ),
+        _ => (None, rest),
+    };
+    Some(SessionOption {
+        name: name.to_string(),
+        table,
+        key: key.to_string(),
+        value: value.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_forms_win_over_general_ones() {
+        let settings = SessionSettings::from_environment();
+        let is_catalog = |name: &str| name == "paimon";
+        for (key, value) in [
+            ("spark.paimon.paimon.db.t.scan.snapshot-id", "2"),
+            ("spark.paimon.scan.snapshot-id", "1"),
+            ("paimon.*.*.u.scan.tag-name", "x"),
+            ("spark.paimon.read.batch-size.of.something", "9"),
+        ] {
+            assert!(settings.set(key, value, is_catalog), "{key}");
+        }
+        assert!(!settings.set("datafusion.x", "1", is_catalog));
+        let options = settings.table_options("paimon", "db", "t");
+        assert_eq!(
+            options.get("scan.snapshot-id").map(String::as_str),
+            Some("2")
+        );
+        assert!(!options.contains_key("scan.tag-name"));
+        let options = settings.table_options("paimon", "db", "u");
+        assert_eq!(
+            options.get("scan.snapshot-id").map(String::as_str),
+            Some("1")
+        );
+        assert_eq!(options.get("scan.tag-name").map(String::as_str), Some("x"));
+        assert!(options.contains_key("read.batch-size.of.something"));
+        assert!(settings.reset("spark.paimon.scan.snapshot-id"));
+        assert!(settings.get("paimon.scan.snapshot-id").is_none());
+    }
+}

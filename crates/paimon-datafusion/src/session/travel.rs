@@ -1,0 +1,81 @@
+//! Time travel clauses as dynamic options.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias};
+
+use super::PaimonSession;
+use crate::parse::{RelationClause, TravelTo};
+
+/// Option keys and values of the clauses after one name: the hints, then the time travel.
+pub(crate) fn clause_options(
+    session: &PaimonSession,
+    clause: &RelationClause,
+) -> Result<Vec<(String, String)>> {
+    let mut options = clause.hints.clone();
+    let (key, value) = match &clause.travel {
+        None => return Ok(options),
+        Some(TravelTo::Version(version)) => ("scan.version", version.clone()),
+        Some(TravelTo::Timestamp(expr)) => (
+            "scan.timestamp-millis",
+            millis_of(session, expr.clone())?.to_string(),
+        ),
+    };
+    options.push((key.to_string(), value));
+    Ok(options)
+}
+
+/// Epoch milliseconds of a constant: a text or TIMESTAMP in the session time zone, an instant, a DATE, or a number of
+/// seconds.
+fn millis_of(session: &PaimonSession, expr: Expr) -> Result<i64> {
+    let text = expr.to_string();
+    let constant = evaluate(session, expr)
+        .map_err(|e| e.context(format!("time travel expects a constant, found {text}")))?;
+    let zone = session.settings.time_zone();
+    let target = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.as_str().into()));
+    let millis = match &constant {
+        ScalarValue::Int8(_)
+        | ScalarValue::Int16(_)
+        | ScalarValue::Int32(_)
+        | ScalarValue::Int64(_)
+        | ScalarValue::UInt64(_) => match constant.cast_to(&DataType::Int64)? {
+            ScalarValue::Int64(Some(seconds)) => seconds.checked_mul(1000),
+            _ => None,
+        },
+        _ => {
+            // dates have no zone: midnight of the session's zone
+            let naive = match constant.data_type() {
+                DataType::Date32 | DataType::Date64 => {
+                    constant.cast_to(&DataType::Timestamp(TimeUnit::Millisecond, None))?
+                }
+                _ => constant,
+            };
+            match naive.cast_to(&target)? {
+                ScalarValue::TimestampMillisecond(millis, _) => millis,
+                _ => None,
+            }
+        }
+    };
+    millis.ok_or_else(|| {
+        DataFusionError::Plan(format!("time travel expects a point in time, found {text}"))
+    })
+}
+
+fn evaluate(session: &PaimonSession, expr: Expr) -> Result<ScalarValue> {
+    let state = session.context.state();
+    let schema = DFSchema::empty();
+    let expr =
+        state.create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, &schema)?;
+    let physical = session.context.create_physical_expr(expr, &schema)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;
+    match physical.evaluate(&row)? {
+        ColumnarValue::Scalar(value) => Ok(value),
+        ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0),
+    }
+}

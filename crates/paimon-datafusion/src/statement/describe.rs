@@ -1,0 +1,140 @@
+//! `DESCRIBE`.
+
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result;
+use datafusion::sql::sqlparser::ast::Ident;
+use paimon_catalog::redacted;
+use paimon_core::table::Table;
+
+use super::result::text_rows;
+use super::show::as_paimon;
+use super::{command::dotted, ident_text};
+use crate::error::to_datafusion;
+use crate::session::PaimonSession;
+
+type Row = [String; 3];
+
+fn row(a: &str, b: impl Into<String>, c: impl Into<String>) -> Row {
+    [a.to_string(), b.into(), c.into()]
+}
+
+/// Columns with types and comments, then the partition columns; `extended` adds keys, comment, location and options.
+pub(crate) async fn table(
+    session: &PaimonSession,
+    name: &[Ident],
+    extended: bool,
+) -> Result<DataFrame> {
+    let provider = session.table(name).await?;
+    let rows = match as_paimon(provider.as_ref()) {
+        Some(table) => {
+            let mut rows = columns(table);
+            rows.extend(partitions(table));
+            if extended {
+                rows.extend(details(session, name, table)?);
+            }
+            rows
+        }
+        None => provider
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| {
+                let null = if f.is_nullable() { "" } else { " NOT NULL" };
+                row(f.name(), format!("{}{null}", f.data_type()), "")
+            })
+            .collect(),
+    };
+    text_rows(session, ["col_name", "data_type", "comment"], rows)
+}
+
+fn columns(table: &Table) -> Vec<Row> {
+    table
+        .schema()
+        .fields
+        .iter()
+        .map(|f| {
+            let comment = f.description.clone().unwrap_or_default();
+            row(&f.name, f.data_type.to_string(), comment)
+        })
+        .collect()
+}
+
+fn partitions(table: &Table) -> Vec<Row> {
+    let schema = table.schema();
+    if schema.partition_keys.is_empty() {
+        return Vec::new();
+    }
+    let mut rows = vec![
+        row("# Partition Information", "", ""),
+        row("# col_name", "data_type", "comment"),
+    ];
+    for key in &schema.partition_keys {
+        let field = schema.fields.iter().find(|f| f.name == *key);
+        let data_type = field.map(|f| f.data_type.to_string());
+        let comment = field.and_then(|f| f.description.clone());
+        rows.push(row(
+            key,
+            data_type.unwrap_or_default(),
+            comment.unwrap_or_default(),
+        ));
+    }
+    rows
+}
+
+fn details(session: &PaimonSession, name: &[Ident], table: &Table) -> Result<Vec<Row>> {
+    let (catalog, database, object) = session.resolve(name)?;
+    let schema = table.schema();
+    let mut rows = vec![
+        row("", "", ""),
+        row("# Detailed Table Information", "", ""),
+        row("Name", format!("{catalog}.{database}.{object}"), ""),
+        row("Type", "MANAGED", ""),
+        row("Provider", "paimon", ""),
+    ];
+    if let Some(comment) = &schema.comment {
+        rows.push(row("Comment", comment.clone(), ""));
+    }
+    rows.push(row("Location", table.location(), ""));
+    if !schema.primary_keys.is_empty() {
+        rows.push(row("Primary Key", schema.primary_keys.join(", "), ""));
+    }
+    rows.push(row("Schema Id", schema.id.to_string(), ""));
+    let mut options: Vec<String> = schema
+        .options
+        .iter()
+        .map(|(k, v)| format!("{k}={}", redacted(k, v)))
+        .collect();
+    options.sort();
+    rows.push(row(
+        "Table Properties",
+        format!("[{}]", options.join(",")),
+        "",
+    ));
+    Ok(rows)
+}
+
+/// Name and catalog of a database.
+pub(crate) async fn database(session: &PaimonSession, name: &[Ident]) -> Result<DataFrame> {
+    let (current, _) = session.current();
+    let (catalog, database) = match name {
+        [catalog, database] => (ident_text(catalog), ident_text(database)),
+        other => (current, dotted(other)),
+    };
+    let provider = session.catalog(&catalog)?;
+    let exists = match provider.downcast_ref::<crate::PaimonCatalogProvider>() {
+        Some(paimon) => paimon.catalog().database_exists(&database).await,
+        None => Ok(provider.schema(&database).is_some()),
+    };
+    if !exists.map_err(to_datafusion)? {
+        return Err(to_datafusion(
+            paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "database does not exist")
+                .with("database", database)
+                .with("catalog", catalog),
+        ));
+    }
+    let rows = [
+        ["Catalog Name".to_string(), catalog],
+        ["Namespace Name".to_string(), database],
+    ];
+    text_rows(session, ["info_name", "info_value"], rows)
+}

@@ -1,0 +1,155 @@
+//! Statements that would write a Paimon table: recognised and refused by name before anything happens.
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::sql::sqlparser::ast::Ident;
+
+use super::command::dotted;
+use crate::error::to_datafusion;
+use crate::parse::Cursor;
+use crate::session::PaimonSession;
+
+/// A statement that writes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Write {
+    /// Its name, such as `INSERT`.
+    pub(crate) statement: &'static str,
+    /// What it writes.
+    pub(crate) target: Target,
+}
+
+/// What a writing statement names.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Target {
+    Table(Vec<Ident>),
+    Database(Vec<Ident>),
+    Procedure(Vec<Ident>),
+}
+
+/// Recognises writing statements, also below EXPLAIN.
+///
+/// # Errors
+/// When the name of the target is missing.
+pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Write>> {
+    if cursor.keyword("EXPLAIN") {
+        while cursor
+            .one_of(&[
+                "ANALYZE",
+                "VERBOSE",
+                "EXTENDED",
+                "FORMATTED",
+                "CODEGEN",
+                "COST",
+            ])
+            .is_some()
+        {}
+        if cursor.keyword("FORMAT") {
+            cursor.take();
+        }
+    }
+    if let Some(statement) = table_statement(cursor) {
+        let target = Target::Table(cursor.object_name()?);
+        return Ok(Some(Write { statement, target }));
+    }
+    if let Some(statement) = database_statement(cursor) {
+        let target = Target::Database(cursor.object_name()?);
+        return Ok(Some(Write { statement, target }));
+    }
+    if cursor.keyword("CALL") {
+        let target = Target::Procedure(cursor.object_name()?);
+        return Ok(Some(Write {
+            statement: "CALL",
+            target,
+        }));
+    }
+    Ok(None)
+}
+
+/// Reads up to the name of the table.
+fn table_statement(cursor: &mut Cursor) -> Option<&'static str> {
+    const FORMS: &[(&[&str], &str)] = &[
+        (&["INSERT", "INTO", "TABLE"], "INSERT INTO"),
+        (&["INSERT", "INTO"], "INSERT INTO"),
+        (&["INSERT", "OVERWRITE", "TABLE"], "INSERT OVERWRITE"),
+        (&["INSERT", "OVERWRITE", "INTO"], "INSERT OVERWRITE"),
+        (&["INSERT", "OVERWRITE"], "INSERT OVERWRITE"),
+        (&["REPLACE", "INTO"], "REPLACE INTO"),
+        (&["DELETE", "FROM"], "DELETE"),
+        (&["MERGE", "INTO"], "MERGE INTO"),
+        (&["TRUNCATE", "TABLE"], "TRUNCATE TABLE"),
+        (&["TRUNCATE"], "TRUNCATE TABLE"),
+        (&["CREATE", "TABLE", "IF", "NOT", "EXISTS"], "CREATE TABLE"),
+        (&["CREATE", "TABLE"], "CREATE TABLE"),
+        (
+            &["CREATE", "OR", "REPLACE", "TABLE"],
+            "CREATE OR REPLACE TABLE",
+        ),
+        (&["REPLACE", "TABLE"], "REPLACE TABLE"),
+        (&["DROP", "TABLE", "IF", "EXISTS"], "DROP TABLE"),
+        (&["DROP", "TABLE"], "DROP TABLE"),
+        (&["ALTER", "TABLE", "IF", "EXISTS"], "ALTER TABLE"),
+        (&["ALTER", "TABLE"], "ALTER TABLE"),
+        (&["ANALYZE", "TABLE"], "ANALYZE TABLE"),
+        (&["MSCK", "REPAIR", "TABLE"], "MSCK REPAIR TABLE"),
+        (&["COPY", "INTO"], "COPY INTO"),
+        (&["UPDATE"], "UPDATE"),
+    ];
+    let form = FORMS.iter().find(|(words, _)| cursor.keywords(words));
+    form.map(|(_, name)| *name)
+}
+
+fn database_statement(cursor: &mut Cursor) -> Option<&'static str> {
+    const FORMS: &[(&str, &str)] = &[
+        ("CREATE", "CREATE DATABASE"),
+        ("DROP", "DROP DATABASE"),
+        ("ALTER", "ALTER DATABASE"),
+    ];
+    for (verb, name) in FORMS {
+        let mut ahead = cursor.clone();
+        if ahead.keyword(verb) && ahead.one_of(&["DATABASE", "SCHEMA", "NAMESPACE"]).is_some() {
+            let _ = ahead.keywords(&["IF", "NOT", "EXISTS"]) || ahead.keywords(&["IF", "EXISTS"]);
+            *cursor = ahead;
+            return Some(name);
+        }
+    }
+    None
+}
+
+/// Refuses the statement when its target belongs to a Paimon catalog; leaves others to DataFusion.
+pub(crate) fn check(session: &PaimonSession, write: &Write) -> Result<()> {
+    let refused = |target: String, key: &'static str| {
+        Err(to_datafusion(
+            paimon_core::Error::unsupported(format!("{} is not supported yet", write.statement))
+                .with(key, target),
+        ))
+    };
+    match &write.target {
+        Target::Table(name) => {
+            let (catalog, database, table) = session.resolve(name)?;
+            match session.paimon_database(&catalog, &database) {
+                Some(schema) if schema.session_table(&table).is_none() => {
+                    refused(format!("{catalog}.{database}.{table}"), "table")
+                }
+                _ => Ok(()),
+            }
+        }
+        Target::Database(name) => {
+            let (current, _) = session.current();
+            let catalog = match name.as_slice() {
+                [catalog, _, ..] => super::ident_text(catalog),
+                _ => current,
+            };
+            match session.paimon_database(&catalog, "") {
+                Some(_) => refused(dotted(name), "database"),
+                None => Ok(()),
+            }
+        }
+        Target::Procedure(name) => refused(dotted(name), "procedure"),
+    }
+}
+
+/// The error for a statement that DataFusion cannot run either.
+pub(crate) fn not_supported<T>(what: &str) -> Result<T> {
+    Err(DataFusionError::NotImplemented(format!(
+        "{what} is not supported yet"
+    )))
+}

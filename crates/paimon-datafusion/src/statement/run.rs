@@ -1,0 +1,171 @@
+//! Running the statements.
+
+use std::collections::BTreeMap;
+
+use datafusion::dataframe::DataFrame;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::sql::sqlparser::ast::Ident;
+
+use super::command::Command;
+use super::result::{nothing, text_rows};
+use super::{describe, ident_text, refuse, show, show_create};
+use crate::catalog::PaimonCatalogProvider;
+use crate::error::to_datafusion;
+use crate::session::PaimonSession;
+
+const TIME_ZONE: &str = "datafusion.execution.time_zone";
+
+/// Runs a statement and gives its rows.
+pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<DataFrame> {
+    match command {
+        Command::ShowCatalogs { like } => show::catalogs(session, like.as_deref()),
+        Command::ShowDatabases { catalog, like } => {
+            show::databases(session, catalog.as_ref(), like.as_deref()).await
+        }
+        Command::ShowTables { namespace, like } => {
+            show::tables(session, &namespace, like.as_deref()).await
+        }
+        Command::ShowViews { namespace, like } => {
+            show::views(session, &namespace, like.as_deref()).await
+        }
+        Command::ShowCreateTable { table } => show_create::run(session, &table).await,
+        Command::ShowPartitions { table, spec } => show::partitions(session, &table, &spec).await,
+        Command::ShowColumns { table } => show::columns(session, &table).await,
+        Command::ShowProperties { table, key } => {
+            show::properties(session, &table, key.as_deref()).await
+        }
+        Command::ShowTags { table } => {
+            show::system_column(session, &table, "tags", "tag_name", "tag").await
+        }
+        Command::ShowBranches { table } => {
+            show::system_column(session, &table, "branches", "branch_name", "branch").await
+        }
+        Command::ShowCurrent => {
+            let (catalog, namespace) = session.current();
+            text_rows(session, ["catalog", "namespace"], [[catalog, namespace]])
+        }
+        Command::Describe { table, extended } => describe::table(session, &table, extended).await,
+        Command::DescribeDatabase { name } => describe::database(session, &name).await,
+        Command::UseCatalog { name } => {
+            session.use_catalog(&ident_text(&name))?;
+            nothing(session)
+        }
+        Command::Use { name } => use_database(session, &name).await,
+        Command::CreateCatalog {
+            name,
+            if_not_exists,
+            options,
+        } => create_catalog(session, &ident_text(&name), if_not_exists, options),
+        Command::Set { key, value } => set(session, &key, &value).await,
+        Command::SetShow { key } => show_settings(session, key.as_deref()).await,
+        Command::Reset { key } => reset(session, key.as_deref()).await,
+        Command::Refresh { table } => {
+            session.table(&table).await?;
+            nothing(session)
+        }
+        Command::Write(write) => refuse::not_supported(write.statement),
+    }
+}
+
+/// `USE db`, `USE catalog.db`, and `USE catalog` when no database of that name is there.
+async fn use_database(session: &PaimonSession, name: &[Ident]) -> Result<DataFrame> {
+    let (current, _) = session.current();
+    let parts: Vec<String> = name.iter().map(ident_text).collect();
+    let (catalog, database) = match parts.as_slice() {
+        [database] => (current.as_str(), database.as_str()),
+        [catalog, database] => (catalog.as_str(), database.as_str()),
+        _ => return Err(DataFusionError::Plan("USE takes one or two names".into())),
+    };
+    if has_database(session, catalog, database).await? {
+        session.set_current(catalog, database);
+    } else if parts.len() == 1 && session.context().catalog(database).is_some() {
+        session.use_catalog(database)?;
+    } else {
+        return Err(to_datafusion(
+            paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "database does not exist")
+                .with("database", database)
+                .with("catalog", catalog),
+        ));
+    }
+    nothing(session)
+}
+
+async fn has_database(session: &PaimonSession, catalog: &str, database: &str) -> Result<bool> {
+    let provider = session.catalog(catalog)?;
+    match provider.downcast_ref::<PaimonCatalogProvider>() {
+        Some(paimon) => paimon
+            .catalog()
+            .database_exists(database)
+            .await
+            .map_err(to_datafusion),
+        None => Ok(provider.schema(database).is_some()),
+    }
+}
+
+fn create_catalog(
+    session: &PaimonSession,
+    name: &str,
+    if_not_exists: bool,
+    options: Vec<(String, String)>,
+) -> Result<DataFrame> {
+    if !(if_not_exists && session.context().catalog(name).is_some()) {
+        let options: BTreeMap<String, String> = options.into_iter().collect();
+        session.create_catalog(name, options)?;
+    }
+    nothing(session)
+}
+
+/// DataFusion's name for a key that has several.
+fn known_as(key: &str) -> &str {
+    let lower = key.to_ascii_lowercase();
+    match lower.as_str() {
+        "spark.sql.session.timezone"
+        | "table.local-time-zone"
+        | "time_zone"
+        | "timezone"
+        | "time zone" => TIME_ZONE,
+        _ => key,
+    }
+}
+
+async fn set(session: &PaimonSession, key: &str, value: &str) -> Result<DataFrame> {
+    let key = known_as(key);
+    if key == TIME_ZONE {
+        session.settings().set_time_zone(value)?;
+    }
+    let is_catalog = |name: &str| session.context().catalog(name).is_some();
+    if session.settings().set(key, value, is_catalog) {
+        return nothing(session);
+    }
+    let sql = format!("SET {key} = '{}'", value.replace('\'', "''"));
+    session.context().sql(&sql).await
+}
+
+async fn reset(session: &PaimonSession, key: Option<&str>) -> Result<DataFrame> {
+    let Some(key) = key.map(known_as) else {
+        session.settings().reset_all();
+        return nothing(session);
+    };
+    if session.settings().reset(key) {
+        return nothing(session);
+    }
+    if key == TIME_ZONE {
+        return Box::pin(set(session, key, "UTC")).await;
+    }
+    session.context().sql(&format!("RESET {key}")).await
+}
+
+async fn show_settings(session: &PaimonSession, key: Option<&str>) -> Result<DataFrame> {
+    let rows = match key.map(known_as) {
+        None => session.settings().all(),
+        Some(key) => match session.settings().get(key) {
+            Some(value) => vec![(key.to_string(), value)],
+            None => return session.context().sql(&format!("SHOW {key}")).await,
+        },
+    };
+    let rows = rows.into_iter().map(|(key, value)| {
+        let shown = paimon_catalog::redacted(&key, &value);
+        [key, shown]
+    });
+    text_rows(session, ["key", "value"], rows)
+}
