@@ -1,7 +1,12 @@
-//! Paimon types <-> Arrow.
+//! Paimon types <-> Arrow: types, single values, casts, schema evolution by field id.
 
+mod cast;
+mod cast_value;
+mod datum;
 mod evolution;
 mod types;
 
-pub use evolution::{EvolutionPlan, array_of};
+pub use cast::cast_array;
+pub use datum::{array_of, datum_at, datums_to_array};
+pub use evolution::EvolutionPlan;
 pub use types::{arrow_field, arrow_schema, arrow_type};

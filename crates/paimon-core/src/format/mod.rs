@@ -3,7 +3,9 @@
 //! The name of a file decides its reader, never the table's options.
 
 pub mod avro;
+pub mod blob;
 pub mod orc;
+pub mod parquet;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,6 +59,7 @@ pub async fn read_file(request: FileReadRequest) -> Result<BatchStream> {
         .unwrap_or_default()
         .to_string();
     match format_of(&name) {
+        "parquet" => parquet::read_parquet(request).await,
         "orc" => orc::read_orc(request).await,
         "avro" => avro::read_avro(request).await,
         other => Err(Error::unsupported(format!(

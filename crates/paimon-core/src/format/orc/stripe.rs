@@ -112,7 +112,7 @@ impl StripeReader {
         Ok(footer)
     }
 
-    /// The streams the decoder needs and where they lie in the file.
+    /// The streams the decoder needs and where they lie in the file; it takes a missing stream for an empty one.
     #[allow(clippy::type_complexity)]
     fn wanted_streams(
         &self,
@@ -146,7 +146,7 @@ impl StripeReader {
                     | StreamKind::DictionaryData
                     | StreamKind::Secondary)
             );
-            if data && ids.contains(&stream.column()) {
+            if data && start < stop && ids.contains(&stream.column()) {
                 wanted.push(stream.clone());
                 ranges.push(start..stop);
             }

@@ -50,6 +50,9 @@ impl Tail {
     /// Reads and checks the tail.
     pub(super) async fn read(file: &InputFile) -> Result<Self> {
         let size = file.size();
+        if size == 0 {
+            return Err(Error::damaged("ORC file is empty"));
+        }
         let first = size.min(FIRST_READ_BYTES);
         let tail = file.read_range(size - first..size).await?;
         let (postscript, postscript_length) = parse_postscript(&tail)?;
@@ -140,9 +143,11 @@ fn stripe_ranges(stripes: &[StripeInformation], end: u64) -> Result<Vec<StripeRa
         let next_row = first_row
             .checked_add(stripe.number_of_rows())
             .filter(|&n| i64::try_from(n).is_ok());
-        let (Some(data_length), Some(true), Some(next_row)) =
-            (data_length, stripe_end.map(|n| n <= end), next_row)
-        else {
+        let (Some(data_length), Some(true), Some(next_row)) = (
+            data_length,
+            stripe_end.map(|n| n <= end && stripe.footer_length() > 0),
+            next_row,
+        ) else {
             return Err(Error::damaged(format!(
                 "ORC stripe {i} must lie before byte {end}, found offset {}, lengths {} + {} + {}, {} rows",
                 stripe.offset(),

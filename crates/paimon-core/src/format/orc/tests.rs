@@ -307,6 +307,12 @@ async fn absurd_list_lengths_are_refused_before_allocation() {
 }
 
 #[tokio::test]
+async fn empty_file_is_damage() {
+    let error = read_error(Bytes::new(), sample_fields()).await;
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+}
+
+#[tokio::test]
 async fn type_that_contains_itself_is_refused() {
     let types = vec![
         node(Kind::Struct, &[1], &["a"]),

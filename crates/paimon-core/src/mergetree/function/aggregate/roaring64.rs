@@ -340,3 +340,74 @@ fn damaged(message: String) -> Error {
 fn too_large() -> Error {
     Error::internal("a 64-bit roaring bitmap is too large to serialize")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// {1, 2, 5_000_000_000} as Java 1.4.2 wrote it.
+    const GOLDEN: &str = "010200000000000000000200030000000000010004000000000000000000000000000000000004000000000000012a05010000000000000001000000fe020000000102020000000100020001020100000000f202000000000000000000000001000000";
+
+    fn bitmap(values: &[u64]) -> RoaringTreemap {
+        values.iter().copied().collect()
+    }
+
+    #[test]
+    fn java_bytes_read_and_write_the_same() {
+        let bytes = hex::decode(GOLDEN).unwrap();
+        let expected = bitmap(&[1, 2, 5_000_000_000]);
+        assert_eq!(decode(&bytes).unwrap(), expected);
+        assert_eq!(hex::encode(encode(&expected).unwrap()), GOLDEN);
+        assert_eq!(encode(&bitmap(&[])).unwrap(), [0]);
+        assert!(decode(&[0]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn cut_or_changed_bytes_never_panic() {
+        let bytes = hex::decode(GOLDEN).unwrap();
+        for end in 0..bytes.len() {
+            assert!(decode(&bytes[..end]).is_err(), "{end}");
+        }
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[at] ^= 1 << bit;
+                drop(decode(&changed));
+            }
+        }
+    }
+
+    #[test]
+    fn every_node_and_container_type_survives() {
+        let mut random = StdRng::seed_from_u64(7);
+        for ways in [1u64, 4, 5, 16, 17, 48, 49, 256] {
+            for shift in [16, 24, 56] {
+                let mut expected = RoaringTreemap::new();
+                for way in 0..ways {
+                    let base = way << shift;
+                    match way % 4 {
+                        0 => drop(expected.insert_range(base..base + 65_536)),
+                        1 => expected.extend((0..5_000).map(|i| base + i * 13)),
+                        2 => {
+                            expected.extend((0..20).map(|_| base + random.random_range(0..65_536)))
+                        }
+                        _ => drop(expected.insert(base | 0xffff)),
+                    }
+                }
+                let bytes = encode(&expected).unwrap();
+                assert_eq!(decode(&bytes).unwrap(), expected, "{ways} {shift}");
+            }
+        }
+        let mixed: RoaringTreemap = (0..500).map(|_| random.random::<u64>()).collect();
+        assert_eq!(decode(&encode(&mixed).unwrap()).unwrap(), mixed);
+        assert_eq!(
+            decode(&encode(&bitmap(&[u64::MAX])).unwrap()).unwrap(),
+            bitmap(&[u64::MAX])
+        );
+    }
+}

@@ -66,7 +66,15 @@ impl BinaryUnion for Theta {
     }
 
     fn encode(&self, value: CompactThetaSketch) -> Result<Vec<u8>> {
-        Ok(value.serialize())
+        let mut bytes = value.serialize();
+        // sampling probability, which Java sets to 1 where the preamble has room for it
+        if let [preamble_longs, _, _, _, _, _, _, _, _, _, _, _, p @ ..] = bytes.as_mut_slice()
+            && *preamble_longs & 0x3f > 1
+            && let Some(p) = p.first_chunk_mut::<4>()
+        {
+            *p = 1f32.to_le_bytes();
+        }
+        Ok(bytes)
     }
 }
 

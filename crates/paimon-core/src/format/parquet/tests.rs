@@ -1,0 +1,1 @@
+//! Reads of generated files against plain Rust answers.
