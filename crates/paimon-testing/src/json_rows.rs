@@ -56,8 +56,13 @@ pub fn value_to_json(array: &dyn Array, row: usize, data_type: &DataType) -> Val
         }
         TypeKind::Time(_) => {
             let millis = array.as_primitive::<Time32MillisecondType>().value(row);
-            let precise = DataType::nullable(TypeKind::Time(3));
-            json!(datum_to_text(&Datum::Time(millis), &precise))
+            let (seconds, rest) = (millis / 1000, millis % 1000);
+            json!(format!(
+                "{:02}:{:02}:{:02}.{rest:03}",
+                seconds / 3600,
+                seconds / 60 % 60,
+                seconds % 60
+            ))
         }
         TypeKind::Timestamp(_) => json!(timestamp_text(array, row)),
         TypeKind::LocalZonedTimestamp(_) => json!(format!("{}Z", timestamp_text(array, row))),

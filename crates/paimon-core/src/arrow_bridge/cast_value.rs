@@ -284,7 +284,8 @@ fn days_of(date: NaiveDate) -> Option<i32> {
 
 fn to_date(value: &Datum, from: &DataType, to: &DataType) -> Result<Datum> {
     let days = match value {
-        Datum::Timestamp { millis, .. } => i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).ok(),
+        // Java divides towards zero
+        Datum::Timestamp { millis, .. } => i32::try_from(millis / MILLIS_PER_DAY).ok(),
         Datum::String(text) => {
             let date = parse_date(text)
                 .or_else(|| parse_date(text.trim().split([' ', 'T']).next().unwrap_or_default()));
