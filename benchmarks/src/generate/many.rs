@@ -4,7 +4,7 @@ use std::path::Path;
 
 use paimon_core::spec::{
     BinaryRow, DataField, DataFileMeta, DataType, Datum, FileKind, FileSource, ManifestEntry,
-    SimpleStats, TypeKind, binary_row,
+    SimpleStats, binary_row,
 };
 
 use super::hash::{below_signed, mix, uuid_like};
