@@ -20,7 +20,10 @@ async fn main() -> Result<()> {
 
     let start = Instant::now();
     let mut config = SessionConfig::new();
-    config.options_mut().execution.listing_table_ignore_subdirectory = false;
+    config
+        .options_mut()
+        .execution
+        .listing_table_ignore_subdirectory = false;
     let context = SessionContext::new_with_config(config);
     let folder = format!("{warehouse}/default.db/{table}/");
     context

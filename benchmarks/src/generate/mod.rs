@@ -8,7 +8,7 @@ mod column_stats;
 mod data_file;
 mod deletion;
 mod fact;
-mod hash;
+pub mod hash;
 mod keyed;
 mod lineitem;
 mod many;
@@ -16,6 +16,7 @@ mod metadata;
 mod plain;
 
 pub use data_file::{Column, DataFileWriter, Layout};
+pub use many::planning_entries;
 pub use metadata::{IndexEntries, TableFolder};
 
 use std::path::Path;
