@@ -1,1 +1,79 @@
-fn main() {}
+//! The program `paimon`: a SQL shell over Apache Paimon tables, and one-shot commands.
+
+mod args;
+mod config;
+mod dump;
+mod failure;
+mod output;
+mod progress;
+mod run;
+mod shell;
+mod size;
+
+use std::process::ExitCode;
+
+use args::{Invocation, Subcommand};
+use failure::{Failure, Outcome};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let invocation = Invocation::parse();
+    start_logging(invocation.args.quiet);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => return Failure::bug(format!("no runtime: {e}")).report(),
+    };
+    let outcome = runtime.block_on(async move {
+        // a task of its own: a panic becomes an error with its own exit code, and SIGINT ends it at any await
+        let mut work = tokio::spawn(start(invocation));
+        tokio::select! {
+            done = &mut work => done.unwrap_or_else(|e| Err(Failure::bug(format!("the program failed: {e}")))),
+            () = interrupted() => {
+                work.abort();
+                // dropping what the statement holds removes its spill files
+                let _ = work.await;
+                Err(Failure::interrupted())
+            }
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn start(invocation: Invocation) -> Outcome {
+    match &invocation.args.subcommand {
+        Some(Subcommand::Dump { json, file }) => dump::run(file, *json).await,
+        Some(Subcommand::Fsck { .. }) => {
+            Err(Failure::usage("fsck is not supported yet".to_string()))
+        }
+        None => run::run(&invocation).await,
+    }
+}
+
+/// Resolves on SIGINT; never when the signal cannot be listened to. The interactive shell listens itself.
+async fn interrupted() {
+    loop {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if !shell::is_interactive() {
+            return;
+        }
+    }
+}
+
+/// Logs to stderr as `RUST_LOG` says; without it only warnings, nothing with `-q`.
+fn start_logging(quiet: bool) {
+    let default = if quiet { "off" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

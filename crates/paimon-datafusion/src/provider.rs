@@ -23,7 +23,7 @@ impl PaimonTableProvider {
     /// Serves an opened table.
     pub fn new(table: Table) -> Self {
         Self {
-            schema: table.schema_ref(),
+            schema: table.arrow_schema(),
             table,
         }
     }
@@ -58,7 +58,7 @@ impl TableProvider for PaimonTableProvider {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        crate::scan::supports_filters(&self.table, filters)
+        Ok(crate::scan::supports_filters(&self.table, filters))
     }
 }
 

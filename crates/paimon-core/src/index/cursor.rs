@@ -118,8 +118,8 @@ pub(super) fn check_rows(found: i32, rows: u32) -> Result<()> {
     )))
 }
 
-/// Bytes `range.0 .. range.0 + range.1` of an area.
-pub(super) fn part<'a>(area: &'a [u8], offset: usize, length: usize) -> Result<&'a [u8]> {
+/// `length` bytes from `offset` of an area.
+pub(super) fn part(area: &[u8], offset: usize, length: usize) -> Result<&[u8]> {
     offset
         .checked_add(length)
         .and_then(|end| area.get(offset..end))

@@ -10,6 +10,8 @@ mod compare;
 mod eval;
 mod like;
 mod project;
+#[cfg(test)]
+pub(crate) mod random;
 mod stats;
 #[cfg(test)]
 mod tests;

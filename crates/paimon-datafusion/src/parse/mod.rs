@@ -6,6 +6,7 @@
 mod cursor;
 mod hint;
 mod marked;
+mod redact;
 mod relation;
 mod split;
 mod timestamps;
@@ -13,4 +14,5 @@ mod timestamps;
 pub(crate) use cursor::Cursor;
 pub(crate) use marked::{RelationClause, TravelTo, parse_marked, tokenize};
 pub(crate) use relation::{attach_options, plain_and_options};
+pub use redact::redact_sql;
 pub use split::{is_complete, split_statements};

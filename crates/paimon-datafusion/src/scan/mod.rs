@@ -31,7 +31,7 @@ pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
 
 use crate::error::to_datafusion;
-use crate::filter::{exact_predicate, to_predicate};
+use crate::filter::{convert, convert_all};
 use native::{NativeFiles, NativeScan};
 
 /// Plans a scan of a table: pruned by `filters` and `limit`, columns by index into the table's schema.
@@ -46,7 +46,7 @@ pub async fn scan_table(
     limit: Option<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = table.schema();
-    let predicate = Predicate::and(filters.iter().map(|f| to_predicate(f, &schema.fields)));
+    let predicate = convert_all(filters, &schema.fields).predicate;
     let plan = table
         .read_builder()
         .with_filter(predicate.clone())
@@ -75,7 +75,7 @@ pub fn supports_filters(table: &Table, filters: &[&Expr]) -> Vec<TableProviderFi
     filters
         .iter()
         .map(|filter| {
-            if exact_predicate(filter, &partition_fields).is_some() {
+            if convert(filter, &partition_fields).exact {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Inexact

@@ -13,7 +13,7 @@ use super::ranges::{self, Ranges};
 use super::selection::{GroupRows, projected_bytes};
 
 /// Compressed bytes of one step, about.
-pub(super) const PIECE_BYTES: u64 = 16 << 20;
+pub(super) const PIECE_BYTES: u64 = if cfg!(test) { 256 << 10 } else { 16 << 20 };
 
 /// Rows to fetch and decode in one step.
 #[derive(Debug, PartialEq)]

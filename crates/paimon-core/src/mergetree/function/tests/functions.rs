@@ -372,7 +372,7 @@ fn nested_partial_update_overwrites_what_is_not_null() {
 
 #[test]
 fn rbm32_is_the_union_of_bitmaps() {
-    // golden pk-agg-roaring: {1, 2, 3} and {3, 70000}... its bytes, with itself and with one more value
+    // golden pk-agg-roaring: {1, 2, 5, 70000} as Java wrote it
     let golden = "3a300000020000000000020001000000180000001e0000000100020005007011";
     let of = |values: &[u32]| {
         let mut bytes = Vec::new();

@@ -211,10 +211,10 @@ pub fn from_array(array: &ArrayRef, row: usize) -> Value {
         ArrowType::Decimal128(..) => {
             Value::Decimal(array.as_primitive::<Decimal128Type>().value(row))
         }
-        ArrowType::Timestamp(..) => array
-            .as_primitive::<TimestampMillisecondType>()
-            .value(row)
-            .into(),
+        ArrowType::Timestamp(..) => {
+            let longs = arrow_cast::cast(array, &ArrowType::Int64).unwrap();
+            longs.as_primitive::<Int64Type>().value(row).into()
+        }
         ArrowType::Utf8View => array.as_string_view().value(row).into(),
         ArrowType::BinaryView => Value::Bytes(array.as_binary_view().value(row).to_vec()),
         ArrowType::List(_) => list(array.as_list::<i32>().value(row)),

@@ -1,0 +1,224 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use crate::size;
+
+/// SQL shell over Apache Paimon tables.
+///
+/// Without -c, -f and a script on standard input it is interactive.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "paimon", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    /// Warehouse location; short for --catalog-option warehouse=LOCATION
+    #[arg(long, value_name = "LOCATION")]
+    pub(crate) warehouse: Option<String>,
+
+    /// Name of the catalog
+    #[arg(long, value_name = "NAME")]
+    pub(crate) catalog: Option<String>,
+
+    /// Option of the catalog, by Paimon's keys; may be repeated
+    #[arg(long = "catalog-option", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) catalog_options: Vec<(String, String)>,
+
+    /// File with named catalogs
+    #[arg(long, value_name = "TOML")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Runs SQL and exits; may be repeated and mixed with -f, in order
+    #[arg(short, long, value_name = "SQL")]
+    pub(crate) command: Vec<String>,
+
+    /// Runs a SQL file and exits; `-` is standard input; may be repeated
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Vec<String>,
+
+    /// Format of results
+    #[arg(long, value_enum, default_value_t = Format::Automatic, ignore_case = true)]
+    pub(crate) format: Format,
+
+    /// Prints nothing but results
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Memory for queries, such as 256m or 2g
+    #[arg(short, long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) memory_limit: Option<u64>,
+
+    /// Disk space for spilled data, such as 10g
+    #[arg(short, long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) disk_limit: Option<u64>,
+
+    /// How memory is shared: first come, first served, or evenly among the operators that can spill
+    #[arg(long, value_enum, default_value_t = Pool::Fair)]
+    pub(crate) mem_pool_type: Pool,
+
+    /// Rows per batch
+    #[arg(short, long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch_size: Option<u32>,
+
+    /// Rows that the table format prints: a number or `inf`
+    #[arg(short = 'n', long, value_name = "ROWS", default_value = "40", value_parser = max_rows)]
+    pub(crate) maxrows: MaxRows,
+
+    /// Colours in the interactive shell
+    #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, default_value_t = Color::Auto,
+          default_missing_value = "always")]
+    pub(crate) color: Color,
+
+    /// One-shot commands
+    #[command(subcommand)]
+    pub(crate) subcommand: Option<Subcommand>,
+}
+
+/// One-shot commands.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    /// Prints a snapshot, schema, tag, manifest list, manifest or index manifest
+    Dump {
+        /// One JSON value instead of text
+        #[arg(long)]
+        json: bool,
+        /// The file, a path or URL
+        file: String,
+    },
+    /// Checks the invariants of a table (not supported yet)
+    Fsck {
+        /// One JSON value instead of text
+        #[arg(long)]
+        json: bool,
+        /// db.table
+        table: String,
+    },
+}
+
+/// Format of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Automatic,
+    Table,
+    Csv,
+    Tsv,
+    Json,
+    #[value(alias = "nd-json")]
+    Ndjson,
+}
+
+/// Memory pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Pool {
+    Greedy,
+    Fair,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    #[value(alias = "true")]
+    Always,
+    #[value(alias = "false")]
+    Never,
+}
+
+/// Rows to print; `None` is all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MaxRows(pub(crate) Option<usize>);
+
+/// One `-c` or `-f`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Command(String),
+    File(String),
+}
+
+/// The parsed command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Invocation {
+    pub(crate) args: Args,
+    /// `-c` and `-f` in the order given.
+    pub(crate) sources: Vec<Source>,
+}
+
+impl Invocation {
+    /// Parses the command line; on bad usage prints why and exits with code 2.
+    pub(crate) fn parse() -> Self {
+        Self::from(std::env::args_os()).unwrap_or_else(|e| e.exit())
+    }
+
+    fn from<I, T>(arguments: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        let matches = Args::command().try_get_matches_from(arguments)?;
+        let args = Args::from_arg_matches(&matches)?;
+        let positions = |id| matches.indices_of(id).into_iter().flatten();
+        let commands = positions("command").zip(args.command.iter().cloned().map(Source::Command));
+        let files = positions("file").zip(args.file.iter().cloned().map(Source::File));
+        let mut sources: Vec<(usize, Source)> = commands.chain(files).collect();
+        sources.sort_by_key(|(at, _)| *at);
+        Ok(Self {
+            args,
+            sources: sources.into_iter().map(|(_, source)| source).collect(),
+        })
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_string(), value.to_string()))
+        }
+        _ => Err("KEY=VALUE is expected".to_string()),
+    }
+}
+
+fn max_rows(text: &str) -> Result<MaxRows, String> {
+    if ["inf", "infinite", "none"].contains(&text.to_ascii_lowercase().as_str()) {
+        return Ok(MaxRows(None));
+    }
+    let rows = text
+        .parse()
+        .map_err(|_| "a number of rows or inf is expected".to_string())?;
+    Ok(MaxRows(Some(rows)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn commands_and_files_keep_their_order() {
+        let line = ["paimon", "-f", "a.sql", "-c", "x", "--file", "b.sql", "--command=y"];
+        let parsed = Invocation::from(line).unwrap();
+        assert_eq!(
+            parsed.sources,
+            [
+                Source::File("a.sql".into()),
+                Source::Command("x".into()),
+                Source::File("b.sql".into()),
+                Source::Command("y".into()),
+            ]
+        );
+        assert_eq!(parsed.args.maxrows, MaxRows(Some(40)));
+    }
+
+    #[test]
+    fn bad_usage_is_an_error() {
+        for line in [
+            &["paimon", "--nope"][..],
+            &["paimon", "--catalog-option", "x"],
+            &["paimon", "-m", "lots"],
+            &["paimon", "-n", "few"],
+            &["paimon", "--format", "xml"],
+            &["paimon", "dump"],
+        ] {
+            assert!(Invocation::from(line).is_err(), "{line:?}");
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! Reads of generated files against plain Rust answers.

@@ -1,0 +1,120 @@
+//! SQL logic tests over golden tables: every file of `tests/slt` runs in a session of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use async_trait::async_trait;
+use paimon_datafusion::PaimonSession;
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
+
+/// Golden tables under the names that the test files use.
+const TABLES: &[(&str, &str)] = &[
+    ("travel", "meta-time-travel"),
+    ("evolved", "evolution-time-travel-schema"),
+    ("branched", "meta-branches"),
+    ("parted", "append-partitioned"),
+    ("pk", "pk-dedup-partitioned"),
+    ("types", "types-parquet"),
+];
+
+struct Database(PaimonSession);
+
+#[async_trait]
+impl AsyncDB for Database {
+    type Error = datafusion::error::DataFusionError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<Self::ColumnType>, Self::Error> {
+        let batches = self.0.sql(sql).await?.collect().await?;
+        let options = FormatOptions::default().with_null("NULL");
+        let mut rows = Vec::new();
+        let mut width = 0;
+        for batch in &batches {
+            width = batch.num_columns();
+            let columns: Vec<ArrayFormatter> = batch
+                .columns()
+                .iter()
+                .map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap())
+                .collect();
+            for row in 0..batch.num_rows() {
+                let cells = columns.iter().map(|c| match c.value(row).to_string() {
+                    text if text.is_empty() => "(empty)".to_string(),
+                    text => text,
+                });
+                rows.push(cells.collect());
+            }
+        }
+        if width == 0 {
+            return Ok(DBOutput::StatementComplete(0));
+        }
+        Ok(DBOutput::Rows {
+            types: vec![DefaultColumnType::Any; width],
+            rows,
+        })
+    }
+
+    async fn shutdown(&mut self) {}
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A warehouse with the golden warehouse's databases and the tables above in `default`.
+fn warehouse() -> tempfile::TempDir {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden");
+    let folder = tempfile::tempdir().unwrap();
+    copy(&golden.join("catalog-warehouse/warehouse"), folder.path());
+    for (name, source) in TABLES {
+        let table = golden.join(source).join("table");
+        copy(&table, &folder.path().join("default.db").join(name));
+    }
+    folder
+}
+
+fn session(warehouse: &Path) -> PaimonSession {
+    let session = PaimonSession::new();
+    let options = BTreeMap::from([(
+        "warehouse".to_string(),
+        warehouse.to_str().unwrap().to_string(),
+    )]);
+    session.create_catalog("paimon", options).unwrap();
+    session.use_catalog("paimon").unwrap();
+    session
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_logic_tests_pass() {
+    let warehouse = warehouse();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
+    let mut failures = Vec::new();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    files.sort();
+    for file in files {
+        let path = warehouse.path().to_path_buf();
+        let mut runner =
+            sqllogictest::Runner::new(move || {
+                let session = session(&path);
+                async move { Ok(Database(session)) }
+            });
+        runner.set_var("WAREHOUSE".into(), warehouse.path().to_str().unwrap().into());
+        if let Err(error) = runner.run_file_async(&file).await {
+            failures.push(error.display(false).to_string());
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
