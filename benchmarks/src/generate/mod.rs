@@ -7,7 +7,7 @@
 mod column_stats;
 mod data_file;
 mod deletion;
-mod fact;
+pub mod fact;
 pub mod hash;
 mod keyed;
 mod lineitem;
@@ -15,7 +15,7 @@ mod many;
 mod metadata;
 mod plain;
 
-pub use data_file::{Column, DataFileWriter, Layout};
+pub use data_file::{Column, DataFileWriter, FilePlace, Layout};
 pub use many::planning_entries;
 pub use metadata::{IndexEntries, TableFolder};
 
