@@ -6,6 +6,7 @@
 pub mod generate;
 pub mod measure;
 pub mod report;
+pub mod sample;
 pub mod sqlrun;
 pub mod workload;
 

@@ -2,14 +2,14 @@
 //!
 //! `paimon-peer WAREHOUSE SQL [REPEATS]` opens a filesystem catalog, runs the statement REPEATS times in one session
 //! and prints one line of JSON: set-up and query times in milliseconds, rows, a digest of the result, CPU and peak
-//! memory of the process. The protocol is that of `paimon_benchmarks::report`.
+//! memory of the process. The protocol is that of `paimon_benchmarks::measure`.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use paimon::{CatalogFactory, CatalogOptions, Options};
 use paimon_datafusion::SQLContext;
@@ -55,8 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn run(context: &SQLContext, sql: &str) -> Result<(usize, String), Box<dyn Error>> {
     let frame = context.sql(sql).await?;
     let plan = frame.create_physical_plan().await?;
-    let task = Arc::new(context.ctx().task_ctx().as_ref().clone());
-    let mut stream = datafusion::physical_plan::execute_stream(plan, task)?;
+    let mut stream = execute_stream(plan, context.ctx().task_ctx())?;
     let mut rows = 0;
     let mut kept: Vec<RecordBatch> = Vec::new();
     while let Some(batch) = stream.next().await {
@@ -68,7 +67,11 @@ async fn run(context: &SQLContext, sql: &str) -> Result<(usize, String), Box<dyn
             kept.clear();
         }
     }
-    let text = if rows <= ROWS_KEPT { pretty_format_batches(&kept)?.to_string() } else { String::new() };
+    let text = if rows <= ROWS_KEPT {
+        pretty_format_batches(&kept)?.to_string()
+    } else {
+        String::new()
+    };
     Ok((rows, text))
 }
 
@@ -76,7 +79,12 @@ async fn run(context: &SQLContext, sql: &str) -> Result<(usize, String), Box<dyn
 fn usage_of_self() -> (f64, u64) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
+    let ticks: f64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|t| t.parse::<f64>().ok())
+        .sum();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status
         .lines()

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use paimon_benchmarks::Result;
 use paimon_benchmarks::measure::RunnerReport;
 use paimon_benchmarks::sqlrun::{drain, ms_since};
@@ -19,7 +19,12 @@ async fn main() -> Result<()> {
     let repeats: usize = rest.first().map_or(Ok(1), |n| n.parse())?;
 
     let start = Instant::now();
-    let context = SessionContext::new();
+    let mut config = SessionConfig::new();
+    config
+        .options_mut()
+        .execution
+        .listing_table_ignore_subdirectory = false;
+    let context = SessionContext::new_with_config(config);
     let folder = format!("{warehouse}/default.db/{table}/");
     context
         .register_parquet(table.as_str(), folder, ParquetReadOptions::default())

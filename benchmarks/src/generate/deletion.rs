@@ -2,15 +2,14 @@
 
 use std::fs;
 
-use paimon_core::spec::{BinaryRow, DeletionVectorMeta, FileKind, IndexManifestEntry};
-use roaring::RoaringBitmap;
+use paimon_core::deletionvectors::{
+    DeletionVector, DeletionVectorVersion, encode_deletion_vectors,
+};
+use paimon_core::spec::{BinaryRow, FileKind, IndexManifestEntry};
 
 use super::TableFolder;
 use super::hash::uuid_like;
 use crate::Result;
-
-const VERSION: u8 = 1;
-const MAGIC: u32 = 1_581_511_376;
 
 /// Writes the vectors of a bucket's files and returns the entry of the index manifest.
 ///
@@ -19,23 +18,9 @@ const MAGIC: u32 = 1_581_511_376;
 pub fn write_vectors(
     table: &TableFolder,
     bucket: i32,
-    vectors: &[(String, RoaringBitmap)],
+    vectors: Vec<(String, DeletionVector)>,
 ) -> Result<IndexManifestEntry> {
-    let mut bytes = vec![VERSION];
-    let mut ranges = Vec::with_capacity(vectors.len());
-    for (data_file_name, deleted) in vectors {
-        let mut data = MAGIC.to_be_bytes().to_vec();
-        deleted.serialize_into(&mut data)?;
-        ranges.push(DeletionVectorMeta {
-            data_file_name: data_file_name.clone(),
-            offset: i32::try_from(bytes.len())?,
-            length: i32::try_from(data.len())?,
-            cardinality: Some(i64::try_from(deleted.len())?),
-        });
-        bytes.extend_from_slice(&u32::try_from(data.len())?.to_be_bytes());
-        bytes.extend_from_slice(&data);
-        bytes.extend_from_slice(&crc32fast::hash(&data).to_be_bytes());
-    }
+    let (bytes, ranges) = encode_deletion_vectors(vectors, DeletionVectorVersion::V1)?;
     let folder = table.root().join("index");
     fs::create_dir_all(&folder)?;
     let file_name = format!("index-{}-0", uuid_like(&format!("dv {bucket}")));

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
+use paimon_core::deletionvectors::DeletionVector;
 use paimon_core::spec::{DataFileMeta, FileSource, murmur_hash};
-use roaring::RoaringBitmap;
 
 use super::data_file::{FilePlace, Layout, key_row};
 use super::hash::{below, mix, shuffled, uuid_like};
@@ -39,7 +39,7 @@ struct BucketFiles {
     compacted: Vec<DataFileMeta>,
     updates: Vec<DataFileMeta>,
     /// Deleted positions of each compacted file, for the table with deletion vectors.
-    deleted: Vec<RoaringBitmap>,
+    deleted: Vec<DeletionVector>,
 }
 
 /// `pk` with five runs a bucket, `pk_compacted` with its top run alone, `dv` with deletion vectors on the top run. The
@@ -87,7 +87,7 @@ pub fn make_pk_family(database: &Path, scale: Scale) -> Result<()> {
             vectors.push((file.file_name.clone(), deleted.clone()));
             top_files.push((bucket, file.clone()));
         }
-        index.push(deletion::write_vectors(&dv, bucket, &vectors)?);
+        index.push(deletion::write_vectors(&dv, bucket, vectors)?);
     }
     compacted.commit(top_files.clone(), shape.buckets, vec![])?;
     dv.commit(top_files, shape.buckets, index)?;
@@ -257,7 +257,7 @@ fn write_bucket(
         files
             .compacted
             .push(run(0, TOP_LEVEL, shape.null_percents.0).write(chunk, first, &sequence)?);
-        let deleted = (0u32..)
+        let deleted = (0u64..)
             .zip(chunk)
             .filter(|(_, id)| below(mix(**id, 9, 88), 100) < DELETED_PERCENT);
         files

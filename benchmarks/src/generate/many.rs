@@ -4,7 +4,7 @@ use std::path::Path;
 
 use paimon_core::spec::{
     BinaryRow, DataField, DataFileMeta, DataType, Datum, FileKind, FileSource, ManifestEntry,
-    SimpleStats, TypeKind, binary_row,
+    SimpleStats, binary_row,
 };
 
 use super::hash::{below_signed, mix, uuid_like};
@@ -39,10 +39,15 @@ pub fn make_many(database: &Path, scale: Scale) -> Result<()> {
         &[],
         &[("bucket", "-1")],
     )?;
-    let entries: Vec<ManifestEntry> = (0..scale.rows(ENTRIES).max(50)).map(entry).collect();
+    let entries = planning_entries(scale.rows(ENTRIES).max(50));
     let mut parts: Vec<ManifestPart> = entries.chunks(ENTRIES_PER_MANIFEST).map(part).collect();
     let delta = parts.pop().into_iter().collect();
     table.commit_manifests(parts, delta, vec![])
+}
+
+/// The first `count` entries of the table, in partition order.
+pub fn planning_entries(count: i64) -> Vec<ManifestEntry> {
+    (0..count).map(entry).collect()
 }
 
 /// Name of the partition of file `n`: `dt` is a text like a date.

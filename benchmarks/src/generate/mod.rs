@@ -7,15 +7,16 @@
 mod column_stats;
 mod data_file;
 mod deletion;
-mod fact;
-mod hash;
+pub mod fact;
+pub mod hash;
 mod keyed;
 mod lineitem;
 mod many;
 mod metadata;
 mod plain;
 
-pub use data_file::{Column, DataFileWriter, Layout};
+pub use data_file::{Column, DataFileWriter, FilePlace, Layout};
+pub use many::planning_entries;
 pub use metadata::{IndexEntries, TableFolder};
 
 use std::path::Path;
