@@ -25,7 +25,44 @@ fn is_covered(entry: &GoldenEntry) -> bool {
     batch && system
 }
 
+/// What Arrow's nanosecond timestamps cannot hold is refused by name, never read wrong.
+fn is_out_of_range(error: &str) -> bool {
+    error.contains("Unsupported") && error.contains("1677..2262")
+}
+
+/// The entry without the columns whose values Arrow cannot hold; `None` when the query is about such a column.
+fn without_wide_timestamps(entry: &GoldenEntry) -> Option<GoldenEntry> {
+    let wide = |name: &str| matches!(name, "ts7" | "ts8" | "ts9" | "ltz7" | "ltz8" | "ltz9" | "t9");
+    if entry.query.filter.as_ref().is_some_and(|f| f[1].as_str().is_some_and(wide)) {
+        return None;
+    }
+    let mut entry = entry.clone();
+    let keep: Vec<bool> = entry.columns.iter().map(|(n, _)| !wide(n)).collect();
+    let names = entry.columns.iter().map(|(n, _)| n.clone());
+    entry.query.projection = Some(names.filter(|n| !wide(n)).collect());
+    for row in entry.rows.iter_mut().flatten() {
+        let values = row.as_array_mut()?;
+        let mut i = 0;
+        values.retain(|_| {
+            i += 1;
+            i == 1 || keep[i - 2]
+        });
+    }
+    entry.columns.retain(|(n, _)| !wide(n));
+    Some(entry)
+}
+
 async fn run(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
+    match query(folder, entry).await {
+        Err(error) if is_out_of_range(&error) => match without_wide_timestamps(entry) {
+            Some(rest) => query(folder, &rest).await,
+            None => Ok(()),
+        },
+        other => other,
+    }
+}
+
+async fn query(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
     let q = &entry.query;
     let location = folder.join("table");
     let location = location.canonicalize().unwrap();
