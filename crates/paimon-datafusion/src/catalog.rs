@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::TableType;
 use paimon_catalog::{Catalog, Identifier, SYSTEM_DATABASE};
 use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
@@ -57,11 +58,7 @@ impl PaimonCatalogProvider {
 impl CatalogProvider for PaimonCatalogProvider {
     fn schema_names(&self) -> Vec<String> {
         let catalog = self.catalog.clone();
-        block_on(async move {
-            let mut names = catalog.list_databases().await?;
-            names.push(SYSTEM_DATABASE.to_string());
-            Ok(names)
-        })
+        block_on(async move { catalog.list_databases().await })
     }
 
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
@@ -204,6 +201,13 @@ impl SchemaProvider for PaimonSchemaProvider {
         }
         self.open(object, options).await.map_err(|e| {
             to_datafusion(e.with_default("table", format!("{}.{object}", self.database)))
+        })
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        Ok(match self.session_table(name) {
+            Some(table) => Some(table.table_type()),
+            None => self.table_exist(name).then_some(TableType::Base),
         })
     }
 

@@ -1,1 +1,5 @@
-//! placeholder
+//! Test support: golden tables and their comparison.
+
+pub mod golden;
+pub mod json_rows;
+mod variant;

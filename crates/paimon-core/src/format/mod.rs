@@ -61,6 +61,7 @@ pub async fn read_file(request: FileReadRequest) -> Result<BatchStream> {
     match format_of(&name) {
         "parquet" => parquet::read_parquet(request).await,
         "orc" => orc::read_orc(request).await,
+        "blob" => blob::read_blob(request).await,
         "avro" => avro::read_avro(request).await,
         other => Err(Error::unsupported(format!(
             "data files of format {other:?} are not supported: parquet, orc and avro are"

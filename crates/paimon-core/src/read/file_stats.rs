@@ -94,10 +94,18 @@ impl<'a> FileStats<'a> {
         };
         let rows = rows.get_or_init(|| decode(stats).ok()).as_ref();
         Some(ColumnStats {
-            min: rows.and_then(|r| bound(&r.min)),
+            min: rows.and_then(|r| bound(&r.min)).map(unpadded),
             max: rows.and_then(|r| bound(&r.max)),
             null_count,
         })
+    }
+}
+
+/// ORC pads the bounds of CHAR columns: without the blanks a minimum is still one.
+fn unpadded(min: Datum) -> Datum {
+    match min {
+        Datum::String(text) => Datum::String(text.trim_end_matches(' ').to_string()),
+        other => other,
     }
 }
 

@@ -119,6 +119,7 @@ impl Table {
             return Box::pin(other.with_options(&rest)).await;
         }
         travel::refuse_unknown_scan_options(dynamic)?;
+        refuse_fixed_options(&i.schema, dynamic).map_err(|e| e.with("table", &i.name))?;
         let mut schema = TableSchema::clone(&i.schema);
         for (key, value) in dynamic {
             schema.options.insert(key.clone(), value.clone());
@@ -227,4 +228,36 @@ impl Table {
     pub async fn system_table(&self, name: &str) -> Result<SystemTable> {
         system::load(self, name).await
     }
+}
+
+/// Options that belong to the stored table and cannot be set for one read. Source: `CoreOptions` (`@Immutable`).
+const FIXED_OPTIONS: &[&str] = &[
+    "type",
+    "bucket",
+    "bucket-key",
+    "bucket-function.type",
+    "merge-engine",
+    "primary-key",
+    "partition",
+    "rowkind.field",
+    "row-tracking.enabled",
+    "data-evolution.enabled",
+    "data-file.path-directory",
+    "partition.default-name",
+    "partition.legacy-name",
+    "sequence.snapshot-ordering",
+];
+
+fn refuse_fixed_options(schema: &TableSchema, dynamic: &HashMap<String, String>) -> Result<()> {
+    for key in FIXED_OPTIONS {
+        if let Some(value) = dynamic.get(*key)
+            && schema.options.get(*key) != Some(value)
+        {
+            return Err(Error::invalid(format!(
+                "option `{key}` is fixed by the table and cannot be changed for a read"
+            ))
+            .with("option", key));
+        }
+    }
+    Ok(())
 }

@@ -45,15 +45,10 @@ pub fn convert(filter: &Expr, fields: &[DataField]) -> Converted {
     expr(filter, fields, false)
 }
 
-/// The strongest predicate that a filter implies; `AlwaysTrue` when nothing can be said.
-pub fn to_predicate(filter: &Expr, fields: &[DataField]) -> Predicate {
-    convert(filter, fields).predicate
-}
-
-/// The predicate that keeps just the rows that the filter keeps, if there is one over these columns.
-pub fn exact_predicate(filter: &Expr, fields: &[DataField]) -> Option<Predicate> {
-    let converted = convert(filter, fields);
-    converted.exact.then_some(converted.predicate)
+/// Converts filters that must all hold.
+pub fn convert_all(filters: &[Expr], fields: &[DataField]) -> Converted {
+    let parts = filters.iter().map(|f| convert(f, fields)).collect();
+    and(parts)
 }
 
 /// Converts an expression, or its negation (true where the expression is false).

@@ -31,7 +31,7 @@ pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
 
 use crate::error::to_datafusion;
-use crate::filter::{convert, convert_all};
+use crate::filter::convert;
 use native::{NativeFiles, NativeScan};
 
 /// Plans a scan of a table: pruned by `filters` and `limit`, columns by index into the table's schema.
@@ -46,7 +46,11 @@ pub async fn scan_table(
     limit: Option<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = table.schema();
-    let predicate = convert_all(filters, &schema.fields).predicate;
+    let predicate = Predicate::and(
+        filters
+            .iter()
+            .map(|f| convert(f, &schema.fields).predicate),
+    );
     let plan = table
         .read_builder()
         .with_filter(predicate.clone())

@@ -187,8 +187,8 @@ where
             continue;
         }
         let value = int96_epoch(bytes.value(i), nanos_per_unit).ok_or_else(|| {
-            Error::damaged(format!(
-                "INT96 timestamp 0x{} (nanoseconds of the day, Julian day) does not fit {target}",
+            Error::unsupported(format!(
+                "timestamps of precision above 6 must lie in 1677..2262, found INT96 0x{} for {target}",
                 hex(bytes.value(i))
             ))
         })?;

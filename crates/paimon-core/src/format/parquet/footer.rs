@@ -221,6 +221,14 @@ fn check_row_group(group: &RowGroupMetaData, data_end: u64) -> Result<u64> {
             ))
             .with("column", column.column_path()));
         }
+        let flat = column.column_descr().max_rep_level() == 0;
+        if flat && column.num_values() != group.num_rows() {
+            return Err(Error::damaged(format!(
+                "column chunk has {} values, its row group {rows} rows",
+                column.num_values()
+            ))
+            .with("column", column.column_path()));
+        }
     }
     Ok(rows)
 }

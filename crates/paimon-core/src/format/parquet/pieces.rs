@@ -53,7 +53,7 @@ pub(super) fn cut(footer: &Footer, plan: &ColumnsPlan, group: GroupRows, out: &m
     };
     let steps = match pages {
         Some(pages) => steps(&pages, &group.rows, group_rows, PIECE_BYTES),
-        None => vec![0..group_rows],
+        None => ranges::one(0..group_rows),
     };
     for step in steps {
         let rows = ranges::intersect(&group.rows, &[step]);

@@ -71,7 +71,7 @@ fn leaf_rows(footer: &Footer, plan: &ColumnsPlan, leaf: &Leaf, group: usize) -> 
         }
     }
     let all: Range<u64> = 0..group_rows(footer.metadata().row_groups().get(group)?);
-    (rows.as_slice() != [all]).then_some(rows)
+    (rows != ranges::one(all)).then_some(rows)
 }
 
 /// Whether some column of the predicate has statistics at all.

@@ -5,6 +5,13 @@ use std::ops::Range;
 /// Rows as ascending ranges.
 pub(super) type Ranges = Vec<Range<u64>>;
 
+/// One stretch of rows.
+pub(super) fn one(range: Range<u64>) -> Ranges {
+    let mut ranges = Ranges::with_capacity(1);
+    push(&mut ranges, range);
+    ranges
+}
+
 /// Rows in all ranges.
 pub(super) fn count(ranges: &[Range<u64>]) -> u64 {
     ranges.iter().map(|r| r.end - r.start).sum()

@@ -134,7 +134,7 @@ impl Scan {
             Fetch::Nothing
         } else {
             let selection =
-                (piece.rows.as_slice() != [0..piece.group_rows]).then(|| piece.rows.clone());
+                (piece.rows != ranges::one(0..piece.group_rows)).then(|| piece.rows.clone());
             Fetch::start(fetch(
                 self.file.clone(),
                 piece.group,

@@ -113,8 +113,12 @@ fn collect(
         rows.iter()
             .enumerate()
             .map(|(i, rows)| Bounds {
-                min: datum(&mins, i).filter(|d| !is_nan(d)).map(lowest_zero),
-                max: datum(&maxes, i).filter(|d| !is_nan(d)).map(highest_zero),
+                min: datum(&mins, i)
+                    .filter(|d| !is_nan(d))
+                    .map(|d| with_zero(d, -0.0)),
+                max: datum(&maxes, i)
+                    .filter(|d| !is_nan(d))
+                    .map(|d| with_zero(d, 0.0)),
                 nulls: nulls.is_valid(i).then(|| nulls.value(i)),
                 rows: *rows,
             })
@@ -130,19 +134,11 @@ fn is_nan(datum: &Datum) -> bool {
     }
 }
 
-/// Writers may store either zero as a bound for both.
-fn lowest_zero(datum: Datum) -> Datum {
+/// Writers may store either zero as a bound for both: a zero bound becomes `zero`.
+fn with_zero(datum: Datum, zero: f32) -> Datum {
     match datum {
-        Datum::Float(0.0) => Datum::Float(-0.0),
-        Datum::Double(0.0) => Datum::Double(-0.0),
-        other => other,
-    }
-}
-
-fn highest_zero(datum: Datum) -> Datum {
-    match datum {
-        Datum::Float(0.0) => Datum::Float(0.0),
-        Datum::Double(0.0) => Datum::Double(0.0),
+        Datum::Float(v) => Datum::Float(if v == 0.0 { zero } else { v }),
+        Datum::Double(v) => Datum::Double(if v == 0.0 { f64::from(zero) } else { v }),
         other => other,
     }
 }

@@ -1,0 +1,4 @@
+//! Integration tests of paimon-core through its public API.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod golden;
