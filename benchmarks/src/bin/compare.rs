@@ -70,11 +70,11 @@ fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("..")
         .canonicalize()?;
-    let target = std::env::current_exe()?
-        .ancestors()
-        .nth(2)
+    let beside = std::env::current_exe()?
+        .parent()
         .map(Path::to_path_buf)
         .unwrap_or_default();
+    let target = beside.parent().map(Path::to_path_buf).unwrap_or_default();
     let data = args
         .data
         .clone()
@@ -85,7 +85,7 @@ fn main() -> Result<()> {
     if args.generate_only {
         return Ok(());
     }
-    let programs = Programs::new(&root, &target, &data, args.no_peer);
+    let programs = Programs::new(&root, &beside, &data, args.no_peer);
     if !args.no_build {
         programs.build(&root)?;
     }
@@ -131,14 +131,13 @@ struct Programs {
 }
 
 impl Programs {
-    fn new(root: &Path, target: &Path, warehouse: &Path, no_peer: bool) -> Self {
-        let release = target.join("release");
-        let peer_target = target.join("peers");
+    fn new(root: &Path, beside: &Path, warehouse: &Path, no_peer: bool) -> Self {
+        let peer_target = beside.with_file_name("peers");
         let lock = root.join("benchmarks/peers/Cargo.lock");
         Self {
             warehouse: warehouse.display().to_string(),
-            ours: release.join("ours"),
-            bound: release.join("bound"),
+            ours: beside.join("ours"),
+            bound: beside.join("bound"),
             peer: (!no_peer && lock.exists()).then(|| peer_target.join("release/paimon-peer")),
             peer_target,
         }
@@ -148,7 +147,12 @@ impl Programs {
         let cargo = || Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string()));
         let mut own = cargo();
         own.current_dir(root)
-            .args(["build", "--release", "-p", "paimon-benchmarks", "--bins"]);
+            .args(["build", "-p", "paimon-benchmarks", "--bins"]);
+        if cfg!(debug_assertions) {
+            eprintln!("this is a debug build: the figures mean nothing");
+        } else {
+            own.arg("--release");
+        }
         let mut builds = vec![own];
         if self.peer.is_some() {
             let mut peer = cargo();
