@@ -32,8 +32,18 @@ fn is_out_of_range(error: &str) -> bool {
 
 /// The entry without the columns whose values Arrow cannot hold; `None` when the query is about such a column.
 fn without_wide_timestamps(entry: &GoldenEntry) -> Option<GoldenEntry> {
-    let wide = |name: &str| matches!(name, "ts7" | "ts8" | "ts9" | "ltz7" | "ltz8" | "ltz9" | "t9");
-    if entry.query.filter.as_ref().is_some_and(|f| f[1].as_str().is_some_and(wide)) {
+    let wide = |name: &str| {
+        matches!(
+            name,
+            "ts7" | "ts8" | "ts9" | "ltz7" | "ltz8" | "ltz9" | "t9"
+        )
+    };
+    if entry
+        .query
+        .filter
+        .as_ref()
+        .is_some_and(|f| f[1].as_str().is_some_and(wide))
+    {
         return None;
     }
     let mut entry = entry.clone();
@@ -92,8 +102,8 @@ async fn query(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
         let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
         builder = builder.with_projection(&names);
         if let Some(filter) = &q.filter {
-            let filter = filter_of(filter, &table.schema().fields)
-                .map_err(paimon_core::Error::invalid)?;
+            let filter =
+                filter_of(filter, &table.schema().fields).map_err(paimon_core::Error::invalid)?;
             builder = builder.with_filter(filter);
         }
         let mut rows = Vec::new();
@@ -118,7 +128,11 @@ async fn golden_tables_read_as_java_reads_them() {
         .unwrap()
         .map(|e| e.unwrap().path())
         .filter(|p| p.join("table").is_dir())
-        .filter(|p| wanted.as_ref().is_none_or(|w| p.to_str().unwrap().contains(w.as_str())))
+        .filter(|p| {
+            wanted
+                .as_ref()
+                .is_none_or(|w| p.to_str().unwrap().contains(w.as_str()))
+        })
         .collect();
     folders.sort();
     let (mut passed, mut failures) = (0, Vec::new());
@@ -137,7 +151,12 @@ async fn golden_tables_read_as_java_reads_them() {
         }
     }
     println!("golden queries: {passed} passed, {} failed", failures.len());
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
     assert!(passed > 0, "no golden table was found");
 }
 
