@@ -10,7 +10,7 @@ use paimon_core::table::Table;
 use paimon_testing::golden::{GoldenEntry, compare, filter_of, load};
 use paimon_testing::json_rows::rows_to_json;
 
-fn catalogue() -> PathBuf {
+pub(crate) fn catalogue() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden")
 }
 
@@ -168,7 +168,7 @@ fn place_external_files(folder: &Path) {
     }
 }
 
-fn copy_tree(from: &Path, to: &Path) {
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
