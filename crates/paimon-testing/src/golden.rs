@@ -271,10 +271,14 @@ fn normalise(row: &Value, unordered: &[usize]) -> Value {
     row
 }
 
-/// -0.0 as 0.0, at every depth.
+/// -0.0 as 0.0 and the keys of JSON texts in one order, at every depth.
 fn zero(value: Value) -> Value {
     match value {
         Value::Number(n) if n.as_f64() == Some(0.0) && n.is_f64() => Value::from(0.0),
+        Value::String(text) if text.starts_with("{\"") => {
+            let sorted = serde_json::from_str::<Value>(&text).map(|v| v.to_string());
+            Value::String(sorted.unwrap_or(text))
+        }
         Value::Array(list) => Value::Array(list.into_iter().map(zero).collect()),
         other => other,
     }

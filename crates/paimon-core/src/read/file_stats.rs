@@ -50,6 +50,32 @@ impl<'a> FileStats<'a> {
 
     /// Statistics of a column of the current schema; `None` when nothing is known.
     pub fn column(&self, current: &DataField) -> Option<ColumnStats> {
+        if let Some(field) = self.schema.field_by_id(current.id)
+            && let Some(i) = self.key_fields.iter().position(|k| k.id == field.id)
+        {
+            return self.stats_at(&self.meta.key_stats, &self.keys, i, field, current);
+        }
+        self.value_column(current)
+    }
+
+    /// Value statistics as they are stored, for a file that may hold only some of the columns.
+    pub fn stored_column(&self, current: &DataField) -> Option<ColumnStats> {
+        let has = |f: &DataField| {
+            let written = self.meta.write_cols.as_ref();
+            written.is_none_or(|w| w.contains(&f.name))
+        };
+        match self.schema.field_by_id(current.id) {
+            Some(field) if has(field) => self.value_column(current),
+            _ => Some(ColumnStats {
+                min: None,
+                max: None,
+                null_count: Some(self.meta.row_count),
+            }),
+        }
+    }
+
+    /// The same from the value statistics alone.
+    pub fn value_column(&self, current: &DataField) -> Option<ColumnStats> {
         let Some(field) = self.schema.field_by_id(current.id) else {
             return Some(ColumnStats {
                 min: None,
@@ -63,10 +89,8 @@ impl<'a> FileStats<'a> {
             // other files of the row-id group may hold the column
             return None;
         }
-        if let Some(i) = self.key_fields.iter().position(|k| k.id == field.id) {
-            return self.stats_at(&self.meta.key_stats, &self.keys, i, field, current);
-        }
-        let i = match &self.meta.value_stats_cols {
+        let stored = self.meta.value_stats_cols.as_ref();
+        let i = match stored.or(self.meta.write_cols.as_ref()) {
             Some(names) => names.iter().position(|n| *n == field.name)?,
             None => self.schema.fields.iter().position(|f| f.id == field.id)?,
         };
@@ -94,7 +118,9 @@ impl<'a> FileStats<'a> {
         };
         let rows = rows.get_or_init(|| decode(stats).ok()).as_ref();
         Some(ColumnStats {
-            min: rows.and_then(|r| bound(&r.min)).map(unpadded),
+            min: rows
+                .and_then(|r| bound(&r.min))
+                .map(|min| unpadded(min, &field.data_type.kind)),
             max: rows.and_then(|r| bound(&r.max)),
             null_count,
         })
@@ -102,9 +128,11 @@ impl<'a> FileStats<'a> {
 }
 
 /// ORC pads the bounds of CHAR columns: without the blanks a minimum is still one.
-fn unpadded(min: Datum) -> Datum {
+fn unpadded(min: Datum, kind: &TypeKind) -> Datum {
     match min {
-        Datum::String(text) => Datum::String(text.trim_end_matches(' ').to_string()),
+        Datum::String(text) if matches!(kind, TypeKind::Char(_)) => {
+            Datum::String(text.trim_end_matches(' ').to_string())
+        }
         other => other,
     }
 }

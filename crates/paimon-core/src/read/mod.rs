@@ -14,8 +14,10 @@ mod split;
 mod split_read;
 
 pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, live_rows};
+pub(crate) use file_stats::FileStats;
 pub use file_stats::column_stats;
 pub use plan::{Plan, PlanCounts, PlanRequest, plan};
+pub(crate) use plan::{bucket_path, data_file_path};
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
 pub use selection::FileSelection;
 pub use split::{

@@ -336,7 +336,7 @@ pub(super) fn file_may_match(
 }
 
 /// Folder of a bucket's data files.
-fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> Result<String> {
+pub(crate) fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> Result<String> {
     let options = table.options();
     let mut path = table.location().to_string();
     if let Some(folder) = &options.data_file_directory {
@@ -362,7 +362,8 @@ fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> Result<Stri
     })
 }
 
-fn data_file_path(folder: &str, file: &DataFileMeta) -> Result<String> {
+/// Location of a data file.
+pub(crate) fn data_file_path(folder: &str, file: &DataFileMeta) -> Result<String> {
     match &file.external_path {
         Some(path) => Ok(path.clone()),
         None => Ok(format!(

@@ -32,7 +32,7 @@ pub fn datum_to_text(datum: &Datum, data_type: &DataType) -> String {
 }
 
 /// Java's `toString` of the internal value: days for DATE, milliseconds for TIME, `LocalDateTime` for timestamps.
-pub(super) fn datum_to_legacy_text(datum: &Datum) -> String {
+pub fn datum_to_legacy_text(datum: &Datum) -> String {
     match datum {
         Datum::Boolean(v) => v.to_string(),
         Datum::TinyInt(v) => v.to_string(),

@@ -21,7 +21,7 @@ pub use binary_row::*;
 pub use bucket::*;
 pub use data_type::*;
 pub use datum::*;
-pub use datum_text::datum_to_text;
+pub use datum_text::{datum_to_legacy_text, datum_to_text};
 pub use hash::*;
 pub use manifest::*;
 pub use partition_path::*;

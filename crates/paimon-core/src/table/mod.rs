@@ -11,7 +11,7 @@ use arrow_schema::SchemaRef;
 
 pub use read_builder::{ReadBuilder, TableRead};
 pub use system::SystemTable;
-pub use travel::ScanTarget;
+pub use travel::{ScanTarget, parse_timestamp_ms};
 
 use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};

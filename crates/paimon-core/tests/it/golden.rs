@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
+use paimon_core::arrow_bridge::arrow_type;
 use paimon_core::io::FileIo;
-use paimon_core::spec::{DataField, row_id_field, sequence_number_field};
+use paimon_core::spec::{DataField, parse_data_type, row_id_field, sequence_number_field};
 use paimon_core::table::Table;
 use paimon_testing::golden::{GoldenEntry, compare, filter_of, load};
 use paimon_testing::json_rows::rows_to_json;
@@ -21,9 +22,22 @@ fn is_covered(entry: &GoldenEntry) -> bool {
         && !q.options.keys().any(|k| k.starts_with("incremental"))
         && q.format_table.is_none()
         && q.table.is_none();
-    let system = matches!(q.system.as_deref(), None | Some("ro" | "row_tracking"));
-    batch && system
+    let system = q.system.as_deref().is_none_or(|s| {
+        s == "ro" || s == "row_tracking" || paimon_core::table::system::SYSTEM_TABLES.contains(&s)
+    });
+    batch && system && !KNOWN_DIFFERENCES.iter().any(|k| q.name.contains(k))
 }
+
+/// Answers of Java that ours differ from on purpose: it fails where rows can be shown.
+const KNOWN_DIFFERENCES: &[&str] = &["$partitions fails on timestamp partitions"];
+
+/// (golden, system table): a creation time finer than its declared TIMESTAMP(3); snapshots outside wrong hints.
+const SYSTEM_DIFFERENCES: &[(&str, &str)] = &[
+    ("meta-time-travel", "tags"),
+    ("v2-flink-admin", "tags"),
+    ("v2-meta", "tags"),
+    ("odd-hints-wrong", "snapshots"),
+];
 
 /// What Arrow's nanosecond timestamps cannot hold is refused by name, never read wrong.
 fn is_out_of_range(error: &str) -> bool {
@@ -86,6 +100,13 @@ async fn query(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
         if !q.options.is_empty() {
             table = table.with_options(&q.options).await?;
         }
+        if let Some(name) = q
+            .system
+            .as_deref()
+            .filter(|s| *s != "ro" && *s != "row_tracking")
+        {
+            return system_rows(&table, name, entry, location).await;
+        }
         let mut builder = table.read_builder().with_row_kind();
         let mut fields: Vec<DataField> = table.schema().fields.clone();
         match q.system.as_deref() {
@@ -121,6 +142,43 @@ async fn query(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
     }
 }
 
+/// Rows of a system table, the table's folder replaced as in the expected ones.
+async fn system_rows(
+    table: &Table,
+    name: &str,
+    entry: &GoldenEntry,
+    location: &str,
+) -> paimon_core::Result<Vec<serde_json::Value>> {
+    let content = table.system_table(name).await?;
+    let mut rows = Vec::new();
+    for batch in content.batches {
+        let columns: Vec<usize> = entry
+            .columns
+            .iter()
+            .map(|(n, _)| batch.schema().index_of(n))
+            .collect::<Result<_, _>>()?;
+        let batch = batch.project(&columns)?;
+        let fields: Vec<DataField> = (0..)
+            .zip(&entry.columns)
+            .map(|(id, (n, t))| Ok(DataField::new(id, n, parse_data_type(t)?)))
+            .collect::<paimon_core::Result<_>>()?;
+        for field in &fields {
+            let own = batch
+                .schema()
+                .field_with_name(&field.name)?
+                .data_type()
+                .clone();
+            assert_eq!(own, arrow_type(&field.data_type), "type of {}", field.name);
+        }
+        let kinds = vec![0; batch.num_rows()];
+        for row in rows_to_json(&batch, &fields, &kinds) {
+            let text = row.to_string().replace(location, "${TABLE}");
+            rows.push(serde_json::from_str(&text).unwrap());
+        }
+    }
+    Ok(rows)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn golden_tables_read_as_java_reads_them() {
     let wanted = std::env::var("GOLDEN").ok();
@@ -139,7 +197,12 @@ async fn golden_tables_read_as_java_reads_them() {
     for folder in folders {
         let name = folder.file_name().unwrap().to_str().unwrap().to_string();
         place_external_files(&folder);
-        for entry in load(&folder).unwrap().into_iter().filter(is_covered) {
+        let differs = |e: &GoldenEntry| {
+            let system = e.query.system.as_deref().unwrap_or_default();
+            SYSTEM_DIFFERENCES.contains(&(name.as_str(), system))
+        };
+        let entries = load(&folder).unwrap().into_iter();
+        for entry in entries.filter(|e| is_covered(e) && !differs(e)) {
             let (folder, name) = (folder.clone(), name.clone());
             let label = format!("{name} / {}", entry.query.name);
             let task = tokio::spawn(async move { run(&folder, &entry).await });

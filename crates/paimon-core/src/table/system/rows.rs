@@ -1,0 +1,121 @@
+//! Building the rows of a system table.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{ListBuilder, StringViewBuilder};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::Field;
+
+use super::SystemTable;
+use crate::arrow_bridge::{arrow_schema, datums_to_array};
+use crate::error::Result;
+use crate::spec::{DataField, Datum, TypeKind, parse_data_type};
+
+/// One cell.
+#[derive(Debug, Clone)]
+pub(super) enum Cell {
+    Value(Option<Datum>),
+    Texts(Option<Vec<String>>),
+}
+
+/// Columns and rows.
+pub(super) struct Rows {
+    fields: Vec<DataField>,
+    columns: Vec<Vec<Cell>>,
+}
+
+impl Rows {
+    /// Columns as (name, type text).
+    pub(super) fn new(columns: &[(&str, &str)]) -> Result<Self> {
+        let fields = (0..)
+            .zip(columns)
+            .map(|(id, (name, text))| Ok(DataField::new(id, *name, parse_data_type(text)?)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            columns: fields.iter().map(|_| Vec::new()).collect(),
+            fields,
+        })
+    }
+
+    /// Appends a row with one cell per column.
+    pub(super) fn push(&mut self, cells: Vec<Cell>) {
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            column.push(cell);
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<SystemTable> {
+        let schema = arrow_schema(&self.fields);
+        let arrays = self
+            .fields
+            .iter()
+            .zip(self.columns)
+            .map(|(field, cells)| array(field, cells))
+            .collect::<Result<Vec<_>>>()?;
+        let batch = RecordBatch::try_new(schema.clone(), arrays)?;
+        Ok(SystemTable {
+            schema,
+            batches: vec![batch],
+        })
+    }
+}
+
+fn array(field: &DataField, cells: Vec<Cell>) -> Result<ArrayRef> {
+    if matches!(field.data_type.kind, TypeKind::Array(_)) {
+        let element = Arc::new(Field::new(
+            "element",
+            arrow_schema::DataType::Utf8View,
+            true,
+        ));
+        let mut builder = ListBuilder::new(StringViewBuilder::new()).with_field(element);
+        for cell in cells {
+            match cell {
+                Cell::Texts(Some(texts)) => {
+                    for text in texts {
+                        builder.values().append_value(text);
+                    }
+                    builder.append(true);
+                }
+                _ => builder.append(false),
+            }
+        }
+        return Ok(Arc::new(builder.finish()));
+    }
+    let values: Vec<Option<Datum>> = cells
+        .into_iter()
+        .map(|cell| match cell {
+            Cell::Value(value) => value,
+            Cell::Texts(_) => None,
+        })
+        .collect();
+    datums_to_array(&values, &field.data_type)
+}
+
+pub(super) fn text(value: impl Into<String>) -> Cell {
+    Cell::Value(Some(Datum::String(value.into())))
+}
+
+pub(super) fn opt_text(value: Option<impl Into<String>>) -> Cell {
+    Cell::Value(value.map(|v| Datum::String(v.into())))
+}
+
+pub(super) fn long(value: i64) -> Cell {
+    Cell::Value(Some(Datum::BigInt(value)))
+}
+
+pub(super) fn opt_long(value: Option<i64>) -> Cell {
+    Cell::Value(value.map(Datum::BigInt))
+}
+
+pub(super) fn int(value: i32) -> Cell {
+    Cell::Value(Some(Datum::Int(value)))
+}
+
+pub(super) fn boolean(value: bool) -> Cell {
+    Cell::Value(Some(Datum::Boolean(value)))
+}
+
+/// Epoch milliseconds as TIMESTAMP(3).
+pub(super) fn time(millis: Option<i64>) -> Cell {
+    Cell::Value(millis.map(|millis| Datum::Timestamp { millis, nanos: 0 }))
+}
