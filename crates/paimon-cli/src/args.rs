@@ -194,7 +194,16 @@ mod tests {
 
     #[test]
     fn commands_and_files_keep_their_order() {
-        let line = ["paimon", "-f", "a.sql", "-c", "x", "--file", "b.sql", "--command=y"];
+        let line = [
+            "paimon",
+            "-f",
+            "a.sql",
+            "-c",
+            "x",
+            "--file",
+            "b.sql",
+            "--command=y",
+        ];
         let parsed = Invocation::from(line).unwrap();
         assert_eq!(
             parsed.sources,

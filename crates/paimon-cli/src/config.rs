@@ -32,7 +32,9 @@ pub(crate) fn read(path: &Path) -> Result<Config, String> {
 }
 
 fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Config, String> {
-    let root: Table = text.parse().map_err(|e: toml::de::Error| e.message().to_string())?;
+    let root: Table = text
+        .parse()
+        .map_err(|e: toml::de::Error| e.message().to_string())?;
     let mut config = Config {
         catalogs: BTreeMap::new(),
         default_catalog: None,
@@ -109,8 +111,8 @@ fn substituted(
             break;
         };
         let name = name.strip_prefix("env:").unwrap_or(name);
-        let value = environment(name)
-            .ok_or_else(|| format!("environment variable {name} is not set"))?;
+        let value =
+            environment(name).ok_or_else(|| format!("environment variable {name} is not set"))?;
         out.push_str(before);
         out.push_str(&value);
         rest = behind;

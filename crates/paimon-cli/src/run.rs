@@ -88,8 +88,11 @@ fn open_session(args: &Args) -> Outcome<PaimonSession> {
     Ok(session)
 }
 
+/// Options of catalogs by name, in the order of registration.
+type NamedCatalogs = Vec<(String, CatalogOptions)>;
+
 /// Catalogs of the configuration file and of the flags, and the one to begin in.
-fn catalogs(args: &Args) -> Outcome<(Vec<(String, CatalogOptions)>, Option<String>)> {
+fn catalogs(args: &Args) -> Outcome<(NamedCatalogs, Option<String>)> {
     let config = match &args.config {
         Some(path) => config::read(path).map_err(Failure::usage)?,
         None => Config {
@@ -97,7 +100,7 @@ fn catalogs(args: &Args) -> Outcome<(Vec<(String, CatalogOptions)>, Option<Strin
             default_catalog: None,
         },
     };
-    let mut catalogs: Vec<(String, CatalogOptions)> = config.catalogs.into_iter().collect();
+    let mut catalogs: NamedCatalogs = config.catalogs.into_iter().collect();
     let mut options: CatalogOptions = args.catalog_options.iter().cloned().collect();
     if let Some(warehouse) = &args.warehouse {
         options.insert("warehouse".into(), warehouse.clone());

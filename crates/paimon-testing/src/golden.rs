@@ -71,13 +71,26 @@ pub fn load(folder: &Path) -> Result<Vec<GoldenEntry>, String> {
 /// For an unknown column or operation.
 pub fn filter_of(json: &Value, fields: &[DataField]) -> Result<Predicate, String> {
     let parts = json.as_array().ok_or("a filter is an array")?;
-    let op = parts.first().and_then(Value::as_str).ok_or("a filter starts with its operation")?;
+    let op = parts
+        .first()
+        .and_then(Value::as_str)
+        .ok_or("a filter starts with its operation")?;
     if op == "and" || op == "or" {
         let inner: Result<Vec<_>, _> = parts[1..].iter().map(|p| filter_of(p, fields)).collect();
-        return Ok(if op == "and" { Predicate::and(inner?) } else { Predicate::or(inner?) });
+        return Ok(if op == "and" {
+            Predicate::and(inner?)
+        } else {
+            Predicate::or(inner?)
+        });
     }
-    let name = parts.get(1).and_then(Value::as_str).ok_or("a filter names a column")?;
-    let field = fields.iter().find(|f| f.name == name).ok_or(format!("no column {name}"))?;
+    let name = parts
+        .get(1)
+        .and_then(Value::as_str)
+        .ok_or("a filter names a column")?;
+    let field = fields
+        .iter()
+        .find(|f| f.name == name)
+        .ok_or(format!("no column {name}"))?;
     let literal = |v: &Value| literal_of(v, &field.data_type);
     let leaf = |op, values: Vec<Option<Datum>>| {
         Predicate::leaf(field, op, values).map_err(|e| e.to_string())
@@ -135,7 +148,9 @@ fn literal_of(value: &Value, data_type: &DataType) -> Result<Option<Datum>, Stri
         TypeKind::Int => Datum::Int(i32::try_from(int()?).map_err(|_| bad())?),
         TypeKind::BigInt => Datum::BigInt(int()?),
         TypeKind::Float => Datum::Float(number(value).ok_or_else(bad)?.parse().map_err(|_| bad())?),
-        TypeKind::Double => Datum::Double(number(value).ok_or_else(bad)?.parse().map_err(|_| bad())?),
+        TypeKind::Double => {
+            Datum::Double(number(value).ok_or_else(bad)?.parse().map_err(|_| bad())?)
+        }
         TypeKind::Char(_) | TypeKind::VarChar(_) => Datum::String(text()?.to_string()),
         TypeKind::Binary(_) | TypeKind::VarBinary(_) | TypeKind::Blob => {
             Datum::Bytes(hex::decode(text()?).map_err(|_| bad())?)
@@ -154,7 +169,8 @@ fn literal_of(value: &Value, data_type: &DataType) -> Result<Option<Datum>, Stri
             Datum::Date(i32::try_from(days).map_err(|_| bad())?)
         }
         TypeKind::Time(_) => {
-            let time = chrono::NaiveTime::parse_from_str(text()?, "%H:%M:%S%.f").map_err(|_| bad())?;
+            let time =
+                chrono::NaiveTime::parse_from_str(text()?, "%H:%M:%S%.f").map_err(|_| bad())?;
             let since = time.signed_duration_since(chrono::NaiveTime::default());
             Datum::Time(i32::try_from(since.num_milliseconds()).map_err(|_| bad())?)
         }
@@ -165,7 +181,8 @@ fn literal_of(value: &Value, data_type: &DataType) -> Result<Option<Datum>, Stri
                 .and_utc();
             Datum::Timestamp {
                 millis: time.timestamp_millis(),
-                nanos: i32::try_from(time.timestamp_subsec_nanos() % 1_000_000).map_err(|_| bad())?,
+                nanos: i32::try_from(time.timestamp_subsec_nanos() % 1_000_000)
+                    .map_err(|_| bad())?,
             }
         }
         other => return Err(format!("no literals of type {other}")),
@@ -199,7 +216,11 @@ pub fn compare(entry: &GoldenEntry, rows: Vec<Value>) -> Result<(), String> {
         let mut lines: Vec<String> = rows.iter().map(Value::to_string).collect();
         lines.sort();
         if Some(lines.len()) != entry.row_count {
-            return Err(format!("expected {:?} rows, found {}", entry.row_count, lines.len()));
+            return Err(format!(
+                "expected {:?} rows, found {}",
+                entry.row_count,
+                lines.len()
+            ));
         }
         let mut hash = Sha256::new();
         for line in &lines {
@@ -207,7 +228,11 @@ pub fn compare(entry: &GoldenEntry, rows: Vec<Value>) -> Result<(), String> {
             hash.update(b"\n");
         }
         let found = hex::encode(hash.finalize());
-        return if found == *sha { Ok(()) } else { Err("digest differs".into()) };
+        return if found == *sha {
+            Ok(())
+        } else {
+            Err("digest differs".into())
+        };
     }
     let normal = |row: &Value| normalise(row, &unordered).to_string();
     let mut found: Vec<String> = rows.iter().map(normal).collect();
@@ -217,8 +242,16 @@ pub fn compare(entry: &GoldenEntry, rows: Vec<Value>) -> Result<(), String> {
     if found == expected {
         return Ok(());
     }
-    let missing: Vec<&String> = expected.iter().filter(|r| !found.contains(r)).take(2).collect();
-    let extra: Vec<&String> = found.iter().filter(|r| !expected.contains(r)).take(2).collect();
+    let missing: Vec<&String> = expected
+        .iter()
+        .filter(|r| !found.contains(r))
+        .take(2)
+        .collect();
+    let extra: Vec<&String> = found
+        .iter()
+        .filter(|r| !expected.contains(r))
+        .take(2)
+        .collect();
     Err(format!(
         "expected {} rows, found {}; missing {missing:?}; not expected {extra:?}",
         expected.len(),

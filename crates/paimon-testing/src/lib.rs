@@ -2,4 +2,5 @@
 
 pub mod golden;
 pub mod json_rows;
+pub mod mutate;
 mod variant;

@@ -52,7 +52,11 @@ fn object(rest: u8, value: &[u8], metadata: &[u8]) -> Option<String> {
     for i in 0..count {
         let name = key(metadata, uint(value, ids + i * id_width, id_width)?)?;
         let at = uint(value, offsets + i * offset_width, offset_width)?;
-        parts.push(format!("{}:{}", quoted(name), text(value.get(base + at..)?, metadata)?));
+        parts.push(format!(
+            "{}:{}",
+            quoted(name),
+            text(value.get(base + at..)?, metadata)?
+        ));
     }
     Some(format!("{{{}}}", parts.join(",")))
 }

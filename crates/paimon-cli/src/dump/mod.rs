@@ -136,7 +136,11 @@ mod tests {
             ("manifest-x-0", avro(""), Some(Kind::Manifest)),
             ("index-manifest-x-0", avro(""), Some(Kind::IndexManifest)),
             ("copy", avro("_NUM_ADDED_FILES"), Some(Kind::ManifestList)),
-            ("copy", avro("_KIND _TOTAL_BUCKETS _FILE"), Some(Kind::Manifest)),
+            (
+                "copy",
+                avro("_KIND _TOTAL_BUCKETS _FILE"),
+                Some(Kind::Manifest),
+            ),
             ("copy", avro("_INDEX_TYPE"), Some(Kind::IndexManifest)),
             ("data.parquet", Bytes::from("PAR1"), None),
             ("empty", Bytes::new(), None),

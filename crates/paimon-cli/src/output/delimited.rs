@@ -19,8 +19,7 @@ impl DelimitedRows {
     }
 
     fn write(&self, value: &str, out: &mut dyn Write) -> std::io::Result<()> {
-        let quote = value.is_empty()
-            || value.contains(|c| c == self.separator || matches!(c, '"' | '\n' | '\r'));
+        let quote = value.is_empty() || value.contains([self.separator, '"', '\n', '\r']);
         if quote {
             write!(out, "\"{}\"", value.replace('"', "\"\""))
         } else {

@@ -93,7 +93,9 @@ impl Printer {
                         say(&note);
                     }
                     let seconds = started.elapsed().as_secs_f64();
-                    say(&format!("{rows} row(s) fetched. Elapsed {seconds:.3} seconds."));
+                    say(&format!(
+                        "{rows} row(s) fetched. Elapsed {seconds:.3} seconds."
+                    ));
                 }
                 Ok(())
             }

@@ -54,9 +54,7 @@ impl Rows for TableRows {
             return Ok(None);
         };
         let options = FormatOptions::default().with_display_error(true);
-        let text = arrow::util::pretty::pretty_format_batches_with_options(
-            &self.kept, &options,
-        );
+        let text = arrow::util::pretty::pretty_format_batches_with_options(&self.kept, &options);
         let text = if self.kept.is_empty() {
             pretty_format_batches_with_schema(schema, &self.kept)?.to_string()
         } else {

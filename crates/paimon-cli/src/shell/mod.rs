@@ -69,7 +69,10 @@ pub(crate) async fn run(session: PaimonSession, mut printer: Printer, args: &Arg
             Ok(After::GoOn) => {}
             Ok(After::Quit) => break,
             Err(failure) if failure.is_broken_pipe() => return Err(failure),
-            Err(failure) => say(&format!("Error: {}", failure.message().unwrap_or("interrupted"))),
+            Err(failure) => say(&format!(
+                "Error: {}",
+                failure.message().unwrap_or("interrupted")
+            )),
         }
     }
     if let Some(path) = history_path() {
@@ -112,10 +115,7 @@ fn editor(session: PaimonSession, color: bool) -> Outcome<Line> {
 }
 
 /// Reads one input on a thread that may block.
-async fn read(
-    mut line: Line,
-    prompt: String,
-) -> Outcome<(Result<String, ReadlineError>, Line)> {
+async fn read(mut line: Line, prompt: String) -> Outcome<(Result<String, ReadlineError>, Line)> {
     tokio::task::spawn_blocking(move || {
         let input = line.readline(&prompt);
         (input, line)
@@ -133,7 +133,6 @@ fn history_path() -> Option<PathBuf> {
 fn is_whole(input: &str) -> bool {
     input.trim_start().starts_with('\\') || is_complete(input)
 }
-
 
 #[cfg(test)]
 mod tests {

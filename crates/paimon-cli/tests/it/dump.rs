@@ -21,14 +21,22 @@ fn metadata_files_print_as_json() {
         ("meta-time-travel/table/snapshot", "snapshot-", "commitKind"),
         ("meta-time-travel/table/schema", "schema-", "highestFieldId"),
         ("meta-time-travel/table/tag", "tag-", "schemaId"),
-        ("meta-time-travel/table/manifest", "manifest-list-", "_NUM_ADDED_FILES"),
+        (
+            "meta-time-travel/table/manifest",
+            "manifest-list-",
+            "_NUM_ADDED_FILES",
+        ),
         ("append-dv/table/manifest", "index-manifest-", "_INDEX_TYPE"),
     ] {
         let file = files(folder, prefix);
         let run = plain(&["dump", "--json", file.to_str().unwrap()]);
         assert_eq!(run.code, 0, "{run:?}");
         // the first manifest list of a table may be empty
-        assert!(run.stdout.contains(field) || run.stdout == "[]\n", "{prefix}: {}", run.stdout);
+        assert!(
+            run.stdout.contains(field) || run.stdout == "[]\n",
+            "{prefix}: {}",
+            run.stdout
+        );
     }
     let folder = golden().join("append-plain/table/manifest");
     let manifest = std::fs::read_dir(folder)

@@ -2,7 +2,8 @@
 
 use crate::support::{paimon, plain, warehouse};
 
-const SQL: &str = "SELECT 1 AS a, 'x,y' AS b, CAST(NULL AS INT) AS c UNION ALL SELECT 2, '', 3 ORDER BY a";
+const SQL: &str =
+    "SELECT 1 AS a, 'x,y' AS b, CAST(NULL AS INT) AS c UNION ALL SELECT 2, '', 3 ORDER BY a";
 
 fn stdout(format: &str) -> String {
     let run = plain(&["-q", "--format", format, "-c", SQL]);
@@ -63,7 +64,16 @@ fn informational_statements_have_sparks_columns() {
     ] {
         assert_eq!(first_line(sql), expected, "{sql}");
     }
-    let run = paimon(wh.path(), &["-q", "--format", "json", "-c", "SHOW CREATE TABLE append_partitioned"]);
+    let run = paimon(
+        wh.path(),
+        &[
+            "-q",
+            "--format",
+            "json",
+            "-c",
+            "SHOW CREATE TABLE append_partitioned",
+        ],
+    );
     let expected = "CREATE TABLE `paimon`.`default`.`append_partitioned` (\\n  `id` INT NOT NULL,\\n  `dt` STRING,\\n  `hr` INT,\\n  `v` STRING\\n)\\nPARTITIONED BY (`dt`, `hr`)\\nWITH (\\n  'bucket' = '-1'\\n)";
     assert!(run.stdout.contains(expected), "{}", run.stdout);
 }

@@ -8,7 +8,17 @@ fn commands_and_files_run_in_order() {
     let file = wh.path().join("script.sql");
     std::fs::write(&file, "SELECT 2 AS n; -- two\nSELECT 3 AS n").unwrap();
     let file = file.to_str().unwrap();
-    let line = ["-q", "--format", "csv", "-c", "SELECT 1 AS n", "-f", file, "-c", "SELECT 4 AS n;"];
+    let line = [
+        "-q",
+        "--format",
+        "csv",
+        "-c",
+        "SELECT 1 AS n",
+        "-f",
+        file,
+        "-c",
+        "SELECT 4 AS n;",
+    ];
     let run = paimon(wh.path(), &line);
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(run.stdout, "n\n1\nn\n2\nn\n3\nn\n4\n");
@@ -45,7 +55,10 @@ fn exit_codes_tell_the_kind_of_failure() {
         (&["-c", "SELEC 1"], 1),
         (&["--no-such-flag"], 2),
         (&["-f", "/no/such/file.sql"], 2),
-        (&["--catalog-option", "metastore=unheard", "-c", "SELECT 1"], 2),
+        (
+            &["--catalog-option", "metastore=unheard", "-c", "SELECT 1"],
+            2,
+        ),
         (&["-c", "SELECT 1"], 0),
     ] {
         let run = paimon(wh.path(), arguments);
@@ -58,9 +71,15 @@ fn exit_codes_tell_the_kind_of_failure() {
 fn reads_create_no_warehouse() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("wh");
-    let run = paimon(&missing, &["-q", "--format", "csv", "-c", "SHOW DATABASES; SHOW TABLES"]);
+    let run = paimon(
+        &missing,
+        &["-q", "--format", "csv", "-c", "SHOW DATABASES; SHOW TABLES"],
+    );
     assert_eq!(run.code, 0, "{run:?}");
-    assert_eq!(run.stdout, "namespace\ndefault\nnamespace,tableName,isTemporary\n");
+    assert_eq!(
+        run.stdout,
+        "namespace\ndefault\nnamespace,tableName,isTemporary\n"
+    );
     assert!(!missing.exists());
 }
 
@@ -78,7 +97,11 @@ fn catalogs_come_from_a_file_and_from_statements() {
         .args(["-q", "--format", "csv", "-c", "SELECT v FROM db1.t1"])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "v\nt1\n", "{output:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "v\nt1\n",
+        "{output:?}"
+    );
     let sql = format!(
         "CREATE CATALOG c WITH ('type'='paimon', 'warehouse'='{}'); USE CATALOG c; USE db1; SELECT v FROM t2",
         source.display()
@@ -99,7 +122,13 @@ fn secrets_stay_out_of_messages() {
 #[test]
 fn a_closed_pipe_is_quiet() {
     let child = command()
-        .args(["--format", "csv", "-q", "-c", "SELECT * FROM generate_series(1, 2000000)"])
+        .args([
+            "--format",
+            "csv",
+            "-q",
+            "-c",
+            "SELECT * FROM generate_series(1, 2000000)",
+        ])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -115,5 +144,9 @@ fn a_closed_pipe_is_quiet() {
 fn memory_limits_hold_and_spill() {
     let sql = "SELECT count(*) AS n FROM (SELECT value AS v, count(*) FROM generate_series(1, 3000000) GROUP BY v ORDER BY v)";
     let run = plain(&["-q", "--format", "csv", "-m", "64m", "-c", sql]);
-    assert_eq!((run.code, run.stdout.as_str()), (0, "n\n3000000\n"), "{run:?}");
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "n\n3000000\n"),
+        "{run:?}"
+    );
 }

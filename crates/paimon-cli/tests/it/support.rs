@@ -43,7 +43,10 @@ fn copy(from: &Path, to: &Path) {
 pub fn warehouse(tables: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in tables {
-        let target = folder.path().join("default.db").join(name.replace('-', "_"));
+        let target = folder
+            .path()
+            .join("default.db")
+            .join(name.replace('-', "_"));
         copy(&golden().join(name).join("table"), &target);
     }
     folder

@@ -47,9 +47,7 @@ pub fn datum_at(array: &dyn Array, row: usize, data_type: &DataType) -> Result<O
             Datum::Bytes(array.as_binary_view().value(row).to_vec())
         }
         TypeKind::Date => Datum::Date(array.as_primitive::<Date32Type>().value(row)),
-        TypeKind::Time(_) => {
-            Datum::Time(array.as_primitive::<Time32MillisecondType>().value(row))
-        }
+        TypeKind::Time(_) => Datum::Time(array.as_primitive::<Time32MillisecondType>().value(row)),
         TypeKind::Timestamp(_) | TypeKind::LocalZonedTimestamp(_) => timestamp_at(array, row),
         other => {
             return Err(Error::unsupported(format!(
@@ -61,9 +59,10 @@ pub fn datum_at(array: &dyn Array, row: usize, data_type: &DataType) -> Result<O
 
 fn timestamp_at(array: &dyn Array, row: usize) -> Datum {
     let (millis, nanos) = match array.data_type() {
-        ArrowType::Timestamp(TimeUnit::Millisecond, _) => {
-            (array.as_primitive::<TimestampMillisecondType>().value(row), 0)
-        }
+        ArrowType::Timestamp(TimeUnit::Millisecond, _) => (
+            array.as_primitive::<TimestampMillisecondType>().value(row),
+            0,
+        ),
         ArrowType::Timestamp(TimeUnit::Microsecond, _) => {
             let v = array.as_primitive::<TimestampMicrosecondType>().value(row);
             (v.div_euclid(1_000), v.rem_euclid(1_000) * 1_000)
@@ -129,8 +128,8 @@ pub fn datums_to_array(values: &[Option<Datum>], data_type: &DataType) -> Result
         TypeKind::Date => primitive!(Date32Type, Datum::Date),
         TypeKind::Time(_) => primitive!(Time32MillisecondType, Datum::Time),
         TypeKind::Decimal { .. } => {
-            let mut builder =
-                Decimal128Builder::with_capacity(values.len()).with_data_type(arrow_type(data_type));
+            let mut builder = Decimal128Builder::with_capacity(values.len())
+                .with_data_type(arrow_type(data_type));
             for value in values {
                 match value {
                     None => builder.append_null(),
@@ -162,9 +161,7 @@ pub fn datums_to_array(values: &[Option<Datum>], data_type: &DataType) -> Result
             }
             Arc::new(builder.finish())
         }
-        TypeKind::Timestamp(_) | TypeKind::LocalZonedTimestamp(_) => {
-            timestamps(values, data_type)?
-        }
+        TypeKind::Timestamp(_) | TypeKind::LocalZonedTimestamp(_) => timestamps(values, data_type)?,
         other => {
             return Err(Error::unsupported(format!(
                 "a column of {other} cannot be built from single values"
@@ -186,7 +183,9 @@ fn timestamps(values: &[Option<Datum>], data_type: &DataType) -> Result<ArrayRef
             None => raw.append_null(),
             Some(Datum::Timestamp { millis, nanos }) => {
                 let fine = i64::from(*nanos) * per_milli / 1_000_000;
-                let whole = millis.checked_mul(per_milli).and_then(|m| m.checked_add(fine));
+                let whole = millis
+                    .checked_mul(per_milli)
+                    .and_then(|m| m.checked_add(fine));
                 raw.append_value(whole.ok_or_else(|| {
                     Error::unsupported(format!(
                         "{data_type} value {millis} ms is outside the years 1677 to 2262"

@@ -114,7 +114,10 @@ impl EvolutionPlan {
         } else {
             let comparable = !matches!(
                 leaf.op,
-                PredicateOp::StartsWith | PredicateOp::EndsWith | PredicateOp::Contains | PredicateOp::Like
+                PredicateOp::StartsWith
+                    | PredicateOp::EndsWith
+                    | PredicateOp::Contains
+                    | PredicateOp::Like
             );
             let both = own.data_type.kind.is_integer() && leaf.data_type.kind.is_integer();
             if !both || !comparable || width(&own.data_type.kind) > width(&leaf.data_type.kind) {
@@ -264,9 +267,9 @@ fn map(array: &ArrayRef, part: &Convert, wanted: &DataType) -> Result<ArrayRef> 
     let ArrowType::Struct(fields) = entries.data_type() else {
         return Err(Error::internal("map entries are a struct"));
     };
-    let fields: arrow_schema::Fields =
-        vec![fields[0].clone(), relaxed(&fields[1], &values)].into();
-    let entries_array = StructArray::try_new(fields.clone(), vec![from.keys().clone(), values], None)?;
+    let fields: arrow_schema::Fields = vec![fields[0].clone(), relaxed(&fields[1], &values)].into();
+    let entries_array =
+        StructArray::try_new(fields.clone(), vec![from.keys().clone(), values], None)?;
     let entries = Arc::new(arrow_schema::Field::new(
         "entries",
         ArrowType::Struct(fields),

@@ -3,6 +3,8 @@
 //! Everything here works on windows: sorted slices of distinct keys, one per run, oldest run first. The cost of
 //! [`mark_superseded`] follows the number of updated keys: a short newer run gallops through a long older one.
 
+use std::borrow::Cow;
+
 /// How many times longer the older run must be before galloping beats stepping.
 const GALLOP_RATIO: usize = 8;
 
@@ -11,16 +13,13 @@ pub fn mark_superseded<K: Copy + Ord>(runs: &[&[K]], dead: &mut [&mut [u8]]) {
     let Some((newest, older)) = runs.split_last() else {
         return;
     };
-    // union of the keys of all runs newer than the one looked at
-    let mut newer: Vec<K> = Vec::new();
-    let mut union: &[K] = newest;
+    // keys of all runs newer than the one looked at
+    let mut newer: Cow<'_, [K]> = Cow::Borrowed(newest);
     for (r, keys) in older.iter().enumerate().rev() {
-        let last = r == 0;
-        if last {
-            mark(union, keys, dead[r]);
+        if r == 0 {
+            mark(&newer, keys, dead[r]);
         } else {
-            newer = mark_and_merge(union, keys, dead[r]);
-            union = &newer;
+            newer = Cow::Owned(mark_and_merge(&newer, keys, dead[r]));
         }
     }
 }
@@ -225,7 +224,7 @@ fn positions_of<K: Copy + Ord>(shared: &[K], keys: &[K]) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
     use std::collections::BTreeMap;
 
     use rand::rngs::StdRng;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use futures::StreamExt;
 
 use super::file_scan::{FileScan, live_rows};
@@ -71,10 +71,7 @@ pub(super) async fn read_column_group(
             first.1.push(crate::spec::row_id_field());
         }
     }
-    let live = match live_rows(&read.table, &anchor).await? {
-        Some(live) => Some(Arc::new(live)),
-        None => None,
-    };
+    let live = live_rows(&read.table, &anchor).await?.map(Arc::new);
     let mut inputs = Vec::new();
     let mut part_index = vec![usize::MAX; parts.len()];
     for (i, (files, fields)) in parts.into_iter().enumerate() {

@@ -19,7 +19,7 @@ pub(crate) enum TravelTo {
     /// `VERSION AS OF`: a snapshot id, a tag or `watermark-<n>`.
     Version(String),
     /// `TIMESTAMP AS OF` and `FOR SYSTEM_TIME AS OF`: a constant expression.
-    Timestamp(Expr),
+    Timestamp(Box<Expr>),
 }
 
 /// The clauses that follow one name.
@@ -287,7 +287,7 @@ fn parse_travel(
         let expr = parser
             .parse_expr()
             .map_err(|e| DataFusionError::SQL(Box::new(e), None))?;
-        return Ok((TravelTo::Timestamp(expr), after + parser.index()));
+        return Ok((TravelTo::Timestamp(Box::new(expr)), after + parser.index()));
     }
     let at = next(tokens, after.saturating_sub(1));
     match at.and_then(|i| Some((i, &tokens.get(i)?.token))) {

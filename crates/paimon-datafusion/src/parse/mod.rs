@@ -13,6 +13,6 @@ mod timestamps;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use marked::{RelationClause, TravelTo, parse_marked, tokenize};
-pub(crate) use relation::{attach_options, plain_and_options};
 pub use redact::redact_sql;
+pub(crate) use relation::{attach_options, plain_and_options};
 pub use split::{is_complete, split_statements};

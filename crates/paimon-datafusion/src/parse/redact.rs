@@ -28,9 +28,9 @@ pub fn redact_sql(sql: &str) -> String {
                 key.clear();
             }
             Token::SingleQuotedString(_) | Token::Word(_) | Token::Number(..) if secret => {
-                out.push_str("'");
+                out.push('\'');
                 out.push_str(HIDDEN);
-                out.push_str("'");
+                out.push('\'');
                 secret = false;
                 continue;
             }

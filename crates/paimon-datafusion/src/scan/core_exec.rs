@@ -89,7 +89,13 @@ impl DisplayAs for CoreScanExec {
     fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let splits: usize = self.splits.iter().map(Vec::len).sum();
         let files: usize = self.splits.iter().flatten().map(|s| s.files().len()).sum();
-        let names: Vec<&str> = self.reader.schema().fields().iter().map(|f| f.name().as_str()).collect();
+        let names: Vec<&str> = self
+            .reader
+            .schema()
+            .fields()
+            .iter()
+            .map(|f| f.name().as_str())
+            .collect();
         write!(
             f,
             "PaimonScanExec: table={}, splits={splits}, files={files}, projection=[{}]",

@@ -143,7 +143,9 @@ impl MergeScanExec {
 fn share_out(sections: &[SharedSection], partitions: usize) -> Vec<Vec<Share>> {
     let rows = |s: &SharedSection| -> u64 {
         let files = s.section.runs.iter().flat_map(|r| &r.files);
-        files.map(|f| u64::try_from(f.meta.row_count).unwrap_or(0)).sum()
+        files
+            .map(|f| u64::try_from(f.meta.row_count).unwrap_or(0))
+            .sum()
     };
     let total: u64 = sections.iter().map(rows).sum();
     let fair = total / (partitions as u64).max(1);
@@ -154,7 +156,14 @@ fn share_out(sections: &[SharedSection], partitions: usize) -> Vec<Vec<Share>> {
         let uneven = !sections.len().is_multiple_of(partitions) || sections.len() < partitions;
         let of = if big && uneven { partitions } else { 1 };
         shares.extend((0..of).map(|index| {
-            (own / of as u64, Share { section: i, index, of })
+            (
+                own / of as u64,
+                Share {
+                    section: i,
+                    index,
+                    of,
+                },
+            )
         }));
     }
     balance(shares, partitions, |(rows, _)| *rows)
@@ -249,7 +258,12 @@ impl fmt::Debug for MergeScanExec {
 impl DisplayAs for MergeScanExec {
     fn fmt_as(&self, kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sections = self.work.sections.len();
-        let runs: usize = self.work.sections.iter().map(|s| s.section.runs.len()).sum();
+        let runs: usize = self
+            .work
+            .sections
+            .iter()
+            .map(|s| s.section.runs.len())
+            .sum();
         write!(
             f,
             "PaimonMergeScanExec: table={}, sections={sections}, runs={runs}",
@@ -356,7 +370,9 @@ impl ExecutionPlan for MergeScanExec {
         results: ChildPushdownResult,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
-        let pushed = self.inner.handle_child_pushdown_result(phase, results, config)?;
+        let pushed = self
+            .inner
+            .handle_child_pushdown_result(phase, results, config)?;
         Ok(FilterPushdownPropagation {
             filters: pushed.filters,
             updated_node: pushed.updated_node.and_then(|inner| self.wrap(&inner)),
@@ -401,9 +417,16 @@ fn counted(
     outcome: &SectionOutcome,
     share: &Share,
 ) -> Result<SendableRecordBatchStream> {
-    let rows = if share.index == 0 { outcome.kept_rows() } else { 0 };
+    let rows = if share.index == 0 {
+        outcome.kept_rows()
+    } else {
+        0
+    };
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(schema.clone(), Vec::new(), &options)?;
     let stream = futures::stream::iter([Ok(batch)]);
-    Ok(Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stream)))
+    Ok(Box::pin(RecordBatchStreamAdapter::new(
+        schema.clone(),
+        stream,
+    )))
 }

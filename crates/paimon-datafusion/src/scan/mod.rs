@@ -24,7 +24,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use paimon_core::predicate::Predicate;
-use paimon_core::read::{DataSplit, Plan, Resolution, SplitKind, MergeRules};
+use paimon_core::read::{DataSplit, MergeRules, Plan, Resolution, SplitKind};
 use paimon_core::table::Table;
 
 pub use core_exec::CoreScanExec;
@@ -46,11 +46,7 @@ pub async fn scan_table(
     limit: Option<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = table.schema();
-    let predicate = Predicate::and(
-        filters
-            .iter()
-            .map(|f| convert(f, &schema.fields).predicate),
-    );
+    let predicate = Predicate::and(filters.iter().map(|f| convert(f, &schema.fields).predicate));
     let plan = table
         .read_builder()
         .with_filter(predicate.clone())
@@ -153,7 +149,11 @@ impl ScanRequest {
 }
 
 /// Spreads splits over partitions, the largest first onto the least loaded.
-pub(crate) fn balance<T>(items: Vec<T>, partitions: usize, weight: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+pub(crate) fn balance<T>(
+    items: Vec<T>,
+    partitions: usize,
+    weight: impl Fn(&T) -> u64,
+) -> Vec<Vec<T>> {
     let mut weighted: Vec<(u64, T)> = items.into_iter().map(|i| (weight(&i).max(1), i)).collect();
     weighted.sort_by_key(|(w, _)| std::cmp::Reverse(*w));
     let count = partitions.clamp(1, weighted.len().max(1));

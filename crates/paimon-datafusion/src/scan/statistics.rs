@@ -74,7 +74,10 @@ fn exact_columns(table: &Table, plan: &Plan, columns: &mut [ColumnStatistics]) {
         if let Some(n) = nulls.and_then(|n| usize::try_from(n).ok()) {
             column.null_count = Precision::Exact(n);
         }
-        if let (Some(min), Some(max)) = (low.as_ref().and_then(scalar), high.as_ref().and_then(scalar)) {
+        if let (Some(min), Some(max)) = (
+            low.as_ref().and_then(scalar),
+            high.as_ref().and_then(scalar),
+        ) {
             column.min_value = Precision::Exact(min);
             column.max_value = Precision::Exact(max);
         }

@@ -23,7 +23,7 @@ pub(crate) fn clause_options(
         Some(TravelTo::Version(version)) => ("scan.version", version.clone()),
         Some(TravelTo::Timestamp(expr)) => (
             "scan.timestamp-millis",
-            millis_of(session, expr.clone())?.to_string(),
+            millis_of(session, expr.as_ref().clone())?.to_string(),
         ),
     };
     options.push((key.to_string(), value));

@@ -2,7 +2,8 @@
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::ident_text;
 use super::refuse::{self, Write};
@@ -103,10 +104,11 @@ pub(crate) fn parse(cursor: &mut Cursor, sql: &str) -> Result<Option<Command>> {
         let table = cursor.object_name()?;
         Some(Command::Refresh { table })
     } else if cursor.keyword("SET") {
-        return set(sql).map(Some);
+        return set(&without_comments(sql)).map(Some);
     } else if cursor.keyword("RESET") {
+        let sql = without_comments(sql);
         return Ok(Some(Command::Reset {
-            key: non_empty(unquoted(after_word(sql, "RESET"))),
+            key: non_empty(unquoted(after_word(&sql, "RESET"))),
         }));
     } else {
         None
@@ -144,7 +146,20 @@ fn show(cursor: &mut Cursor) -> Result<Option<Command>> {
             namespace: namespace(cursor)?,
             like: like(cursor)?,
         }
-    } else if cursor.keywords(&["CREATE", "TABLE"]) || cursor.keywords(&["CREATE", "VIEW"]) {
+    } else if cursor.keywords(&["CURRENT", "NAMESPACE"])
+        || cursor.keywords(&["CURRENT", "DATABASE"])
+        || cursor.keywords(&["CURRENT", "CATALOG"])
+    {
+        Command::ShowCurrent
+    } else {
+        return show_of_table(cursor);
+    };
+    Ok(Some(command))
+}
+
+/// The `SHOW` statements that name a table.
+fn show_of_table(cursor: &mut Cursor) -> Result<Option<Command>> {
+    let command = if cursor.keywords(&["CREATE", "TABLE"]) || cursor.keywords(&["CREATE", "VIEW"]) {
         Command::ShowCreateTable {
             table: cursor.object_name()?,
         }
@@ -174,11 +189,6 @@ fn show(cursor: &mut Cursor) -> Result<Option<Command>> {
         Command::ShowBranches {
             table: of_table(cursor)?,
         }
-    } else if cursor.keywords(&["CURRENT", "NAMESPACE"])
-        || cursor.keywords(&["CURRENT", "DATABASE"])
-        || cursor.keywords(&["CURRENT", "CATALOG"])
-    {
-        Command::ShowCurrent
     } else {
         return Ok(None);
     };
@@ -328,7 +338,29 @@ fn set(sql: &str) -> Result<Command> {
     })
 }
 
-/// What follows the first word of a statement, without comments before it.
+/// The text of a statement without its comments.
+fn without_comments(sql: &str) -> String {
+    let tokens = Tokenizer::new(&GenericDialect, sql)
+        .with_unescape(false)
+        .tokenize();
+    let Ok(tokens) = tokens else {
+        return sql.to_string();
+    };
+    tokens
+        .iter()
+        .filter(|t| {
+            !matches!(
+                t,
+                Token::Whitespace(
+                    Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)
+                )
+            )
+        })
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// What follows the first word of a statement.
 fn after_word<'a>(sql: &'a str, word: &str) -> &'a str {
     let upper = sql.to_ascii_uppercase();
     let at = upper.find(word).map_or(0, |at| at + word.len());

@@ -106,12 +106,14 @@ async fn sql_logic_tests_pass() {
     files.sort();
     for file in files {
         let path = warehouse.path().to_path_buf();
-        let mut runner =
-            sqllogictest::Runner::new(move || {
-                let session = session(&path);
-                async move { Ok(Database(session)) }
-            });
-        runner.set_var("WAREHOUSE".into(), warehouse.path().to_str().unwrap().into());
+        let mut runner = sqllogictest::Runner::new(move || {
+            let session = session(&path);
+            async move { Ok(Database(session)) }
+        });
+        runner.set_var(
+            "WAREHOUSE".into(),
+            warehouse.path().to_str().unwrap().into(),
+        );
         if let Err(error) = runner.run_file_async(&file).await {
             failures.push(error.display(false).to_string());
         }

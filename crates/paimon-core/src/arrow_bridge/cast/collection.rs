@@ -186,7 +186,7 @@ fn map_entries(text: &str) -> Option<IndexMap<String, String>> {
             .collect::<Option<_>>()?
     } else {
         let tokens = split(content(trimmed, '{', '}', "MAP")?, true);
-        if tokens.len() % 2 != 0 {
+        if !tokens.len().is_multiple_of(2) {
             return None;
         }
         tokens

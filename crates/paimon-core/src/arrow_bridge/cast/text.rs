@@ -101,7 +101,7 @@ fn primitive_writer<'a>(array: &'a dyn Array, from: &'a DataType) -> Result<RowW
     macro_rules! display {
         ($values:expr) => {{
             let values = $values;
-            Box::new(move |row, out| Ok(write!(out, "{}", values.value(row)).map_err(fmt_error)?))
+            Box::new(move |row, out| write!(out, "{}", values.value(row)).map_err(fmt_error))
         }};
     }
     Ok(match &from.kind {

@@ -29,6 +29,7 @@ fn set_takes_keys_and_values_in_every_form() {
             "Asia/Shanghai",
         ),
         ("/* x */ SET a = b = c", "a", "b = c"),
+        ("-- set it\nSET a = 'b' -- so", "a", "b"),
     ] {
         let expected = Command::Set {
             key: key.into(),
