@@ -1,6 +1,5 @@
 //! `$files`, `$manifests`, `$partitions`, `$buckets`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -102,22 +101,16 @@ pub(super) async fn files(table: &Table) -> Result<Rows> {
     // files that wait in the postpone bucket are not shown, as in Java
     entries.retain(|e| e.bucket != -2);
     let partition_fields = table.schema().partition_fields();
-    let mut schemas: HashMap<i64, Arc<TableSchema>> = HashMap::new();
     for entry in entries {
         let file = &entry.file;
-        if !schemas.contains_key(&file.schema_id) {
-            let schema = table.schemas().schema(file.schema_id).await?;
-            schemas.insert(file.schema_id, schema);
-        }
-        let Some(file_schema) = schemas.get(&file.schema_id) else {
-            continue;
-        };
+        // schema files are kept by their manager once loaded
+        let file_schema = table.schemas().schema(file.schema_id).await?;
         let partition = Partition {
             bytes: entry.partition.clone(),
             values: partition_values(&entry.partition, &partition_fields)?,
         };
         let path = data_file_path(&bucket_path(table, &partition, entry.bucket)?, file)?;
-        let stats = StatsTexts::of(&entry, file_schema, table.schema());
+        let stats = StatsTexts::of(&entry, &file_schema, table.schema());
         rows.push(vec![
             text(partition_text(&entry, &partition_fields)?),
             int(entry.bucket),
@@ -127,8 +120,8 @@ pub(super) async fn files(table: &Table) -> Result<Rows> {
             int(file.level),
             long(file.row_count),
             long(file.file_size),
-            opt_text(key_text(&file.min_key, file_schema)?),
-            opt_text(key_text(&file.max_key, file_schema)?),
+            opt_text(key_text(&file.min_key, &file_schema)?),
+            opt_text(key_text(&file.max_key, &file_schema)?),
             text(stats.null_counts),
             text(stats.min),
             text(stats.max),
