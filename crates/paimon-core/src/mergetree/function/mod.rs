@@ -2,7 +2,7 @@
 //!
 //! Java folds record after record. Here a merge function gets one batch with the records of many keys and works column
 //! by column: a pass over the kinds (and the ordering columns of sequence groups) decides what each record does
-//! ([`ops::Op`]), then every column is folded in one typed loop, or its winning rows are taken.
+//! (`ops::Op`), then every column is folded in one typed loop, or its winning rows are taken.
 //!
 //! ```text
 //! rows   a b c | d d | e e e      offsets = [0, 3, 5, 8]
