@@ -65,6 +65,14 @@ impl Table {
             .with("table", name)
             .with("path", &root));
         };
+        if schema.options.contains_key("scan.fallback-branch") {
+            // as a dynamic option it changes nothing, as in Java: catalogs apply the stored one
+            return Err(Error::unsupported(
+                "tables with option `scan.fallback-branch` are not supported",
+            )
+            .with("table", name)
+            .with("option", "scan.fallback-branch"));
+        }
         let snapshots = SnapshotManager::new(io.clone(), &root);
         let table = Self {
             inner: Arc::new(Inner {
