@@ -4,6 +4,7 @@
 
 mod binary_row;
 mod bucket;
+mod commit_message;
 mod data_type;
 mod datum;
 mod datum_text;
@@ -19,6 +20,7 @@ mod type_parser;
 
 pub use binary_row::*;
 pub use bucket::*;
+pub use commit_message::*;
 pub use data_type::*;
 pub use datum::*;
 pub use datum_text::{datum_to_legacy_text, datum_to_text};

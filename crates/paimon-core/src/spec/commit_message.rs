@@ -1,0 +1,96 @@
+//! What a writer or a compaction hands to a commit.
+//!
+//! Source: `CommitMessageImpl`, `DataIncrement`, `CompactIncrement`, `ManifestCommittable`.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{DataFileMeta, IndexManifestEntry};
+
+/// Files that a write added to and removed from one bucket.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DataIncrement {
+    /// Data files to add.
+    pub new_files: Vec<DataFileMeta>,
+    /// Data files to remove (copy-on-write, overwrite of single files).
+    pub deleted_files: Vec<DataFileMeta>,
+    /// Changelog files.
+    pub changelog_files: Vec<DataFileMeta>,
+    /// Index files to add; partition and bucket are those of the message.
+    pub new_index_files: Vec<IndexManifestEntry>,
+    /// Index files to remove.
+    pub deleted_index_files: Vec<IndexManifestEntry>,
+}
+
+/// Files that a compaction of one bucket replaced, and what it replaced them with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CompactIncrement {
+    /// Files to remove.
+    pub compact_before: Vec<DataFileMeta>,
+    /// Files to add.
+    pub compact_after: Vec<DataFileMeta>,
+    /// Changelog files.
+    pub changelog_files: Vec<DataFileMeta>,
+    /// Index files to add.
+    pub new_index_files: Vec<IndexManifestEntry>,
+    /// Index files to remove.
+    pub deleted_index_files: Vec<IndexManifestEntry>,
+}
+
+/// Changes of one bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommitMessage {
+    /// Serialised partition row (arity, then row); the row without fields in unpartitioned tables.
+    pub partition: Bytes,
+    /// Bucket; -2 is the postpone bucket.
+    pub bucket: i32,
+    /// Bucket count of the partition; -1 when not fixed.
+    pub total_buckets: i32,
+    /// What writing changed.
+    pub data: DataIncrement,
+    /// What compaction changed.
+    pub compact: CompactIncrement,
+}
+
+/// Everything one commit publishes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ManifestCommittable {
+    /// Number that grows with each commit of one user: the same user and identifier commit at most once.
+    pub identifier: i64,
+    /// Event-time watermark, epoch milliseconds.
+    pub watermark: Option<i64>,
+    /// Free properties of the snapshot.
+    pub properties: BTreeMap<String, String>,
+    /// Changes, in any order.
+    pub messages: Vec<CommitMessage>,
+}
+
+impl DataIncrement {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.new_files.is_empty()
+            && self.deleted_files.is_empty()
+            && self.changelog_files.is_empty()
+            && self.new_index_files.is_empty()
+            && self.deleted_index_files.is_empty()
+    }
+}
+
+impl CompactIncrement {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.compact_before.is_empty()
+            && self.compact_after.is_empty()
+            && self.changelog_files.is_empty()
+            && self.new_index_files.is_empty()
+            && self.deleted_index_files.is_empty()
+    }
+}
+
+impl CommitMessage {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.compact.is_empty()
+    }
+}
