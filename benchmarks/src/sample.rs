@@ -64,6 +64,7 @@ pub fn file(folder: &Path, rows: i64) -> Result<FileReadRequest> {
         row_range: None,
         predicate: None,
         batch_size: 8192,
+        step_bytes: paimon_core::format::DEFAULT_STEP_BYTES,
         with_position: false,
     })
 }

@@ -328,6 +328,7 @@ mod tests {
             row_range: range,
             predicate: None,
             batch_size: 2,
+            step_bytes: crate::format::DEFAULT_STEP_BYTES,
             with_position: true,
         };
         read_blob(request).await?.try_collect().await

@@ -22,6 +22,9 @@ use crate::spec::DataField;
 /// Name of the `Int64` column with 0-based physical row positions that [`FileReadRequest::with_position`] asks for.
 pub const POSITION_COLUMN: &str = "__position";
 
+/// [`FileReadRequest::step_bytes`] when there is no reason for another value: large enough for an object store.
+pub const DEFAULT_STEP_BYTES: u64 = 8 << 20;
+
 /// Batches of one file.
 pub type BatchStream = BoxStream<'static, Result<RecordBatch>>;
 
@@ -43,6 +46,9 @@ pub struct FileReadRequest {
     pub predicate: Option<Predicate>,
     /// Rows per batch, at most.
     pub batch_size: usize,
+    /// Compressed bytes to hold of the file at a time, about; one step more is fetched ahead. A row group without a
+    /// page index is held whole.
+    pub step_bytes: u64,
     /// Appends the position column.
     pub with_position: bool,
 }

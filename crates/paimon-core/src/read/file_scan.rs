@@ -14,7 +14,7 @@ use super::split::{Partition, SplitFile};
 use crate::arrow_bridge::{array_of, arrow_field};
 use crate::deletionvectors::{decode_deletion_vector, read_range_of};
 use crate::error::{Error, Result};
-use crate::format::{BatchStream, FileReadRequest, POSITION_COLUMN, read_file};
+use crate::format::{BatchStream, DEFAULT_STEP_BYTES, FileReadRequest, POSITION_COLUMN, read_file};
 use crate::index::{FileIndexResult, evaluate};
 use crate::predicate::{Predicate, project};
 use crate::selection::FileSelection;
@@ -43,6 +43,8 @@ pub struct FileScan {
     pub filter: Predicate,
     /// Rows per batch.
     pub batch_size: usize,
+    /// Compressed bytes to hold at a time, about.
+    pub step_bytes: u64,
     /// Appends physical row positions.
     pub with_position: bool,
 }
@@ -64,6 +66,7 @@ impl FileScan {
             row_range: None,
             filter: Predicate::AlwaysTrue,
             batch_size: DEFAULT_BATCH_SIZE,
+            step_bytes: DEFAULT_STEP_BYTES,
             with_position: false,
         }
     }
@@ -109,6 +112,7 @@ impl FileScan {
             row_range: self.row_range.clone(),
             predicate: mapping.file_filter.clone(),
             batch_size: self.batch_size,
+            step_bytes: self.step_bytes,
             with_position: self.with_position,
         };
         let stream = read_file(request).await?;

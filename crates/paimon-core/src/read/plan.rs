@@ -183,6 +183,7 @@ impl Planner<'_> {
         let mut order: Vec<BucketFiles> = Vec::new();
         let mut known: HashMap<(Bytes, i32), usize> = HashMap::new();
         let mut partitions: HashMap<Bytes, Arc<Partition>> = HashMap::new();
+        let mut folders: Vec<String> = Vec::new();
         for entry in entries {
             if !self.is_visible(&entry) {
                 continue;
@@ -199,6 +200,7 @@ impl Planner<'_> {
                         }
                     };
                     known.insert((entry.partition.clone(), entry.bucket), order.len());
+                    folders.push(bucket_path(self.table, &partition, entry.bucket)?);
                     order.push(BucketFiles {
                         partition,
                         bucket: entry.bucket,
@@ -212,9 +214,8 @@ impl Planner<'_> {
             let deletion = deletions
                 .get(&entry.partition, entry.bucket, &entry.file.file_name)
                 .cloned();
-            let folder = bucket_path(self.table, &bucket.partition, entry.bucket)?;
             bucket.files.push(SplitFile {
-                path: data_file_path(&folder, &entry.file)?.into(),
+                path: data_file_path(&folders[at], &entry.file)?.into(),
                 meta: Arc::new(entry.file),
                 deletion,
             });

@@ -1,10 +1,10 @@
 //! From a table to an execution plan.
 //!
 //! Three roads, chosen per split:
-//! - files that need no merge and whose Parquet columns map one to one go to DataFusion's own Parquet source, deletion
-//!   vectors attached as row selections;
-//! - sections that need a merge where one row per key survives (deduplicate, first-row): the key merge runs first and
-//!   its survivors are attached to the same Parquet source ([`MergeScanExec`]);
+//! - files that need no merge and whose Parquet columns map one to one go to DataFusion's own Parquet source;
+//! - such files with deletion vectors, and sections that need a merge where one row per key survives (deduplicate,
+//!   first-row): the rows that survive are found first, then read by the same source where filters can be pushed into
+//!   it, else by `paimon-core` ([`MergeScanExec`]);
 //! - everything else (folding merge engines, ORC, Avro, evolved columns, nested types, column groups) is read by
 //!   `paimon-core` ([`CoreScanExec`]).
 
@@ -12,12 +12,16 @@ mod core_exec;
 mod merge_exec;
 mod native;
 mod outcome_cache;
+mod pushdown;
+mod sections;
 mod statistics;
+mod survivors;
 
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
 use datafusion::common::Result;
+use datafusion::common::stats::Precision;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
@@ -96,7 +100,7 @@ pub(crate) struct ScanRequest {
 
 impl ScanRequest {
     async fn build(&self, state: &dyn Session, plan: Plan) -> Result<Arc<dyn ExecutionPlan>> {
-        let statistics = statistics::of_plan(&self.table, &plan);
+        let statistics = statistics::of_plan(&self.table, &plan, &self.columns);
         let native = NativeScan::new(self, state, &plan).await?;
         let rules = MergeRules::of(&self.table);
         let mut raw = NativeFiles::default();
@@ -104,7 +108,13 @@ impl ScanRequest {
         let mut rest = Vec::new();
         for split in plan.splits {
             match &split.kind {
-                SplitKind::Raw(files) if native.fits(files.iter()) => raw.add(&split, files),
+                SplitKind::Raw(files) if native.fits(files.iter()) => {
+                    if files.iter().any(|f| f.deletion.is_some()) {
+                        merged.push(split);
+                    } else {
+                        raw.add(&split, files);
+                    }
+                }
                 SplitKind::Merge(_)
                     if rules.resolution != Resolution::Fold
                         && native.fits(split.files().into_iter()) =>
@@ -119,16 +129,22 @@ impl ScanRequest {
             .filter(|empty| !**empty)
             .count()
             <= 1;
+        let rows = if alone {
+            statistics.num_rows
+        } else {
+            Precision::Absent
+        };
         let statistics = alone.then_some(statistics);
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !raw.is_empty() {
-            parts.push(native.raw_scan(self, raw, statistics.clone()).await?);
+            parts.push(native.raw_scan(self, raw, statistics.clone())?);
         }
         if !merged.is_empty() {
             parts.push(Arc::new(MergeScanExec::new(
                 self,
                 native.template(self)?,
                 merged,
+                rows,
             )?));
         }
         if !rest.is_empty() {

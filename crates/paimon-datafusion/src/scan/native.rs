@@ -14,11 +14,12 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::ExecutionPlan;
 use object_store::ObjectMeta;
-use paimon_core::read::{DataSplit, FileSelection, Partition, Plan, SplitFile, live_rows};
+use paimon_core::read::{DataSplit, FileSelection, Partition, Plan, SplitFile};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
 use paimon_core::table::Table;
 use parquet::arrow::arrow_reader::RowSelection;
 
+use super::pushdown::filters_late;
 use super::{ScanRequest, balance};
 use crate::error::to_datafusion;
 
@@ -77,7 +78,7 @@ impl NativeScan {
         let options = state.table_options().parquet.clone();
         let source = ParquetSource::new(table.arrow_schema())
             .with_table_parquet_options(options)
-            .with_pushdown_filters(state.config_options().execution.parquet.pushdown_filters);
+            .with_pushdown_filters(filters_late(request, state, plan));
         Ok(Self {
             fitting_schemas,
             url,
@@ -102,8 +103,8 @@ impl NativeScan {
         Ok(builder.build())
     }
 
-    /// A plain scan of files, deletion vectors attached.
-    pub(super) async fn raw_scan(
+    /// A plain scan of files without deletion vectors.
+    pub(super) fn raw_scan(
         &self,
         request: &ScanRequest,
         files: NativeFiles,
@@ -116,14 +117,7 @@ impl NativeScan {
         for group in groups {
             let mut out = Vec::with_capacity(group.len());
             for (_, file) in group {
-                let live = live_rows(&request.table, &file)
-                    .await
-                    .map_err(to_datafusion)?;
-                let own = partitioned_file(&request.table, &file)?;
-                out.push(match live {
-                    Some(live) => with_selection(own, &live),
-                    None => own,
-                });
+                out.push(partitioned_file(&request.table, &file)?);
             }
             file_groups.push(FileGroup::new(out));
         }

@@ -2,15 +2,15 @@
 
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
-use paimon_core::read::{Plan, SplitFile, SplitKind};
-use paimon_core::spec::{Datum, TypeKind};
+use paimon_core::read::{Plan, SplitFile, SplitKind, column_stats};
+use paimon_core::spec::{DataField, Datum, TableSchema, TypeKind};
 use paimon_core::table::Table;
 
-/// Row count, bytes, and minimum / maximum / null count of columns.
+/// Row count, bytes, and minimum / maximum / null count of the given columns (by index; others are unknown).
 ///
 /// The row count is exact when no split needs a merge. Column bounds are exact for integers and dates of files without
 /// deletion vectors, since statistics of other types may be truncated or absent.
-pub(super) fn of_plan(table: &Table, plan: &Plan) -> Statistics {
+pub(super) fn of_plan(table: &Table, plan: &Plan, columns: &[usize]) -> Statistics {
     let schema = table.arrow_schema();
     let mut statistics = Statistics::new_unknown(&schema);
     let rows: Option<u64> = plan.splits.iter().map(|s| s.exact_row_count()).sum();
@@ -22,12 +22,12 @@ pub(super) fn of_plan(table: &Table, plan: &Plan) -> Statistics {
     let bytes: u64 = plan.splits.iter().map(|s| s.size()).sum();
     statistics.total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
     if rows.is_some() {
-        exact_columns(table, plan, &mut statistics.column_statistics);
+        exact_columns(table, plan, columns, &mut statistics.column_statistics);
     }
     statistics
 }
 
-fn exact_columns(table: &Table, plan: &Plan, columns: &mut [ColumnStatistics]) {
+fn exact_columns(table: &Table, plan: &Plan, wanted: &[usize], columns: &mut [ColumnStatistics]) {
     let schema = table.schema();
     let mut files: Vec<&SplitFile> = Vec::new();
     for split in &plan.splits {
@@ -42,45 +42,50 @@ fn exact_columns(table: &Table, plan: &Plan, columns: &mut [ColumnStatistics]) {
     if files.is_empty() || !plain {
         return;
     }
-    for (field, column) in schema.fields.iter().zip(columns) {
-        if !exact_bounds(&field.data_type.kind) {
+    for i in wanted {
+        let (Some(field), Some(column)) = (schema.fields.get(*i), columns.get_mut(*i)) else {
             continue;
+        };
+        if exact_bounds(&field.data_type.kind) {
+            exact_column(schema, field, &files, column);
         }
-        let mut low: Option<Datum> = None;
-        let mut high: Option<Datum> = None;
-        let mut nulls = Some(0i64);
-        let mut known = true;
-        for file in &files {
-            let Some(stats) = paimon_core::read::column_stats(&file.meta, schema, field) else {
-                known = false;
-                break;
-            };
-            nulls = nulls.zip(stats.null_count).map(|(a, b)| a + b);
-            match (stats.min, stats.max) {
-                (Some(min), Some(max)) => {
-                    low = Some(smaller(low, min, std::cmp::Ordering::Less));
-                    high = Some(smaller(high, max, std::cmp::Ordering::Greater));
-                }
-                _ if stats.null_count == Some(file.meta.row_count) => {}
-                _ => {
-                    known = false;
-                    break;
-                }
+    }
+}
+
+/// Bounds and nulls of a column over all files; unknown as soon as one file does not tell.
+fn exact_column(
+    schema: &TableSchema,
+    field: &DataField,
+    files: &[&SplitFile],
+    column: &mut ColumnStatistics,
+) {
+    let mut low: Option<Datum> = None;
+    let mut high: Option<Datum> = None;
+    let mut nulls = Some(0i64);
+    for file in files {
+        let Some(stats) = column_stats(&file.meta, schema, field) else {
+            return;
+        };
+        nulls = nulls.zip(stats.null_count).map(|(a, b)| a + b);
+        match (stats.min, stats.max) {
+            (Some(min), Some(max)) => {
+                low = Some(smaller(low, min, std::cmp::Ordering::Less));
+                high = Some(smaller(high, max, std::cmp::Ordering::Greater));
             }
+            _ if stats.null_count == Some(file.meta.row_count) => {}
+            _ => return,
         }
-        if !known {
-            continue;
-        }
-        if let Some(n) = nulls.and_then(|n| usize::try_from(n).ok()) {
-            column.null_count = Precision::Exact(n);
-        }
-        if let (Some(min), Some(max)) = (
-            low.as_ref().and_then(scalar),
-            high.as_ref().and_then(scalar),
-        ) {
-            column.min_value = Precision::Exact(min);
-            column.max_value = Precision::Exact(max);
-        }
+    }
+    if let Some(n) = nulls.and_then(|n| usize::try_from(n).ok()) {
+        column.null_count = Precision::Exact(n);
+    }
+    let (low, high) = (
+        low.as_ref().and_then(scalar),
+        high.as_ref().and_then(scalar),
+    );
+    if let (Some(low), Some(high)) = (low, high) {
+        column.min_value = Precision::Exact(low);
+        column.max_value = Precision::Exact(high);
     }
 }
 

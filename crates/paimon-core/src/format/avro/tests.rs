@@ -31,6 +31,7 @@ async fn request(file: Vec<u8>, fields: Vec<DataField>) -> FileReadRequest {
         row_range: None,
         predicate: None,
         batch_size: 1000,
+        step_bytes: crate::format::DEFAULT_STEP_BYTES,
         with_position: false,
     }
 }

@@ -90,6 +90,7 @@ async fn request(bytes: Bytes, fields: Vec<DataField>) -> FileReadRequest {
         row_range: None,
         predicate: None,
         batch_size: 64,
+        step_bytes: crate::format::DEFAULT_STEP_BYTES,
         with_position: false,
     }
 }

@@ -40,7 +40,7 @@ use crate::io::InputFile;
 
 /// Reads one Parquet file as [`FileReadRequest`] describes.
 ///
-/// The footer comes from a process-wide cache. Data is fetched in steps of about 16 MiB, one step ahead of the
+/// The footer comes from a process-wide cache. Data is fetched in steps of [`FileReadRequest::step_bytes`], one step ahead of the
 /// decoder, so a file with one huge row group needs no more memory than one with many small ones.
 ///
 /// # Errors
@@ -80,7 +80,7 @@ async fn open(request: FileReadRequest) -> Result<BatchStream> {
     let (footer, groups) = selection::plan_groups(&request, footer, &plan).await?;
     let mut pieces = Vec::new();
     for group in groups {
-        pieces::cut(&footer, &plan, group, &mut pieces);
+        pieces::cut(&footer, &plan, group, request.step_bytes, &mut pieces);
     }
     let options = ArrowReaderOptions::new()
         .with_skip_arrow_metadata(true)

@@ -12,9 +12,6 @@ use super::pages::{self, Page};
 use super::ranges::{self, Ranges};
 use super::selection::{GroupRows, projected_bytes};
 
-/// Compressed bytes of one step, about.
-pub(super) const PIECE_BYTES: u64 = if cfg!(test) { 256 << 10 } else { 16 << 20 };
-
 /// Rows to fetch and decode in one step.
 #[derive(Debug, PartialEq)]
 pub(super) struct Piece {
@@ -37,13 +34,19 @@ struct Cut {
     bytes: u64,
 }
 
-/// Appends the pieces of one row group.
-pub(super) fn cut(footer: &Footer, plan: &ColumnsPlan, group: GroupRows, out: &mut Vec<Piece>) {
+/// Appends the pieces of one row group, each of about `step_bytes` compressed bytes.
+pub(super) fn cut(
+    footer: &Footer,
+    plan: &ColumnsPlan,
+    group: GroupRows,
+    step_bytes: u64,
+    out: &mut Vec<Piece>,
+) {
     let Some(metadata) = footer.metadata().row_groups().get(group.group) else {
         return;
     };
     let group_rows = group_rows(metadata);
-    let pages = if projected_bytes(metadata, plan) > PIECE_BYTES {
+    let pages = if projected_bytes(metadata, plan) > step_bytes {
         plan.leaves
             .iter()
             .map(|leaf| pages::of_leaf(footer, group.group, *leaf))
@@ -52,7 +55,7 @@ pub(super) fn cut(footer: &Footer, plan: &ColumnsPlan, group: GroupRows, out: &m
         None
     };
     let steps = match pages {
-        Some(pages) => steps(&pages, &group.rows, group_rows, PIECE_BYTES),
+        Some(pages) => steps(&pages, &group.rows, group_rows, step_bytes),
         None => ranges::one(0..group_rows),
     };
     for step in steps {

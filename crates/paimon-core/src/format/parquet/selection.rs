@@ -13,7 +13,6 @@ use parquet::file::metadata::RowGroupMetaData;
 use super::cache;
 use super::columns::ColumnsPlan;
 use super::footer::{Footer, PageIndexes, group_rows};
-use super::pieces::PIECE_BYTES;
 use super::pruning;
 use super::ranges::{self, Ranges};
 use crate::error::Result;
@@ -145,7 +144,7 @@ fn indexes_needed(
         let bytes = projected_bytes(metadata, plan);
         skips |=
             bytes > PAGE_INDEX_WORTH_BYTES && ranges::count(&group.rows) < group_rows(metadata);
-        large |= bytes > PIECE_BYTES;
+        large |= bytes > request.step_bytes;
     }
     let predicate = request.predicate.as_ref().filter(|p| {
         pruning::has_columns(plan, p)

@@ -1,6 +1,6 @@
 //! Progress through one run of a key merge.
 
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer};
 use tokio::sync::mpsc;
 
 use super::block::Block;
@@ -74,14 +74,16 @@ impl RunState {
         let Some(bits) = self.files.get_mut(block.file) else {
             return;
         };
-        let n = block.keys.len();
-        let folded = |i: usize| block.fold.get(i).is_some_and(|f| *f == 1);
-        let dropped =
-            |i: usize| !rules.keep_deletes && block.retract.as_ref().is_some_and(|r| r[i] == 1);
-        let keep =
-            BooleanBuffer::collect_bool(n, |i| block.dead[i] == 0 && !folded(i) && !dropped(i));
-        let fold = (rules.resolution == Resolution::Fold)
-            .then(|| BooleanBuffer::collect_bool(n, |i| block.dead[i] == 0 && folded(i)));
+        let dropped = block.retract.as_deref().filter(|_| !rules.keep_deletes);
+        let keep = pack_unset(
+            &[
+                Some(&block.dead),
+                (!block.fold.is_empty()).then_some(&block.fold),
+                dropped,
+            ],
+            block.keys.len(),
+        );
+        let fold = (rules.resolution == Resolution::Fold).then(|| fold_bits(&block));
         match &block.live {
             None => {
                 bits.keep.append_buffer(&keep);
@@ -99,6 +101,46 @@ impl RunState {
     }
 }
 
+/// Which keys are folded.
+fn fold_bits(block: &Block) -> BooleanBuffer {
+    if block.fold.is_empty() {
+        return BooleanBuffer::new_unset(block.keys.len());
+    }
+    let dead_or_alone: Vec<u8> = block
+        .dead
+        .iter()
+        .zip(&block.fold)
+        .map(|(dead, fold)| dead | (fold ^ 1))
+        .collect();
+    pack_unset(&[Some(&dead_or_alone)], block.keys.len())
+}
+
+/// One bit per position, set where all flags (bytes of 0 or 1) are 0.
+fn pack_unset(flags: &[Option<&[u8]>], len: usize) -> BooleanBuffer {
+    let given: Vec<&[u8]> = flags.iter().filter_map(|f| *f).collect();
+    let mut bits = vec![0u8; len.div_ceil(8)];
+    for (i, byte) in bits.iter_mut().enumerate() {
+        let (start, end) = (i * 8, (i * 8 + 8).min(len));
+        let set = given.iter().fold(0, |all, f| all | gather(&f[start..end]));
+        *byte = !set;
+    }
+    BooleanBuffer::new(Buffer::from_vec(bits), 0, len)
+}
+
+/// The lowest bits of up to eight bytes, the first one lowest.
+fn gather(bytes: &[u8]) -> u8 {
+    match <[u8; 8]>::try_from(bytes) {
+        // the product has bit 0 of byte i as its bit 56 + i
+        Ok(eight) => {
+            let product = u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080);
+            product.to_le_bytes()[7]
+        }
+        Err(_) => (0..)
+            .zip(bytes)
+            .fold(0, |all, (i, b): (u32, &u8)| all | (b << i)),
+    }
+}
+
 /// Appends `rows` bits, those at `positions` taken from `bits`, the others unset.
 fn append_spread(
     out: &mut BooleanBufferBuilder,
@@ -111,6 +153,22 @@ fn append_spread(
     for (i, position) in positions.iter().enumerate() {
         if bits.value(i) {
             out.set_bit(start + *position as usize, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_set_where_no_flag_is() {
+        for len in [0usize, 1, 7, 8, 9, 16, 67] {
+            let a: Vec<u8> = (0..len).map(|i| u8::from(i % 3 == 0)).collect();
+            let b: Vec<u8> = (0..len).map(|i| u8::from(i % 5 == 1)).collect();
+            let packed = pack_unset(&[Some(&a), None, Some(&b)], len);
+            let expected = BooleanBuffer::collect_bool(len, |i| a[i] == 0 && b[i] == 0);
+            assert_eq!(packed, expected, "{len} flags");
         }
     }
 }

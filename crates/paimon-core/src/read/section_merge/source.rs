@@ -18,6 +18,9 @@ use crate::table::Table;
 /// Rows per block of decoded keys.
 const KEY_BATCH_SIZE: usize = 32 * 1024;
 
+/// Compressed bytes of keys held of each run at a time: many runs are read at once.
+const KEY_STEP_BYTES: u64 = 2 << 20;
+
 /// Decodes one run, file after file, in a task of its own.
 pub(super) struct RunSource {
     pub(super) table: Table,
@@ -97,6 +100,7 @@ impl RunSource {
         bare.deletion = None;
         let mut scan = FileScan::new(&self.table, &self.partition, &bare, &fields);
         scan.batch_size = KEY_BATCH_SIZE;
+        scan.step_bytes = KEY_STEP_BYTES;
         scan.filter = self.rules.key_filter.clone();
         scan.with_position = scan.filter != Predicate::AlwaysTrue;
         scan

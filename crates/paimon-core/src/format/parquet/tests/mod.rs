@@ -52,6 +52,7 @@ pub(super) fn request(file: &InputFile, fields: Vec<DataField>) -> FileReadReque
         row_range: None,
         predicate: None,
         batch_size: 1_000,
+        step_bytes: 256 << 10,
         with_position: false,
     }
 }

@@ -1,0 +1,214 @@
+//! Sections whose rows are decided by bits: merged sections, and files with deletion vectors.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
+use paimon_core::predicate::Predicate;
+use paimon_core::read::{
+    DataSplit, FileOutcome, FileSelection, MergeRules, Partition, Section, SectionOutcome,
+    SortedRun, SplitFile, SplitKind, key_filter, live_rows, merge_section,
+};
+use paimon_core::table::Table;
+use tokio::sync::OnceCell;
+
+use super::{ScanRequest, balance, outcome_cache};
+use crate::error::to_datafusion;
+
+/// Rows below which a file is not shared between partitions.
+pub(super) const SHARED_ROWS_MIN: usize = 64 * 1024;
+
+/// A section and, once known, which of its rows survive.
+pub(super) struct SharedSection {
+    pub(super) partition: Arc<Partition>,
+    pub(super) section: Section,
+    /// Whether deletion vectors alone decide.
+    unmerged: bool,
+    outcome: OnceCell<Arc<SectionOutcome>>,
+}
+
+/// One partition's part of a section: share `index` of `of`.
+#[derive(Clone)]
+pub(super) struct Share {
+    pub(super) section: usize,
+    pub(super) index: usize,
+    pub(super) of: usize,
+}
+
+/// What all executions of a plan share; outcomes are kept across them, data files being immutable.
+pub(super) struct Work {
+    pub(super) table: Table,
+    rules: MergeRules,
+    /// Narrows key merges that no cache knows: their outcome is right for matching keys alone.
+    key_filter: Predicate,
+    pub(super) sections: Vec<SharedSection>,
+    pub(super) shares: Vec<Vec<Share>>,
+}
+
+/// Counters of one partition.
+#[derive(Clone)]
+pub(super) struct ScanMetrics {
+    sections: Count,
+    pub(super) files: Count,
+    rows_merged_away: Count,
+    cached: Count,
+    key_merge_time: Time,
+}
+
+impl ScanMetrics {
+    pub(super) fn new(set: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+        let counter = |name: &'static str| MetricBuilder::new(set).counter(name, partition);
+        Self {
+            sections: counter("sections"),
+            files: counter("files_read"),
+            rows_merged_away: counter("rows_merged_away"),
+            cached: counter("sections_from_cache"),
+            key_merge_time: MetricBuilder::new(set).subset_time("key_merge_time", partition),
+        }
+    }
+}
+
+impl Work {
+    /// The sections of splits: merged ones as they are, raw files as one run.
+    pub(super) fn new(request: &ScanRequest, splits: Vec<DataSplit>) -> Self {
+        let mut sections = Vec::new();
+        for split in splits {
+            let (own, unmerged) = match split.kind {
+                SplitKind::Merge(own) => (own, false),
+                SplitKind::Raw(files) => (files.into_iter().map(section_of).collect(), true),
+                SplitKind::Columns(_) => (Vec::new(), true),
+            };
+            sections.extend(own.into_iter().map(|section| SharedSection {
+                partition: split.partition.clone(),
+                section,
+                unmerged,
+                outcome: OnceCell::new(),
+            }));
+        }
+        let shares = share_out(&sections, request.partitions);
+        Self {
+            table: request.table.clone(),
+            rules: MergeRules::of(&request.table),
+            key_filter: key_filter(&request.table, &request.predicate),
+            sections,
+            shares,
+        }
+    }
+
+    /// Which rows of a section survive; found once, by whoever asks first.
+    pub(super) async fn outcome(
+        &self,
+        section: usize,
+        metrics: &ScanMetrics,
+    ) -> Result<Arc<SectionOutcome>> {
+        let shared = &self.sections[section];
+        let outcome = shared
+            .outcome
+            .get_or_try_init(|| self.find_outcome(shared, metrics))
+            .await?;
+        metrics.sections.add(1);
+        Ok(outcome.clone())
+    }
+
+    async fn find_outcome(
+        &self,
+        shared: &SharedSection,
+        metrics: &ScanMetrics,
+    ) -> Result<Arc<SectionOutcome>> {
+        let rules = if shared.unmerged {
+            "unmerged".to_string()
+        } else {
+            format!("{:?}", self.rules)
+        };
+        let key = outcome_cache::key_of(&shared.section, &rules);
+        if let Some(known) = outcome_cache::get(&key) {
+            metrics.cached.add(1);
+            return Ok(known);
+        }
+        if shared.unmerged {
+            let outcome = Arc::new(self.undeleted(&shared.section).await?);
+            outcome_cache::put(key, outcome.clone());
+            return Ok(outcome);
+        }
+        let mut rules = self.rules.clone();
+        rules.key_filter = self.key_filter.clone();
+        let timer = metrics.key_merge_time.timer();
+        let merged = merge_section(&self.table, &shared.partition, &shared.section, &rules)
+            .await
+            .map_err(to_datafusion)?;
+        timer.done();
+        let merged = Arc::new(merged);
+        if rules.key_filter == Predicate::AlwaysTrue {
+            let files = merged.files.iter().flatten();
+            let physical: usize = files.map(|f| f.keep.rows()).sum();
+            metrics.rows_merged_away.add(physical - merged.kept_rows());
+            outcome_cache::put(key, merged.clone());
+        }
+        Ok(merged)
+    }
+    /// The rows that deletion vectors leave.
+    async fn undeleted(&self, section: &Section) -> Result<SectionOutcome> {
+        let mut outcome = SectionOutcome::default();
+        for run in &section.runs {
+            let mut files = Vec::with_capacity(run.files.len());
+            for file in &run.files {
+                let live = live_rows(&self.table, file).await.map_err(to_datafusion)?;
+                let rows = usize::try_from(file.meta.row_count).map_err(|_| {
+                    DataFusionError::External("row count in the manifest is negative".into())
+                })?;
+                let keep = live.unwrap_or_else(|| FileSelection::all(rows));
+                files.push(FileOutcome {
+                    keep: Arc::new(keep),
+                    fold: None,
+                });
+            }
+            outcome.files.push(files);
+        }
+        Ok(outcome)
+    }
+}
+
+/// A file alone.
+fn section_of(file: SplitFile) -> Section {
+    Section {
+        runs: vec![SortedRun {
+            level: file.meta.level,
+            files: vec![file],
+        }],
+    }
+}
+
+/// Spreads sections over partitions: whole ones while there are plenty, else cut into shares so that every partition
+/// has work.
+fn share_out(sections: &[SharedSection], partitions: usize) -> Vec<Vec<Share>> {
+    let rows = |s: &SharedSection| -> u64 {
+        let files = s.section.runs.iter().flat_map(|r| &r.files);
+        files
+            .map(|f| u64::try_from(f.meta.row_count).unwrap_or(0))
+            .sum()
+    };
+    let total: u64 = sections.iter().map(rows).sum();
+    let fair = total / (partitions as u64).max(1);
+    let mut shares = Vec::new();
+    for (i, section) in sections.iter().enumerate() {
+        let own = rows(section);
+        let big = own > SHARED_ROWS_MIN as u64 && own * 2 > fair && sections.len() < 2 * partitions;
+        let uneven = !sections.len().is_multiple_of(partitions) || sections.len() < partitions;
+        let of = if big && uneven { partitions } else { 1 };
+        shares.extend((0..of).map(|index| {
+            (
+                own / of as u64,
+                Share {
+                    section: i,
+                    index,
+                    of,
+                },
+            )
+        }));
+    }
+    balance(shares, partitions, |(rows, _)| *rows)
+        .into_iter()
+        .map(|own| own.into_iter().map(|(_, share)| share).collect())
+        .collect()
+}
