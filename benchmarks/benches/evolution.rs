@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use paimon_benchmarks::{Result, sample};
-use paimon_core::arrow_bridge::EvolutionPlan;
+use paimon_core::read::EvolutionPlan;
 use paimon_core::spec::{DataField, DataType, TypeKind};
 
 const ROWS: i64 = 8_192;

@@ -16,6 +16,7 @@ pub mod options;
 pub mod predicate;
 pub mod read;
 pub mod schema;
+pub mod selection;
 pub mod snapshot;
 pub mod spec;
 pub mod table;

@@ -19,7 +19,7 @@ pub use decode::{decode_deletion_vector, read_range_of};
 pub use encode::encode_deletion_vectors;
 
 use crate::error::{Error, Result};
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 
 const FILE_VERSION: u8 = 1;
 const MAGIC_32: u32 = 1_581_511_376;

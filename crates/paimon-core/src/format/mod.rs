@@ -16,7 +16,7 @@ use futures::stream::BoxStream;
 use crate::error::{Error, Result};
 use crate::io::InputFile;
 use crate::predicate::Predicate;
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 use crate::spec::DataField;
 
 /// Name of the `Int64` column with 0-based physical row positions that [`FileReadRequest::with_position`] asks for.

@@ -3,6 +3,7 @@
 //! A location is a full path as text: `/abs/path`, `file:/abs/path`, `memory:/path` or `scheme://authority/path`.
 //! [`FileIo`] belongs to one store and refuses locations of another one.
 
+mod identity;
 mod store;
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+pub use identity::StoreIdentity;
 pub use store::{open_store, split_location};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +70,11 @@ impl FileIo {
     /// The store, for readers that need it whole.
     pub fn object_store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
+    }
+
+    /// What tells this store from others, for caches.
+    pub fn identity(&self) -> StoreIdentity {
+        StoreIdentity::of(&self.prefix, &self.store)
     }
 
     /// `file://`, `memory://`, `s3://bucket`.

@@ -9,14 +9,15 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use futures::StreamExt;
 
-use super::selection::FileSelection;
+use super::evolution::EvolutionPlan;
 use super::split::{Partition, SplitFile};
-use crate::arrow_bridge::{EvolutionPlan, array_of, arrow_field};
+use crate::arrow_bridge::{array_of, arrow_field};
 use crate::deletionvectors::{decode_deletion_vector, read_range_of};
 use crate::error::{Error, Result};
 use crate::format::{BatchStream, FileReadRequest, POSITION_COLUMN, read_file};
 use crate::index::{FileIndexResult, evaluate};
 use crate::predicate::{Predicate, project};
+use crate::selection::FileSelection;
 use crate::spec::{DataField, SYSTEM_ID_MIN, TableSchema};
 use crate::table::Table;
 

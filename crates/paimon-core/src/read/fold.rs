@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 
 use super::file_scan::FileScan;
 use super::section_merge::{FileOutcome, SectionOutcome};
-use super::selection::FileSelection;
 use super::split::{Partition, Section, SplitFile};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::mergetree::function::{MergeFunction, MergeInput};
+use crate::selection::FileSelection;
 use crate::spec::{DataField, is_retract, value_kind_field};
 use crate::table::Table;
 

@@ -2,6 +2,7 @@
 
 mod bucket_filter;
 mod column_groups;
+mod evolution;
 mod file_scan;
 mod file_stats;
 mod fold;
@@ -9,17 +10,17 @@ mod generate;
 mod plan;
 mod row_ids;
 mod section_merge;
-mod selection;
 mod split;
 mod split_read;
 
+pub use crate::selection::FileSelection;
+pub use evolution::EvolutionPlan;
 pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, live_rows};
 pub(crate) use file_stats::FileStats;
 pub use file_stats::column_stats;
 pub use plan::{Plan, PlanCounts, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path};
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
-pub use selection::FileSelection;
 pub use split::{
     DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
 };

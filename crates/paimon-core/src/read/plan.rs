@@ -19,7 +19,8 @@ use crate::manifest::{
 use crate::options::MergeEngineKind;
 use crate::predicate::{Leaf, Predicate, may_match, project};
 use crate::spec::{DataFileMeta, ManifestEntry, Snapshot, TableSchema, partition_path};
-use crate::table::{ScanTarget, Table};
+use crate::table::ScanTarget;
+use crate::table::Table;
 
 /// The files a read needs.
 #[derive(Debug, Clone)]

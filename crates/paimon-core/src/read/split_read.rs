@@ -138,6 +138,7 @@ impl SplitRead {
     pub fn rules(&self) -> MergeRules {
         let mut rules = MergeRules::of(&self.table);
         rules.keep_deletes = self.keep_deletes;
+        rules.key_filter = key_filter(&self.table, &self.filter);
         rules
     }
 

@@ -25,9 +25,10 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::{StreamExt, TryStreamExt};
+use paimon_core::predicate::Predicate;
 use paimon_core::read::{
     DataSplit, FileSelection, MergeRules, Partition, Section, SectionOutcome, SplitKind,
-    merge_section,
+    key_filter, merge_section,
 };
 use paimon_core::table::Table;
 use tokio::sync::OnceCell;
@@ -58,6 +59,8 @@ struct Share {
 struct Work {
     table: Table,
     rules: MergeRules,
+    /// Narrows key merges that no cache knows: their outcome is right for matching keys alone.
+    key_filter: Predicate,
     sections: Vec<SharedSection>,
     shares: Vec<Vec<Share>>,
 }
@@ -94,6 +97,7 @@ impl MergeScanExec {
         let work = Work {
             table: request.table.clone(),
             rules: MergeRules::of(&request.table),
+            key_filter: key_filter(&request.table, &request.predicate),
             sections,
             shares,
         };
@@ -206,16 +210,20 @@ impl Work {
                     metrics.cached.add(1);
                     return Ok(known);
                 }
+                let mut rules = self.rules.clone();
+                rules.key_filter = self.key_filter.clone();
                 let timer = metrics.key_merge_time.timer();
-                let merged =
-                    merge_section(&self.table, &shared.partition, &shared.section, &self.rules)
-                        .await
-                        .map_err(to_datafusion)?;
+                let merged = merge_section(&self.table, &shared.partition, &shared.section, &rules)
+                    .await
+                    .map_err(to_datafusion)?;
                 timer.done();
-                let physical: usize = merged.files.iter().flatten().map(|f| f.keep.rows()).sum();
-                metrics.rows_merged_away.add(physical - merged.kept_rows());
                 let merged = Arc::new(merged);
-                outcome_cache::put(key, merged.clone());
+                if rules.key_filter == Predicate::AlwaysTrue {
+                    let files = merged.files.iter().flatten();
+                    let physical: usize = files.map(|f| f.keep.rows()).sum();
+                    metrics.rows_merged_away.add(physical - merged.kept_rows());
+                    outcome_cache::put(key, merged.clone());
+                }
                 Ok::<_, DataFusionError>(merged)
             })
             .await?;

@@ -23,7 +23,7 @@ use super::{BatchStream, FileReadRequest, POSITION_COLUMN};
 use crate::arrow_bridge::arrow_field;
 use crate::codec::avro::{Cursor, Header, Inflater};
 use crate::error::{Error, Result};
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 use crate::spec::DataField;
 
 /// A batch is closed early when its rows took this many bytes.

@@ -22,7 +22,7 @@ use super::tail::{StripeRange, Tail, to_usize};
 use crate::arrow_bridge::{arrow_field, arrow_type};
 use crate::error::{Error, Result};
 use crate::format::{BatchStream, FileReadRequest, POSITION_COLUMN};
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 use crate::spec::DataField;
 
 const BATCH_ROWS_MAX: usize = 1 << 20;

@@ -29,7 +29,7 @@ use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{FileReadRequest, POSITION_COLUMN};
 use crate::io::FileIo;
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 use crate::spec::{DataField, DataType, MAX_LENGTH, TypeKind};
 
 /// 250 rows in stripes of 100: `id` 0..250, `s`, `t` in milliseconds.

@@ -4,15 +4,14 @@
 //! file system are told apart by instance: two of them may use the same names.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock};
 
-use object_store::ObjectStore;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::footer::{Footer, PageIndexes};
 use crate::error::Result;
-use crate::io::InputFile;
+use crate::io::{InputFile, StoreIdentity};
 
 /// Bytes of parsed footers that the cache keeps.
 const CAPACITY_BYTES: usize = 64 << 20;
@@ -21,7 +20,7 @@ static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(|| Mutex::new(Cache::defaul
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    store: usize,
+    store: StoreIdentity,
     location: String,
     size: u64,
 }
@@ -36,8 +35,6 @@ struct Slot {
 
 struct Entry {
     slot: Arc<Slot>,
-    /// Keeps the store's address from being given to another one.
-    _store: Option<Weak<dyn ObjectStore>>,
     tick: u64,
     bytes: usize,
 }
@@ -51,12 +48,11 @@ struct Cache {
 }
 
 impl Cache {
-    fn slot(&mut self, key: &Key, store: Option<Weak<dyn ObjectStore>>) -> Arc<Slot> {
+    fn slot(&mut self, key: &Key) -> Arc<Slot> {
         self.tick += 1;
         let tick = self.tick;
         let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry {
             slot: Arc::default(),
-            _store: store,
             tick,
             bytes: 0,
         });
@@ -129,18 +125,11 @@ pub(super) async fn footer_with_pages(
 }
 
 fn lookup(file: &InputFile) -> (Key, Arc<Slot>) {
-    let store = file.io().object_store();
-    let local = file.io().prefix() == "file://";
     let key = Key {
-        store: if local {
-            0
-        } else {
-            Arc::as_ptr(store).cast::<()>().addr()
-        },
+        store: file.io().identity(),
         location: file.location(),
         size: file.size(),
     };
-    let keep = (!local).then(|| Arc::downgrade(store));
-    let slot = CACHE.lock().slot(&key, keep);
+    let slot = CACHE.lock().slot(&key);
     (key, slot)
 }

@@ -26,7 +26,7 @@ use super::selection::slice;
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::io::InputFile;
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 
 /// What fetching needs.
 #[derive(Clone)]

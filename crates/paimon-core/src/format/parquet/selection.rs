@@ -18,7 +18,7 @@ use super::pruning;
 use super::ranges::{self, Ranges};
 use crate::error::Result;
 use crate::format::FileReadRequest;
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 
 /// Selectors are exact when at most one of so many rows is wanted.
 const SPARSE_ONE_OF: u64 = 100;

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use super::{field, file_bytes, read, request, stored};
 use crate::error::ErrorKind;
 use crate::predicate::{Leaf, Predicate, PredicateOp};
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 use crate::spec::{DataField, DataType, Datum, MAX_LENGTH, TypeKind};
 
 fn file() -> Vec<u8> {

@@ -14,7 +14,7 @@ use rstest::rstest;
 use super::{field, file_bytes, read, request, stored};
 use crate::format::{FileReadRequest, POSITION_COLUMN};
 use crate::predicate::{Leaf, Predicate, PredicateOp};
-use crate::read::FileSelection;
+use crate::selection::FileSelection;
 use crate::spec::{DataField, DataType, Datum, MAX_LENGTH, TypeKind};
 
 const ROWS: usize = 30_000;

@@ -12,7 +12,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType as ArrowType, Schema};
 
-use super::{arrow_field, arrow_type, cast_array};
+use crate::arrow_bridge::{arrow_field, arrow_type, cast_array};
 use crate::error::{Error, Result};
 use crate::predicate::{Leaf, PredicateOp};
 use crate::spec::{DataField, DataType, Datum, TypeKind};
