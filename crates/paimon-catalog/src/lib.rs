@@ -10,7 +10,8 @@ mod names;
 mod sys_tables;
 
 pub use catalog::Catalog;
-pub use factory::{create_catalog, is_secret_key, redacted};
+pub use factory::create_catalog;
 pub use filesystem::FileSystemCatalog;
 pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 pub use names::absolute_location;
+pub use paimon_core::options::{is_secret_key, redacted};

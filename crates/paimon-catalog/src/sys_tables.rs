@@ -13,8 +13,8 @@ use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, Result};
 
 use crate::catalog::Catalog;
-use crate::factory::redacted;
 use crate::identifier::Identifier;
+use paimon_core::options::redacted;
 
 /// Names, sorted.
 pub(crate) const NAMES: &[&str] = &["all_table_options", "partitions", "tables"];

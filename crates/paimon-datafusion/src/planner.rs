@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
-use datafusion::common::TableReference;
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::logical_expr::planner::{
-    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning, TypePlanner,
+    ExprPlanner, PlannedRelation, PlannerResult, RawFieldAccessExpr, RelationPlanner,
+    RelationPlannerContext, RelationPlanning, TypePlanner,
 };
+use datafusion::logical_expr::{ExprSchemable, GetFieldAccess, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{self, TableFactor, TimezoneInfo};
 
 use crate::parse::plain_and_options;
@@ -86,6 +87,45 @@ fn with_table(reference: &TableReference, table: &str) -> TableReference {
         TableReference::Full {
             catalog, schema, ..
         } => TableReference::full(catalog.as_ref(), schema.as_ref(), table),
+    }
+}
+
+/// Brings the key of a map access to the type of the map's keys: DataFusion compares the two as they are.
+#[derive(Debug)]
+pub(crate) struct MapKeyPlanner;
+
+impl ExprPlanner for MapKeyPlanner {
+    fn plan_field_access(
+        &self,
+        access: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        let Some(key_type) = map_key_type(&access.expr.get_type(schema)?) else {
+            return Ok(PlannerResult::Original(access));
+        };
+        let field_access = match access.field_access {
+            GetFieldAccess::NamedStructField { name } => GetFieldAccess::NamedStructField {
+                name: name.cast_to(&key_type)?,
+            },
+            GetFieldAccess::ListIndex { key } => GetFieldAccess::ListIndex {
+                key: Box::new(key.cast_to(&key_type, schema)?),
+            },
+            other => other,
+        };
+        Ok(PlannerResult::Original(RawFieldAccessExpr {
+            expr: access.expr,
+            field_access,
+        }))
+    }
+}
+
+fn map_key_type(data_type: &DataType) -> Option<DataType> {
+    let DataType::Map(entries, _) = data_type else {
+        return None;
+    };
+    match entries.data_type() {
+        DataType::Struct(fields) => fields.first().map(|key| key.data_type().clone()),
+        _ => None,
     }
 }
 

@@ -4,6 +4,9 @@
 //! engine does not support are refused by name.
 
 mod parse;
+mod secret;
+
+pub use secret::{is_secret_key, redacted};
 
 use indexmap::IndexMap;
 

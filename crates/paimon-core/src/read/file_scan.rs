@@ -96,9 +96,7 @@ impl FileScan {
             .schema(self.file.meta.schema_id)
             .await?;
         let mapping = Arc::new(FileMapping::new(&self, &schema)?);
-        let Some(selection) = self.selection(&mapping).await? else {
-            return Ok(futures::stream::empty().boxed());
-        };
+        let selection = self.selection(&mapping).await?;
         if selection.as_ref().is_some_and(|s| s.selected() == 0) {
             return Ok(futures::stream::empty().boxed());
         }
@@ -119,34 +117,39 @@ impl FileScan {
         Ok(stream.map(move |batch| mapping.apply(batch?)).boxed())
     }
 
-    /// Deletion vector, caller's selection and file index combined; the outer `None` means no row at all.
-    async fn selection(&self, mapping: &FileMapping) -> Result<Option<Option<Arc<FileSelection>>>> {
-        let mut selection = self.selection.clone();
+    /// Deletion vector, caller's selection and file index combined; `None` is all rows.
+    async fn selection(&self, mapping: &FileMapping) -> Result<Option<Arc<FileSelection>>> {
+        let live = live_rows(&self.table, &self.file).await?;
+        let indexed = match &mapping.file_filter {
+            Some(filter) => self.rows_by_index(filter).await?,
+            None => None,
+        };
+        let more = live.into_iter().chain(indexed);
+        Ok(more.fold(self.selection.clone(), |all, rows| {
+            Some(Arc::new(match all {
+                Some(all) => all.intersect(&rows),
+                None => rows,
+            }))
+        }))
+    }
+
+    /// Rows that may match by the file index, given a filter over the file's columns; `None` is all.
+    async fn rows_by_index(&self, filter: &Predicate) -> Result<Option<FileSelection>> {
+        if !self.table.options().file_index_read {
+            return Ok(None);
+        }
+        let Some(container) = self.file_index().await? else {
+            return Ok(None);
+        };
         let rows = usize::try_from(self.file.meta.row_count)
             .map_err(|_| Error::damaged("row count in the manifest is negative"))?;
-        if let Some(live) = live_rows(&self.table, &self.file).await? {
-            selection = Some(match selection {
-                Some(own) => Arc::new(own.intersect(&live)),
-                None => Arc::new(live),
-            });
-        }
-        if let Some(filter) = &mapping.index_filter
-            && self.table.options().file_index_read
-            && let Some(container) = self.file_index().await?
-        {
-            match evaluate(&container, filter, rows as u64)? {
-                FileIndexResult::Skip => return Ok(None),
-                FileIndexResult::Keep => {}
-                FileIndexResult::Rows(bitmap) => {
-                    let only = FileSelection::only(rows, bitmap.iter().map(u64::from));
-                    selection = Some(Arc::new(match selection {
-                        Some(own) => own.intersect(&only),
-                        None => only,
-                    }));
-                }
+        Ok(match evaluate(&container, filter, rows as u64)? {
+            FileIndexResult::Keep => None,
+            FileIndexResult::Skip => Some(FileSelection::only(rows, std::iter::empty())),
+            FileIndexResult::Rows(bitmap) => {
+                Some(FileSelection::only(rows, bitmap.iter().map(u64::from)))
             }
-        }
-        Ok(Some(selection))
+        })
     }
 
     async fn file_index(&self) -> Result<Option<Bytes>> {
@@ -158,7 +161,7 @@ impl FileScan {
             .meta
             .extra_files
             .iter()
-            .find(|n| n.ends_with(".index"))
+            .find(|n| n.ends_with(INDEX_SUFFIX))
         else {
             return Ok(None);
         };
@@ -173,8 +176,47 @@ impl FileScan {
     }
 }
 
+/// Ends the name of a file index beside its data file.
+const INDEX_SUFFIX: &str = ".index";
+
 /// Largest file index that is accepted, bytes.
 const INDEX_SIZE_MAX: u64 = 256 << 20;
+
+/// Whether a file has an index, embedded in its manifest entry or beside it.
+pub fn has_index(file: &SplitFile) -> bool {
+    let meta = &file.meta;
+    meta.embedded_index.is_some() || meta.extra_files.iter().any(|n| n.ends_with(INDEX_SUFFIX))
+}
+
+/// Rows of a file that may match a filter over the current schema by its file index; `None` is all. A row that is left
+/// out does not match.
+///
+/// # Errors
+/// `Damaged` naming the file.
+pub async fn indexed_rows(
+    table: &Table,
+    partition: &Arc<Partition>,
+    file: &SplitFile,
+    filter: &Predicate,
+) -> Result<Option<FileSelection>> {
+    if !has_index(file) || *filter == Predicate::AlwaysTrue {
+        return Ok(None);
+    }
+    let mut fields = Vec::new();
+    filter.for_each_leaf(&mut |leaf| {
+        fields.extend(table.schema().field_by_id(leaf.field_id).cloned())
+    });
+    fields.sort_by_key(|f| f.id);
+    fields.dedup_by_key(|f| f.id);
+    let mut scan = FileScan::new(table, partition, file, &fields);
+    scan.filter = filter.clone();
+    let schema = table.schemas().schema(file.meta.schema_id).await?;
+    match &FileMapping::new(&scan, &schema)?.file_filter {
+        Some(filter) => scan.rows_by_index(filter).await,
+        None => Ok(None),
+    }
+    .map_err(|e| e.with_default("path", &file.path))
+}
 
 /// Rows that a file's deletion vector leaves; `None` without one.
 ///
@@ -201,7 +243,6 @@ struct FileMapping {
     plan: EvolutionPlan,
     /// Filter in the file's columns, exact where it exists.
     file_filter: Option<Predicate>,
-    index_filter: Option<Predicate>,
     /// Where each wanted column comes from.
     sources: Vec<Source>,
     schema: SchemaRef,
@@ -252,7 +293,6 @@ impl FileMapping {
         }
         let file_filter = translate(&scan.filter, &plan, current);
         Ok(Self {
-            index_filter: file_filter.clone(),
             file_filter,
             plan,
             sources,

@@ -15,7 +15,7 @@ mod split_read;
 
 pub use crate::selection::FileSelection;
 pub use evolution::EvolutionPlan;
-pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, live_rows};
+pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, has_index, indexed_rows, live_rows};
 pub(crate) use file_stats::FileStats;
 pub use file_stats::column_stats;
 pub use plan::{Plan, PlanCounts, PlanRequest, plan};

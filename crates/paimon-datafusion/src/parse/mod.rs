@@ -6,6 +6,7 @@
 mod cursor;
 mod hint;
 mod marked;
+mod numbers;
 mod redact;
 mod relation;
 mod split;

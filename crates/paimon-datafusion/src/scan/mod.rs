@@ -2,7 +2,7 @@
 //!
 //! Three roads, chosen per split:
 //! - files that need no merge and whose Parquet columns map one to one go to DataFusion's own Parquet source;
-//! - such files with deletion vectors, and sections that need a merge where one row per key survives (deduplicate,
+//! - such files with deletion vectors or, given a filter, file indexes, and sections that need a merge where one row per key survives (deduplicate,
 //!   first-row): the rows that survive are found first, then read by the same source where filters can be pushed into
 //!   it, else by `paimon-core` ([`MergeScanExec`]);
 //! - everything else (folding merge engines, ORC, Avro, evolved columns, nested types, column groups) is read by
@@ -28,7 +28,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use paimon_core::predicate::Predicate;
-use paimon_core::read::{DataSplit, MergeRules, Plan, Resolution, SplitKind};
+use paimon_core::read::{DataSplit, MergeRules, Plan, Resolution, SplitFile, SplitKind, has_index};
 use paimon_core::table::Table;
 
 pub use core_exec::CoreScanExec;
@@ -109,7 +109,9 @@ impl ScanRequest {
         for split in plan.splits {
             match &split.kind {
                 SplitKind::Raw(files) if native.fits(files.iter()) => {
-                    if files.iter().any(|f| f.deletion.is_some()) {
+                    let filtered = self.predicate != Predicate::AlwaysTrue;
+                    let by_bits = |f: &SplitFile| f.deletion.is_some() || filtered && has_index(f);
+                    if files.iter().any(by_bits) {
                         merged.push(split);
                     } else {
                         raw.add(&split, files);

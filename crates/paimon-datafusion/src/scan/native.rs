@@ -44,6 +44,8 @@ impl NativeFiles {
 pub(super) struct NativeScan {
     /// Schemas whose columns map one to one onto the wanted ones.
     fitting_schemas: HashSet<i64>,
+    /// Lost or damaged files are to be left out, which the source cannot do.
+    skips_broken_files: bool,
     url: ObjectStoreUrl,
     source: Arc<ParquetSource>,
 }
@@ -81,6 +83,8 @@ impl NativeScan {
             .with_pushdown_filters(filters_late(request, state, plan));
         Ok(Self {
             fitting_schemas,
+            skips_broken_files: table.options().ignore_lost_files
+                || table.options().ignore_corrupt_files,
             url,
             source: Arc::new(source),
         })
@@ -88,12 +92,13 @@ impl NativeScan {
 
     /// Whether the source can read all of these files.
     pub(super) fn fits<'a>(&self, mut files: impl Iterator<Item = &'a SplitFile>) -> bool {
-        files.all(|f| {
-            f.path.ends_with(".parquet")
-                && f.meta.write_cols.is_none()
-                && f.meta.file_size >= 0
-                && self.fitting_schemas.contains(&f.meta.schema_id)
-        })
+        !self.skips_broken_files
+            && files.all(|f| {
+                f.path.ends_with(".parquet")
+                    && f.meta.write_cols.is_none()
+                    && f.meta.file_size >= 0
+                    && self.fitting_schemas.contains(&f.meta.schema_id)
+            })
     }
 
     /// The scan configuration without files.

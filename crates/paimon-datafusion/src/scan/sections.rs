@@ -1,4 +1,4 @@
-//! Sections whose rows are decided by bits: merged sections, and files with deletion vectors.
+//! Sections whose rows are decided by bits: merged sections, files with deletion vectors, files with indexes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use paimon_core::predicate::Predicate;
 use paimon_core::read::{
     DataSplit, FileOutcome, FileSelection, MergeRules, Partition, Section, SectionOutcome,
-    SortedRun, SplitFile, SplitKind, key_filter, live_rows, merge_section,
+    SortedRun, SplitFile, SplitKind, indexed_rows, key_filter, live_rows, merge_section,
 };
 use paimon_core::table::Table;
 use tokio::sync::OnceCell;
@@ -23,7 +23,7 @@ pub(super) const SHARED_ROWS_MIN: usize = 64 * 1024;
 pub(super) struct SharedSection {
     pub(super) partition: Arc<Partition>,
     pub(super) section: Section,
-    /// Whether deletion vectors alone decide.
+    /// Whether deletion vectors and file indexes alone decide.
     unmerged: bool,
     outcome: OnceCell<Arc<SectionOutcome>>,
 }
@@ -40,6 +40,8 @@ pub(super) struct Share {
 pub(super) struct Work {
     pub(super) table: Table,
     rules: MergeRules,
+    /// What file indexes are asked.
+    filter: Predicate,
     /// Narrows key merges that no cache knows: their outcome is right for matching keys alone.
     key_filter: Predicate,
     pub(super) sections: Vec<SharedSection>,
@@ -90,6 +92,7 @@ impl Work {
         Self {
             table: request.table.clone(),
             rules: MergeRules::of(&request.table),
+            filter: request.predicate.clone(),
             key_filter: key_filter(&request.table, &request.predicate),
             sections,
             shares,
@@ -127,8 +130,11 @@ impl Work {
             return Ok(known);
         }
         if shared.unmerged {
-            let outcome = Arc::new(self.undeleted(&shared.section).await?);
-            outcome_cache::put(key, outcome.clone());
+            let (outcome, exact) = self.unmerged_rows(shared).await?;
+            let outcome = Arc::new(outcome);
+            if exact {
+                outcome_cache::put(key, outcome.clone());
+            }
             return Ok(outcome);
         }
         let mut rules = self.rules.clone();
@@ -147,17 +153,26 @@ impl Work {
         }
         Ok(merged)
     }
-    /// The rows that deletion vectors leave.
-    async fn undeleted(&self, section: &Section) -> Result<SectionOutcome> {
+    /// The rows that deletion vectors and file indexes leave, and whether the filter had no part in it.
+    async fn unmerged_rows(&self, shared: &SharedSection) -> Result<(SectionOutcome, bool)> {
         let mut outcome = SectionOutcome::default();
-        for run in &section.runs {
+        let mut exact = true;
+        for run in &shared.section.runs {
             let mut files = Vec::with_capacity(run.files.len());
             for file in &run.files {
                 let live = live_rows(&self.table, file).await.map_err(to_datafusion)?;
+                let indexed = indexed_rows(&self.table, &shared.partition, file, &self.filter)
+                    .await
+                    .map_err(to_datafusion)?;
+                exact &= indexed.is_none();
                 let rows = usize::try_from(file.meta.row_count).map_err(|_| {
                     DataFusionError::External("row count in the manifest is negative".into())
                 })?;
-                let keep = live.unwrap_or_else(|| FileSelection::all(rows));
+                let keep = match (live, indexed) {
+                    (Some(a), Some(b)) => a.intersect(&b),
+                    (Some(one), None) | (None, Some(one)) => one,
+                    (None, None) => FileSelection::all(rows),
+                };
                 files.push(FileOutcome {
                     keep: Arc::new(keep),
                     fold: None,
@@ -165,7 +180,7 @@ impl Work {
             }
             outcome.files.push(files);
         }
-        Ok(outcome)
+        Ok((outcome, exact))
     }
 }
 

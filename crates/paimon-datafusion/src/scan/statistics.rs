@@ -15,6 +15,9 @@ pub(super) fn of_plan(table: &Table, plan: &Plan, columns: &[usize]) -> Statisti
     let mut statistics = Statistics::new_unknown(&schema);
     let rows: Option<u64> = plan.splits.iter().map(|s| s.exact_row_count()).sum();
     let physical: u64 = plan.splits.iter().map(super::physical_rows).sum();
+    let options = table.options();
+    let skips_broken = options.ignore_lost_files || options.ignore_corrupt_files;
+    let rows = rows.filter(|_| !skips_broken);
     statistics.num_rows = match rows {
         Some(rows) => Precision::Exact(usize::try_from(rows).unwrap_or(usize::MAX)),
         None => Precision::Inexact(usize::try_from(physical).unwrap_or(usize::MAX)),

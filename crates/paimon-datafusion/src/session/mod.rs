@@ -10,18 +10,19 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::analyzer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::Ident;
 use paimon_catalog::{Catalog, DEFAULT_DATABASE};
 
-use crate::analyze::TimestampLiterals;
+use crate::analyze::{CommonTypes, TimestampLiterals};
 use crate::catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 use crate::error::to_datafusion;
 use crate::parse::{Cursor, attach_options, parse_marked, split_statements, tokenize};
-use crate::planner::{PaimonRelationPlanner, PaimonTypePlanner};
+use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::statement::{self, Command};
 
 pub use settings::SessionSettings;
@@ -67,10 +68,14 @@ impl PaimonSession {
         let config = session_config(config, &settings);
         let mut rules = Analyzer::new().rules;
         rules.insert(0, Arc::new(TimestampLiterals));
+        rules.insert(1, Arc::new(CommonTypes));
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(MapKeyPlanner)];
+        expr_planners.extend(SessionStateDefaults::default_expr_planners());
         let state = SessionStateBuilder::new_with_default_features()
             .with_config(config)
             .with_runtime_env(runtime)
             .with_analyzer_rules(rules)
+            .with_expr_planners(expr_planners)
             .with_relation_planners(vec![Arc::new(PaimonRelationPlanner)])
             .with_type_planner(Arc::new(PaimonTypePlanner {
                 settings: settings.clone(),

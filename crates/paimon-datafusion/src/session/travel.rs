@@ -7,6 +7,8 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::ColumnarValue;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias};
 
 use super::PaimonSession;
@@ -71,6 +73,13 @@ fn evaluate(session: &PaimonSession, expr: Expr) -> Result<ScalarValue> {
     let schema = DFSchema::empty();
     let expr =
         state.create_logical_expr_from_sql_expr(ExprWithAlias { expr, alias: None }, &schema)?;
+    // `now()` and the like have a value only after simplification
+    let info = SimplifyContext::builder()
+        .with_schema(Arc::new(schema.clone()))
+        .with_config_options(state.config_options().clone())
+        .with_current_time()
+        .build();
+    let expr = ExprSimplifier::new(info).simplify(expr)?;
     let physical = session.context.create_physical_expr(expr, &schema)?;
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let row = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::rows::{Rows, long, opt_long, opt_text, text, time};
 use crate::error::{Error, Result};
+use crate::options::redacted;
 use crate::snapshot::{list_branches, list_consumers, list_tags};
 use crate::table::Table;
 
@@ -59,10 +60,10 @@ pub(super) async fn schemas(table: &Table) -> Result<Rows> {
     ])?;
     for id in table.schemas().ids().await? {
         let schema = table.schemas().schema(id).await?;
-        let options: indexmap::IndexMap<&String, &str> = schema
+        let options: indexmap::IndexMap<&String, String> = schema
             .options
             .iter()
-            .map(|(k, v)| (k, visible(k, v)))
+            .map(|(k, v)| (k, redacted(k, v)))
             .collect();
         rows.push(vec![
             long(id),
@@ -81,28 +82,10 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|e| Error::internal("JSON").with_source(e))
 }
 
-/// Values of secret-like keys are not shown.
-fn visible<'a>(key: &str, value: &'a str) -> &'a str {
-    const SECRET: &[&str] = &[
-        "password",
-        "secret",
-        "token",
-        "access-key",
-        "accesskey",
-        "credential",
-    ];
-    let key = key.to_ascii_lowercase();
-    if SECRET.iter().any(|s| key.contains(s)) {
-        "******"
-    } else {
-        value
-    }
-}
-
 pub(super) fn options(table: &Table) -> Result<Rows> {
     let mut rows = Rows::new(&[("key", "STRING NOT NULL"), ("value", "STRING NOT NULL")])?;
     for (key, value) in table.options().map() {
-        rows.push(vec![text(key), text(visible(key, value))]);
+        rows.push(vec![text(key), text(redacted(key, value))]);
     }
     Ok(rows)
 }

@@ -1,0 +1,95 @@
+//! Pairs of types that DataFusion brings together wrongly or not at all.
+//!
+//! Decimal literals are exact here. Where one meets a floating-point value, Spark and Flink compute in DOUBLE;
+//! DataFusion would cast the floating-point side to a decimal, which rounds small values to zero and overflows on large
+//! ones. A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. The rule runs before
+//! type coercion.
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::DFSchema;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, cast};
+use datafusion::optimizer::AnalyzerRule;
+
+/// The rule.
+#[derive(Debug)]
+pub(crate) struct CommonTypes;
+
+impl AnalyzerRule for CommonTypes {
+    fn name(&self) -> &str {
+        "paimon_common_types"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|plan| {
+            let inputs = plan.inputs();
+            let schema = if inputs.is_empty() {
+                plan.schema().as_ref().clone()
+            } else {
+                merge_schema(&inputs)
+            };
+            let names = NamePreserver::new(&plan);
+            plan.map_expressions(|e| {
+                let name = names.save(&e);
+                let e = e.transform_up(|e| Ok(rewrite(e, &schema)))?;
+                Ok(e.update_data(|e| name.restore(e)))
+            })
+        })
+        .map(|t| t.data)
+    }
+}
+
+fn rewrite(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let mut operands: Vec<&mut Expr> = match &mut expr {
+        Expr::BinaryExpr(BinaryExpr { left, right, .. }) => vec![left, right],
+        Expr::Between(Between {
+            expr, low, high, ..
+        }) => vec![expr, low, high],
+        Expr::InList(InList { expr, list, .. }) => {
+            let mut all = vec![expr.as_mut()];
+            all.extend(list);
+            all
+        }
+        Expr::Case(Case {
+            when_then_expr,
+            else_expr,
+            ..
+        }) => {
+            let results = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
+            results
+                .chain(else_expr.iter_mut().map(|e| e.as_mut()))
+                .collect()
+        }
+        Expr::ScalarFunction(ScalarFunction { args, .. }) => args.iter_mut().collect(),
+        _ => return Transformed::no(expr),
+    };
+    let types: Vec<Option<DataType>> = operands.iter().map(|e| e.get_type(schema).ok()).collect();
+    let Some((from, to)) = to_be_cast(&types) else {
+        return Transformed::no(expr);
+    };
+    for (operand, data_type) in operands.iter_mut().zip(&types) {
+        if data_type.as_ref().is_some_and(from) {
+            let own = std::mem::take(*operand);
+            **operand = cast(own, to.clone());
+        }
+    }
+    Transformed::yes(expr)
+}
+
+/// Which of the operands are cast, and to what; `None` when DataFusion finds the common type itself.
+fn to_be_cast(types: &[Option<DataType>]) -> Option<(fn(&DataType) -> bool, DataType)> {
+    let any = |is: fn(&DataType) -> bool| types.iter().flatten().any(is);
+    let is_short_time: fn(&DataType) -> bool = |t| matches!(t, DataType::Time32(_));
+    if any(DataType::is_floating) && any(DataType::is_decimal) {
+        return Some((DataType::is_decimal, DataType::Float64));
+    }
+    if any(is_short_time) && any(|t| matches!(t, DataType::Time64(_))) {
+        return Some((is_short_time, DataType::Time64(TimeUnit::Nanosecond)));
+    }
+    None
+}
