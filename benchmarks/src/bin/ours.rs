@@ -10,10 +10,6 @@ use paimon_benchmarks::measure::RunnerReport;
 use paimon_benchmarks::sqlrun::{drain, ms_since};
 use paimon_datafusion::PaimonSession;
 
-/// The system's allocator returns large batches to the kernel after each use.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();

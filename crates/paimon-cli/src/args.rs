@@ -10,7 +10,7 @@ use crate::size;
 ///
 /// Without -c, -f and a script on standard input it is interactive.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "paimon", version, args_conflicts_with_subcommands = true)]
+#[command(name = "paimon", version)]
 pub(crate) struct Args {
     /// Warehouse location; short for --catalog-option warehouse=LOCATION
     #[arg(long, value_name = "LOCATION")]
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     pub(crate) config: Option<PathBuf>,
 
     /// Runs SQL and exits; may be repeated and mixed with -f, in order
-    #[arg(short, long, value_name = "SQL")]
+    #[arg(short, long, value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) command: Vec<String>,
 
     /// Runs a SQL file and exits; `-` is standard input; may be repeated
@@ -215,6 +215,32 @@ mod tests {
             ]
         );
         assert_eq!(parsed.args.maxrows, MaxRows(Some(40)));
+    }
+
+    #[test]
+    fn sql_may_begin_with_a_comment() {
+        let parsed = Invocation::from(["paimon", "-c", "-- why\nSELECT 1", "-q"]).unwrap();
+        assert_eq!(parsed.sources, [Source::Command("-- why\nSELECT 1".into())]);
+        assert!(parsed.args.quiet);
+    }
+
+    #[test]
+    fn one_shot_commands_take_the_catalog_flags() {
+        let line = [
+            "paimon",
+            "--warehouse",
+            "wh",
+            "-q",
+            "fsck",
+            "--json",
+            "db.t",
+        ];
+        let parsed = Invocation::from(line).unwrap();
+        assert_eq!(parsed.args.warehouse.as_deref(), Some("wh"));
+        assert!(matches!(
+            parsed.args.subcommand,
+            Some(Subcommand::Fsck { json: true, .. })
+        ));
     }
 
     #[test]

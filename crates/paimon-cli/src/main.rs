@@ -16,10 +16,6 @@ use args::{Invocation, Subcommand};
 use failure::{Failure, Outcome};
 use tracing_subscriber::EnvFilter;
 
-/// The system's allocator returns large batches to the kernel after each use.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let invocation = Invocation::parse();
     start_logging(invocation.args.quiet);

@@ -65,7 +65,8 @@ impl Rows for DelimitedRows {
                 if i > 0 {
                     write!(out, "{}", self.separator)?;
                 }
-                if array.is_null(row) {
+                // an untyped null has no validity bits
+                if array.is_null(row) || array.data_type().is_null() {
                     continue;
                 }
                 text.clear();
@@ -87,7 +88,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Int32Array, StringArray};
+    use arrow::array::{ArrayRef, Int32Array, NullArray, StringArray};
 
     use super::*;
 
@@ -95,14 +96,15 @@ mod tests {
     fn nulls_and_empty_texts_differ() {
         let ids: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None]));
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a,\"b\""), Some("")]));
-        let batch = RecordBatch::try_from_iter([("id", ids), ("t", texts)]).unwrap();
+        let nulls: ArrayRef = Arc::new(NullArray::new(2));
+        let batch = RecordBatch::try_from_iter([("id", ids), ("n", nulls), ("t", texts)]).unwrap();
         let mut out = Vec::new();
         let mut rows = DelimitedRows::new(',');
         assert!(rows.begin(&batch.schema(), &mut out).is_ok());
         assert!(rows.batch(&batch, &mut out).is_ok());
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "id,t\n1,\"a,\"\"b\"\"\"\n,\"\"\n"
+            "id,n,t\n1,,\"a,\"\"b\"\"\"\n,,\"\"\n"
         );
     }
 }

@@ -17,6 +17,8 @@ const TABLES: &[(&str, &str)] = &[
     ("parted", "append-partitioned"),
     ("pk", "pk-dedup-partitioned"),
     ("types", "types-parquet"),
+    ("indexed", "index-bloom-filter"),
+    ("lost", "bad-missing-data-file"),
 ];
 
 struct Database(PaimonSession);
