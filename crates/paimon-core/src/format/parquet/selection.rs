@@ -26,7 +26,7 @@ const LONG_STRETCH_ROWS: u64 = 64;
 /// Gaps of fewer rows are decoded and filtered.
 const GAP_ROWS_MIN: u64 = 512;
 /// Skipping pages of a row group with fewer bytes to read is not worth a request for the page index.
-const PAGE_INDEX_WORTH_BYTES: u64 = if cfg!(test) { 16 << 10 } else { 1 << 20 };
+const PAGE_INDEX_WORTH_BYTES: u64 = if cfg!(test) { 16 << 10 } else { 256 << 10 };
 
 /// Rows to decode of one row group.
 #[derive(Debug)]
