@@ -19,5 +19,6 @@ pub mod schema;
 pub mod snapshot;
 pub mod spec;
 pub mod table;
+pub mod write;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,6 @@
+//! Writing data files: buckets, buffers, rolling files and the messages a commit takes.
+//!
+//! Source: `TableWriteImpl`, `AbstractFileStoreWrite`.
+
+#[cfg(test)]
+pub(crate) mod testing;
