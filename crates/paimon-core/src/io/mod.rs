@@ -3,6 +3,7 @@
 //! A location is a full path as text: `/abs/path`, `file:/abs/path`, `memory:/path` or `scheme://authority/path`.
 //! [`FileIo`] belongs to one store and refuses locations of another one.
 
+mod output;
 mod store;
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+pub use output::OutputFile;
 pub use store::{open_store, split_location};
 
 use crate::error::{Error, ErrorKind, Result};

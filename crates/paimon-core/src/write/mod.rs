@@ -2,5 +2,6 @@
 //!
 //! Source: `TableWriteImpl`, `AbstractFileStoreWrite`.
 
+pub mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
