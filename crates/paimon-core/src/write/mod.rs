@@ -2,6 +2,21 @@
 //!
 //! Source: `TableWriteImpl`, `AbstractFileStoreWrite`.
 
+mod context;
+mod data_file;
+mod options;
+mod paths;
+mod rolling;
+mod rows;
 pub mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
+
+pub use context::{
+    Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
+};
+pub use data_file::FileSettings;
+pub use options::{FileKind, WriteOptions};
+pub use paths::{DataFilePaths, NewFile};
+pub use rolling::RollingFileWriter;
+pub use rows::{FileLayout, FileRows, KeyValueBatch};

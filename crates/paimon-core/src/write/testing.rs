@@ -11,7 +11,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::DataType as ArrowType;
 
 use crate::arrow_bridge::{arrow_schema, arrow_type, cast_array, datums_to_array};
-use crate::spec::{DataField, DataType, Datum, TypeKind, parse_data_type};
+use crate::spec::{DataField, DataType, Datum, TableSchema, TypeKind, parse_data_type};
 
 /// Types by their text, without those that a format cannot hold.
 pub const TYPES: &[&str] = &[
@@ -231,5 +231,30 @@ pub fn assert_same(found: &RecordBatch, expected: &RecordBatch) {
     for (i, (a, b)) in found.columns().iter().zip(expected.columns()).enumerate() {
         let name = expected.schema().field(i).name().clone();
         assert_eq!(a.to_data(), b.to_data(), "column {name}");
+    }
+}
+
+/// A schema of columns `c0`, `c1`, .. with these types.
+pub fn schema(
+    types: &[&str],
+    partition_keys: &[&str],
+    primary_keys: &[&str],
+    options: &[(&str, &str)],
+) -> TableSchema {
+    let fields = fields(types, 0);
+    let names = |keys: &[&str]| keys.iter().map(|k| (*k).to_string()).collect();
+    TableSchema {
+        version: 3,
+        id: 0,
+        highest_field_id: i32::try_from(fields.len()).unwrap() + 100,
+        fields,
+        partition_keys: names(partition_keys),
+        primary_keys: names(primary_keys),
+        options: options
+            .iter()
+            .map(|(k, v)| ((*k).to_string(), (*v).to_string()))
+            .collect(),
+        comment: None,
+        time_millis: 0,
     }
 }
