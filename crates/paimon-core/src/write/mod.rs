@@ -2,6 +2,7 @@
 //!
 //! Source: `TableWriteImpl`, `AbstractFileStoreWrite`.
 
+pub mod assign;
 mod context;
 mod data_file;
 mod options;
