@@ -5,10 +5,13 @@
 pub mod assign;
 mod context;
 mod data_file;
+mod memory;
 mod options;
 mod paths;
+mod pipeline;
 mod rolling;
 mod rows;
+mod sort_buffer;
 pub mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -19,5 +22,6 @@ pub use context::{
 pub use data_file::FileSettings;
 pub use options::{FileKind, WriteOptions};
 pub use paths::{DataFilePaths, NewFile};
+pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
