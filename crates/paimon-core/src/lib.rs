@@ -20,5 +20,6 @@ pub mod selection;
 pub mod snapshot;
 pub mod spec;
 pub mod table;
+pub mod write;
 
 pub use error::{Error, ErrorKind, Result};

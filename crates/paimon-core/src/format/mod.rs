@@ -1,17 +1,22 @@
-//! Column files: Parquet, ORC and Avro data files to Arrow batches.
+//! Column files: Parquet, ORC and Avro data files to Arrow batches, and batches to Parquet and Avro.
 //!
 //! The name of a file decides its reader, never the table's options.
 
 pub mod avro;
 pub mod blob;
+mod encoder;
 pub mod orc;
 pub mod parquet;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
+
+pub use encoder::{EncoderOptions, FileEncoder, create_encoder};
 
 use crate::error::{Error, Result};
 use crate::io::InputFile;

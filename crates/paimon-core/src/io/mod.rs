@@ -4,6 +4,7 @@
 //! [`FileIo`] belongs to one store and refuses locations of another one.
 
 mod identity;
+mod output;
 mod store;
 
 use std::ops::Range;
@@ -15,6 +16,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use identity::StoreIdentity;
+pub use output::OutputFile;
 pub use store::{open_store, split_location};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -21,11 +21,17 @@ const LAYERS: &[&str] = &[
     "snapshot",
     "manifest",
     "read",
+    "write",
+    "commit",
     "table",
 ];
 
 /// What goes downwards all the same: an opened table, with the snapshot it reads, is what a read is given.
-const DOWNWARDS: &[(&str, &str)] = &[("read", "table::Table"), ("read", "table::ScanTarget")];
+const DOWNWARDS: &[(&str, &str)] = &[
+    ("read", "table::Table"),
+    ("read", "table::ScanTarget"),
+    ("write", "table::Table"),
+];
 
 fn rust_files(folder: &Path, out: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -17,7 +17,7 @@ pub use compression::{Codec, Inflater};
 pub use container::{Block, BlockFrame, Blocks, Header, MAX_BLOCK_BYTES, MAX_HEADER_BYTES};
 pub use cursor::Cursor;
 pub use schema::{AvroField, AvroRecord, AvroType, LogicalType};
-pub use writer::{ContainerWriter, put_bytes, put_long};
+pub use writer::{BlockWriter, ContainerWriter, put_bytes, put_long};
 
 #[cfg(test)]
 mod tests;

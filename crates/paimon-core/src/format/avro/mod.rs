@@ -7,6 +7,7 @@ mod column;
 mod nested;
 mod record;
 mod source;
+mod writer;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType as ArrowType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+
+pub use writer::AvroEncoder;
 
 use self::record::RecordReader;
 use self::source::BlockSource;

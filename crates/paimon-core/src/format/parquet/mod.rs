@@ -23,6 +23,7 @@ mod selection;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::ParquetMetaData;
+
+pub use writer::ParquetEncoder;
 
 use self::columns::ColumnsPlan;
 use self::footer::Footer;

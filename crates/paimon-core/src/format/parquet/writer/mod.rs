@@ -1,0 +1,186 @@
+//! Arrow batches to Parquet files that every Java release reads.
+//!
+//! Source: `ParquetSchemaConverter`, `ParquetRowDataWriter`, `RowDataParquetBuilder`. The schema carries Paimon's field
+//! ids; no key-value metadata is written.
+
+mod int96;
+mod properties;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::io::{Sink, Write};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{FieldRef, Schema};
+use bytes::Bytes;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedFileWriter;
+
+use self::int96::{as_written, written_type};
+use crate::arrow_bridge::arrow_field;
+use crate::error::{Error, Result};
+use crate::format::encoder::{EncoderOptions, FileEncoder, check_columns};
+use crate::spec::DataField;
+
+/// Bytes of a row group when no option says otherwise, as in Java.
+const ROW_GROUP_BYTES: u64 = 128 << 20;
+/// Rows encoded between two looks at the size of the row group.
+const ROWS_PER_STEP: usize = 4096;
+
+/// Encodes one Parquet file.
+///
+/// TIMESTAMP(7..9) is stored as INT96, which the column writers cannot encode: they get the same 12 bytes as
+/// FIXED_LEN_BYTE_ARRAY and the finished chunk is relabelled (see `int96`).
+pub struct ParquetEncoder {
+    fields: Vec<DataField>,
+    /// Arrow fields as handed to the column writers.
+    written: Vec<FieldRef>,
+    file: SerializedFileWriter<Vec<u8>>,
+    factory: ArrowRowGroupWriterFactory,
+    /// Columns of the open row group; empty between row groups.
+    open: Vec<ArrowColumnWriter>,
+    row_groups: usize,
+    row_group_bytes: u64,
+}
+
+impl ParquetEncoder {
+    /// An encoder for files with these columns.
+    ///
+    /// # Errors
+    /// `Unsupported` for a type or an option that cannot be written, `InvalidInput` for a malformed option.
+    pub fn new(fields: &[DataField], options: &EncoderOptions) -> Result<Self> {
+        let layout = schema::message(fields, schema::Int96::Physical)?;
+        let bytes_layout = schema::message(fields, schema::Int96::Bytes)?;
+        let properties = Arc::new(properties::writer_properties(fields, &layout, options)?);
+        let written: Vec<FieldRef> = fields
+            .iter()
+            .map(|f| {
+                let field = arrow_field(f);
+                let data_type = written_type(field.data_type());
+                Arc::new(field.with_data_type(data_type))
+            })
+            .collect();
+        let twin: SerializedFileWriter<Sink> =
+            SerializedFileWriter::new(std::io::sink(), bytes_layout, Arc::clone(&properties))
+                .map_err(failed)?;
+        let factory =
+            ArrowRowGroupWriterFactory::new(&twin, Arc::new(Schema::new(written.clone())));
+        Ok(Self {
+            fields: fields.to_vec(),
+            written,
+            file: SerializedFileWriter::new(Vec::new(), layout, properties).map_err(failed)?,
+            factory,
+            open: Vec::new(),
+            row_groups: 0,
+            row_group_bytes: properties::row_group_bytes(options)?.unwrap_or(ROW_GROUP_BYTES),
+        })
+    }
+
+    fn write_step(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        if self.open.is_empty() {
+            self.open = self
+                .factory
+                .create_column_writers(self.row_groups)
+                .map_err(failed)?;
+        }
+        let mut writers = self.open.iter_mut();
+        for (field, column) in self.written.iter().zip(columns) {
+            for leaf in compute_leaves(field, column).map_err(failed)? {
+                let writer = writers
+                    .next()
+                    .ok_or_else(|| Error::internal("more leaf columns than the file has"))?;
+                writer.write(&leaf).map_err(failed)?;
+            }
+        }
+        if self.open_bytes() >= self.row_group_bytes {
+            self.close_row_group()?;
+        }
+        Ok(())
+    }
+
+    fn open_bytes(&self) -> u64 {
+        let bytes: usize = self
+            .open
+            .iter()
+            .map(ArrowColumnWriter::get_estimated_total_bytes)
+            .sum();
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
+    fn close_row_group(&mut self) -> Result<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let leaves = self.file.schema_descr().columns().to_vec();
+        let mut group = self.file.next_row_group().map_err(failed)?;
+        for (writer, leaf) in std::mem::take(&mut self.open).into_iter().zip(&leaves) {
+            let mut chunk: ArrowColumnChunk = writer.close().map_err(failed)?;
+            if leaf.physical_type() == PhysicalType::INT96 {
+                int96::relabel(chunk.close_mut(), leaf).map_err(failed)?;
+            }
+            chunk.append_to_row_group(&mut group).map_err(failed)?;
+        }
+        group.close().map_err(failed)?;
+        self.row_groups += 1;
+        Ok(())
+    }
+}
+
+impl FileEncoder for ParquetEncoder {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        check_columns(batch, &self.fields)?;
+        let columns: Vec<ArrayRef> = batch
+            .columns()
+            .iter()
+            .map(as_written)
+            .collect::<Result<_>>()?;
+        for start in (0..batch.num_rows()).step_by(ROWS_PER_STEP) {
+            let rows = ROWS_PER_STEP.min(batch.num_rows() - start);
+            let step: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, rows)).collect();
+            self.write_step(&step)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.close_row_group()
+    }
+
+    fn take_output(&mut self) -> Bytes {
+        // a Vec takes every write, so its buffer cannot fail to flush
+        let _ = self.file.flush();
+        std::mem::take(self.file.inner_mut()).into()
+    }
+
+    fn estimated_size(&self) -> u64 {
+        u64::try_from(self.file.bytes_written())
+            .unwrap_or(u64::MAX)
+            .saturating_add(self.open_bytes())
+    }
+
+    fn memory_size(&self) -> usize {
+        let open: usize = self.open.iter().map(ArrowColumnWriter::memory_size).sum();
+        open + self.file.inner().capacity()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Bytes> {
+        self.close_row_group()?;
+        self.file.finish().map_err(failed)?;
+        self.file
+            .inner_mut()
+            .flush()
+            .map_err(|e| Error::internal("encoding a Parquet file failed").with_source(e))?;
+        Ok(self.take_output())
+    }
+}
+
+/// The encoder works in memory, so its failures are not the store's.
+fn failed(error: ParquetError) -> Error {
+    Error::internal("encoding a Parquet file failed").with_source(error)
+}

@@ -1,0 +1,314 @@
+//! Streaming output: a file appears under its name only when it is complete.
+//!
+//! On the local file system bytes go to `.NAME.<uuid>.tmp` beside the file, which is synced, renamed and its folder
+//! synced. Other stores publish a single put or a multipart upload as a whole.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path as FsPath, PathBuf};
+
+use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use object_store::buffered::BufWriter;
+use tokio::io::AsyncWriteExt;
+use uuid::Uuid;
+
+use super::{FileIo, store_error};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Bytes gathered before a part is uploaded; smaller files are one put.
+const PART_BYTES: usize = 8 << 20;
+/// Parts of one file under way at a time.
+const PARTS_IN_FLIGHT: usize = 2;
+
+/// A file being written. Dropped without [`OutputFile::close`] it never appears.
+#[derive(Debug)]
+pub struct OutputFile {
+    location: String,
+    target: Target,
+    size: u64,
+}
+
+#[derive(Debug)]
+enum Target {
+    Local(LocalFile),
+    Store(Box<BufWriter>),
+    /// A failed write: nothing may be appended any more.
+    Broken,
+}
+
+impl FileIo {
+    /// Starts a new file at `location`. The name must be unused: data files carry a fresh UUID.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a location on another store, `Io` when the store fails.
+    pub async fn create(&self, location: &str) -> Result<OutputFile> {
+        let path = self.path(location)?;
+        let target = match self.local_path(&path) {
+            Some(path) => Target::Local(blocking(location, move || LocalFile::create(path)).await?),
+            None => {
+                let writer = BufWriter::with_capacity(self.store.clone(), path, PART_BYTES)
+                    .with_max_concurrency(PARTS_IN_FLIGHT);
+                Target::Store(Box::new(writer))
+            }
+        };
+        Ok(OutputFile {
+            location: location.to_string(),
+            target,
+            size: 0,
+        })
+    }
+
+    /// Removes a file that no commit names, such as the output of an aborted write. A missing file is fine.
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn discard(&self, location: &str) -> Result<()> {
+        match self.store.delete(&self.path(location)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(store_error(e, location)),
+        }
+    }
+
+    /// Path on the local file system, when this is the plain local store.
+    fn local_path(&self, path: &object_store::path::Path) -> Option<PathBuf> {
+        let plain =
+            &*self.prefix == "file://" && self.store.to_string().starts_with("LocalFileSystem");
+        plain.then(|| FsPath::new("/").join(path.as_ref()))
+    }
+}
+
+impl OutputFile {
+    /// Where the file will be.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Bytes written so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// `Io` when the store fails; the file is lost then.
+    ///
+    /// # Cancel safety
+    /// A cancelled write loses the file.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.target = match std::mem::replace(&mut self.target, Target::Broken) {
+            Target::Local(mut file) => {
+                let write = move || file.file.write_all(&bytes).map(|()| file);
+                Target::Local(blocking(&self.location, write).await?)
+            }
+            Target::Store(mut writer) => {
+                let put = writer.put(bytes).await;
+                put.map_err(|e| store_error(e, &self.location))?;
+                Target::Store(writer)
+            }
+            Target::Broken => return Err(broken(&self.location)),
+        };
+        self.size += len;
+        Ok(())
+    }
+
+    /// Publishes the file and returns its size.
+    ///
+    /// # Errors
+    /// `Io` when the store fails: the file is not there then, or (an answer was lost) complete.
+    pub async fn close(self) -> Result<u64> {
+        match self.target {
+            Target::Local(file) => blocking(&self.location, move || file.publish()).await?,
+            Target::Store(mut writer) => writer
+                .shutdown()
+                .await
+                .map_err(|e| io_error(e, &self.location))?,
+            Target::Broken => return Err(broken(&self.location)),
+        }
+        Ok(self.size)
+    }
+
+    /// Gives the file up; nothing stays behind as far as the store allows it.
+    pub async fn abort(self) {
+        if let Target::Store(mut writer) = self.target
+            && let Err(error) = writer.abort().await
+        {
+            tracing::warn!(path = self.location, %error, "could not abort an upload");
+        }
+    }
+}
+
+/// The staged file; removed when dropped before it is published.
+#[derive(Debug)]
+struct LocalFile {
+    file: File,
+    stage: PathBuf,
+    target: PathBuf,
+    /// Folders whose entries are new and must be synced, innermost first.
+    folders: Vec<PathBuf>,
+    published: bool,
+}
+
+impl LocalFile {
+    fn create(target: PathBuf) -> std::io::Result<Self> {
+        let missing = || std::io::Error::other("a data file needs a folder and a name");
+        let folder = target.parent().ok_or_else(missing)?;
+        let name = target.file_name().ok_or_else(missing)?.to_string_lossy();
+        let folders = create_folders(folder)?;
+        let stage = folder.join(format!(".{name}.{}.tmp", Uuid::new_v4()));
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&stage)?;
+        Ok(Self {
+            file,
+            stage,
+            target,
+            folders,
+            published: false,
+        })
+    }
+
+    fn publish(mut self) -> std::io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::rename(&self.stage, &self.target)?;
+        self.published = true;
+        self.folders
+            .iter()
+            .try_for_each(|folder| File::open(folder)?.sync_all())
+    }
+}
+
+impl Drop for LocalFile {
+    fn drop(&mut self) {
+        if !self.published {
+            // best effort: orphan cleaning removes what is left
+            let _ = std::fs::remove_file(&self.stage);
+        }
+    }
+}
+
+/// Makes a folder with its parents; returns it and every folder that got a new entry.
+fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
+    let mut changed = vec![folder.to_path_buf()];
+    let mut at = folder;
+    while !at.exists() {
+        let Some(parent) = at.parent() else { break };
+        changed.push(parent.to_path_buf());
+        at = parent;
+    }
+    std::fs::create_dir_all(folder)?;
+    Ok(changed)
+}
+
+async fn blocking<T: Send + 'static>(
+    location: &str,
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::internal("a file task stopped").with_source(e))?
+        .map_err(|e| io_error(e, location))
+}
+
+fn io_error(error: std::io::Error, location: &str) -> Error {
+    Error::new(ErrorKind::Io, "writing a file failed")
+        .with("path", location)
+        .with_source(error)
+}
+
+fn broken(location: &str) -> Error {
+    Error::internal("a file is used after a write to it failed").with("path", location)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn names(folder: &FsPath) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .map(|entries| {
+                let name = |e: std::io::Result<std::fs::DirEntry>| {
+                    e.unwrap().file_name().into_string().unwrap()
+                };
+                entries.map(name).collect()
+            })
+            .unwrap_or_default();
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_local_file_appears_when_it_is_closed() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("dt=a%2Fb c/bucket-0");
+        let io = FileIo::for_location("/").unwrap();
+        let location = format!("{}/data-1.parquet", folder.to_str().unwrap());
+        let mut file = io.create(&location).await.unwrap();
+        file.write(Bytes::from_static(b"abc")).await.unwrap();
+        let staged = names(&folder);
+        assert!(
+            staged.len() == 1
+                && staged[0].starts_with(".data-1.parquet.")
+                && staged[0].ends_with(".tmp")
+        );
+        file.write(Bytes::from_static(b"def")).await.unwrap();
+        assert_eq!(file.close().await.unwrap(), 6);
+        assert_eq!(names(&folder), ["data-1.parquet"]);
+        assert_eq!(io.read(&location, 100).await.unwrap(), "abcdef");
+        io.discard(&location).await.unwrap();
+        io.discard(&location).await.unwrap();
+        assert!(names(&folder).is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_file_leaves_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let io = FileIo::for_location("/").unwrap();
+        for abort in [true, false] {
+            let location = format!("{}/bucket-1/data-2.avro", temp.path().to_str().unwrap());
+            let mut file = io.create(&location).await.unwrap();
+            file.write(Bytes::from_static(b"abc")).await.unwrap();
+            if abort {
+                file.abort().await;
+            } else {
+                drop(file);
+            }
+            assert!(names(&temp.path().join("bucket-1")).is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn other_stores_take_small_and_large_files_whole() {
+        let io = FileIo::with_store(Arc::new(InMemory::new()), "memory://");
+        for parts in [1usize, 20] {
+            let location = format!("memory:/t/bucket-0/data-{parts}.parquet");
+            let mut file = io.create(&location).await.unwrap();
+            for i in 0..parts {
+                let byte = u8::try_from(i).unwrap();
+                file.write(vec![byte; 1 << 20].into()).await.unwrap();
+                assert!(!io.exists(&location).await.unwrap());
+            }
+            let size = file.close().await.unwrap();
+            assert_eq!(size, u64::try_from(parts << 20).unwrap());
+            assert_eq!(io.open(&location).await.unwrap().size(), size);
+        }
+        let mut file = io
+            .create("memory:/t/bucket-0/data-x.parquet")
+            .await
+            .unwrap();
+        file.write(vec![1; 9 << 20].into()).await.unwrap();
+        file.abort().await;
+        assert_eq!(io.list_files("memory:/t/bucket-0").await.unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,27 @@
+//! Writing data files: buckets, buffers, rolling files and the messages a commit takes.
+//!
+//! Source: `TableWriteImpl`, `AbstractFileStoreWrite`.
+
+pub mod assign;
+mod context;
+mod data_file;
+mod memory;
+mod options;
+mod paths;
+mod pipeline;
+mod rolling;
+mod rows;
+mod sort_buffer;
+pub mod stats;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use context::{
+    Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
+};
+pub use data_file::FileSettings;
+pub use options::{FileKind, WriteOptions};
+pub use paths::{DataFilePaths, NewFile};
+pub use pipeline::{PreparedRows, RowPipeline};
+pub use rolling::RollingFileWriter;
+pub use rows::{FileLayout, FileRows, KeyValueBatch};

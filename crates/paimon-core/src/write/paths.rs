@@ -1,0 +1,92 @@
+//! Names and places of the data files of one bucket. Source: `DataFilePathFactory`, `ExternalPathProvider`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::io::FileIo;
+
+/// Gives out names: `<prefix><uuid>-<counter><extension>`, one UUID and one counter per writer, shared by its data and
+/// changelog files.
+#[derive(Debug)]
+pub struct DataFilePaths {
+    io: FileIo,
+    folder: String,
+    /// Bucket folders below the external roots.
+    external: Vec<String>,
+    uuid: Uuid,
+    counter: AtomicU64,
+}
+
+/// Where a new file goes.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// Its store.
+    pub io: FileIo,
+    /// Full location.
+    pub location: String,
+    /// Base name.
+    pub name: String,
+    /// Full location when it is not in the table's folder.
+    pub external_path: Option<String>,
+}
+
+impl DataFilePaths {
+    /// Names in `folder` of `io`, or by turns in the folders `external` when there are any.
+    pub fn new(io: FileIo, folder: String, external: Vec<String>, uuid: Uuid) -> Self {
+        Self {
+            io,
+            folder,
+            external,
+            uuid,
+            counter: AtomicU64::new(0),
+        }
+    }
+
+    /// The next file.
+    ///
+    /// # Errors
+    /// `Unsupported` when an external path is on a store this engine does not know.
+    pub fn next(&self, prefix: &str, extension: &str) -> Result<NewFile> {
+        let n = self.counter.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{prefix}{}-{n}{extension}", self.uuid);
+        self.place(name, n)
+    }
+
+    /// A side file of a data file, in the same folder.
+    pub fn beside(&self, file: &NewFile, name: &str) -> NewFile {
+        let folder = file.location.strip_suffix(&file.name).unwrap_or_default();
+        let location = format!("{folder}{name}");
+        NewFile {
+            io: file.io.clone(),
+            external_path: file.external_path.as_ref().map(|_| location.clone()),
+            location,
+            name: name.to_string(),
+        }
+    }
+
+    fn place(&self, name: String, n: u64) -> Result<NewFile> {
+        let count = u64::try_from(self.external.len()).unwrap_or(0);
+        let turn = n.checked_rem(count).and_then(|i| usize::try_from(i).ok());
+        let Some(folder) = turn.and_then(|i| self.external.get(i)) else {
+            return Ok(NewFile {
+                io: self.io.clone(),
+                location: format!("{}/{name}", self.folder),
+                name,
+                external_path: None,
+            });
+        };
+        let location = format!("{folder}/{name}");
+        let io = match self.io.path(&location) {
+            Ok(_) => self.io.clone(),
+            Err(_) => FileIo::for_location(&location)?,
+        };
+        Ok(NewFile {
+            io,
+            external_path: Some(location.clone()),
+            location,
+            name,
+        })
+    }
+}
