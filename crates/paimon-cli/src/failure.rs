@@ -10,6 +10,8 @@ use paimon_datafusion::paimon_error;
 /// The end of a part of the program.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
+/// Another commit won, after all retries.
+const COMMIT_CONFLICT: u8 = 3;
 /// A reason to stop with an exit code of the contract.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -156,6 +158,7 @@ fn code_of(error: &DataFusionError) -> u8 {
 
 fn code_of_kind(kind: ErrorKind) -> u8 {
     match kind {
+        ErrorKind::CommitConflict => COMMIT_CONFLICT,
         ErrorKind::Damaged => DAMAGED,
         ErrorKind::Io => UNAVAILABLE,
         ErrorKind::Internal => BUG,
@@ -170,6 +173,7 @@ mod tests {
     #[test]
     fn codes_tell_the_kind_of_error() {
         let cases = [
+            (paimon_core::Error::new(ErrorKind::CommitConflict, "x"), 3),
             (paimon_core::Error::damaged("x"), 4),
             (paimon_core::Error::new(ErrorKind::Io, "x"), 5),
             (paimon_core::Error::internal("x"), 70),

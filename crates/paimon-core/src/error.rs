@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The snapshot a reader works on was expired meanwhile: plan again.
     SnapshotExpired,
+    /// Another commit changed what this one builds on, or won every race: read again and write anew.
+    CommitConflict,
     /// The store failed: a retry may help.
     Io,
     /// A memory or size limit would be exceeded.

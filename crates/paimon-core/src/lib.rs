@@ -5,6 +5,7 @@
 
 pub mod arrow_bridge;
 pub mod codec;
+pub mod commit;
 pub mod deletionvectors;
 mod error;
 pub mod format;

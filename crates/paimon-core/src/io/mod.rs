@@ -5,6 +5,7 @@
 
 mod identity;
 mod output;
+mod publish;
 mod store;
 
 use std::ops::Range;
@@ -17,6 +18,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use identity::StoreIdentity;
 pub use output::OutputFile;
+pub use publish::Publication;
 pub use store::{open_store, split_location};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -71,7 +71,7 @@ impl FileIo {
     }
 
     /// Path on the local file system, when this is the plain local store.
-    fn local_path(&self, path: &object_store::path::Path) -> Option<PathBuf> {
+    pub(super) fn local_path(&self, path: &object_store::path::Path) -> Option<PathBuf> {
         let plain =
             &*self.prefix == "file://" && self.store.to_string().starts_with("LocalFileSystem");
         plain.then(|| FsPath::new("/").join(path.as_ref()))
@@ -145,7 +145,7 @@ impl OutputFile {
 
 /// The staged file; removed when dropped before it is published.
 #[derive(Debug)]
-struct LocalFile {
+pub(super) struct LocalFile {
     file: File,
     stage: PathBuf,
     target: PathBuf,
@@ -155,7 +155,7 @@ struct LocalFile {
 }
 
 impl LocalFile {
-    fn create(target: PathBuf) -> std::io::Result<Self> {
+    pub(super) fn create(target: PathBuf) -> std::io::Result<Self> {
         let missing = || std::io::Error::other("a data file needs a folder and a name");
         let folder = target.parent().ok_or_else(missing)?;
         let name = target.file_name().ok_or_else(missing)?.to_string_lossy();
@@ -174,13 +174,35 @@ impl LocalFile {
         })
     }
 
-    fn publish(mut self) -> std::io::Result<()> {
+    /// Gives the file its name, replacing another one.
+    pub(super) fn publish(mut self) -> std::io::Result<()> {
         self.file.sync_all()?;
         std::fs::rename(&self.stage, &self.target)?;
         self.published = true;
+        self.sync_folders()
+    }
+
+    /// Gives the file its name; fails with `AlreadyExists` when the name is taken.
+    pub(super) fn link(self) -> std::io::Result<()> {
+        self.file.sync_all()?;
+        std::fs::hard_link(&self.stage, &self.target)?;
+        self.sync_folders()
+    }
+
+    fn sync_folders(&self) -> std::io::Result<()> {
         self.folders
             .iter()
             .try_for_each(|folder| File::open(folder)?.sync_all())
+    }
+}
+
+impl Write for LocalFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -206,7 +228,7 @@ fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
     Ok(changed)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     location: &str,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -7,7 +7,7 @@ mod merge;
 mod scan;
 
 pub use index_manifest::{DeletionFile, DeletionFiles, index_file_path, read_index_manifest};
-pub use merge::live_entries;
+pub use merge::{FileIdentifier, live_entries, merge_entries};
 pub use scan::{BucketFilter, ManifestScan, ScanCounts, partition_values};
 
 use crate::codec::{decode_index_manifest, decode_manifest_list};

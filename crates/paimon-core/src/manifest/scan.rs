@@ -84,6 +84,14 @@ impl ManifestScan {
         Ok((added, counts))
     }
 
+    /// Entries of manifests, ADD and DELETE, in order.
+    ///
+    /// # Errors
+    /// `Damaged` naming the manifest.
+    pub async fn entries(&self, manifests: &[ManifestFileMeta]) -> Result<Vec<ManifestEntry>> {
+        Ok(self.read_all(manifests.to_vec()).await?.0)
+    }
+
     async fn read_all(
         &self,
         list: Vec<ManifestFileMeta>,

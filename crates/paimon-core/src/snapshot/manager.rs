@@ -36,8 +36,21 @@ impl SnapshotManager {
         }
     }
 
-    fn path(&self, id: i64) -> String {
+    /// Location of a snapshot's file, whether it exists or not.
+    pub fn location(&self, id: i64) -> String {
         format!("{}/{}{id}", self.folder, self.prefix)
+    }
+
+    /// Notes the newest id where readers look first. Failing is harmless: they list the folder then.
+    pub async fn hint_latest(&self, id: i64) {
+        self.write_hint("LATEST", id).await;
+    }
+
+    async fn write_hint(&self, name: &str, id: i64) {
+        let path = format!("{}/{name}", self.folder);
+        if let Err(error) = self.io.overwrite(&path, id.to_string().into()).await {
+            tracing::warn!(path, %error, "a hint could not be written");
+        }
     }
 
     /// Id of the newest snapshot. The hint counts when no later snapshot exists, else the folder is listed.
@@ -45,8 +58,8 @@ impl SnapshotManager {
         if let Some(id) = self.hint("LATEST").await
             && id > 0
             && let Some(next) = id.checked_add(1)
-            && !self.io.exists(&self.path(next)).await?
-            && self.io.exists(&self.path(id)).await?
+            && !self.io.exists(&self.location(next)).await?
+            && self.io.exists(&self.location(id)).await?
         {
             return Ok(Some(id));
         }
@@ -57,8 +70,8 @@ impl SnapshotManager {
     pub async fn earliest_id(&self) -> Result<Option<i64>> {
         if let Some(id) = self.hint("EARLIEST").await
             && id > 0
-            && self.io.exists(&self.path(id)).await?
-            && !self.io.exists(&self.path(id - 1)).await?
+            && self.io.exists(&self.location(id)).await?
+            && !self.io.exists(&self.location(id - 1)).await?
         {
             return Ok(Some(id));
         }
@@ -90,14 +103,14 @@ impl SnapshotManager {
                 ErrorKind::SnapshotExpired,
                 format!("{}{id} does not exist; it may have expired", self.prefix),
             )
-            .with("path", self.path(id))
+            .with("path", self.location(id))
             .with("snapshot_id", id)),
         }
     }
 
     /// Snapshot by id, `None` when the file does not exist.
     pub async fn try_get(&self, id: i64) -> Result<Option<Snapshot>> {
-        let path = self.path(id);
+        let path = self.location(id);
         let bytes = match self.io.read(&path, JSON_SIZE_MAX).await {
             Ok(bytes) => bytes,
             Err(e) if is_not_found(&e) => return Ok(None),

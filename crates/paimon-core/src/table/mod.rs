@@ -1,5 +1,6 @@
 //! The façade: a table at a location, with its schema, options and the snapshot it reads.
 
+mod commit;
 mod read_builder;
 pub mod system;
 mod travel;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
+pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use read_builder::{ReadBuilder, TableRead};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};

@@ -31,6 +31,7 @@ const DOWNWARDS: &[(&str, &str)] = &[
     ("read", "table::Table"),
     ("read", "table::ScanTarget"),
     ("write", "table::Table"),
+    ("commit", "table::Table"),
 ];
 
 fn rust_files(folder: &Path, out: &mut Vec<std::path::PathBuf>) {

@@ -1,0 +1,380 @@
+//! One attempt to publish a snapshot on top of the newest one.
+
+use bytes::Bytes;
+
+use super::changes::Changes;
+use super::manifest_files::{ManifestFiles, NamedSize};
+use super::{
+    FileStoreCommit, Plan, Request, conflict, index, manifest_merge, overwrite, row_tracking,
+};
+use crate::codec::parse_json;
+use crate::error::{Error, Result};
+use crate::io::Publication;
+use crate::manifest::{ManifestScan, partition_values, read_index_manifest, read_manifest_list};
+use crate::predicate::{Predicate, PredicateOp};
+use crate::spec::{
+    CommitKind, DataField, FileKind, IndexManifestEntry, ManifestEntry, ManifestFileMeta, Snapshot,
+    Statistics,
+};
+
+/// Version of snapshot files.
+const SNAPSHOT_VERSION: i32 = 3;
+
+/// Partitions that a conflict check names in its scan; with more it reads all.
+const PARTITIONS_NAMED_MAX: usize = 64;
+
+/// How an attempt ended.
+pub(super) enum Outcome {
+    /// The snapshot is there.
+    Committed(i64),
+    /// It cannot be committed; nothing was published.
+    Failed(Error),
+    /// Another commit got the id; nothing was published.
+    Lost,
+    /// It may or may not have been published.
+    Unknown(Error),
+}
+
+/// One attempt.
+pub(super) struct Attempt<'a> {
+    commit: &'a FileStoreCommit,
+    request: &'a Request<'a>,
+    latest: Option<Snapshot>,
+}
+
+/// Metadata files of an attempt.
+struct Written {
+    base: NamedSize,
+    delta: NamedSize,
+    changelog: Option<NamedSize>,
+    index: Option<String>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        commit: &'a FileStoreCommit,
+        request: &'a Request<'a>,
+        latest: Option<Snapshot>,
+    ) -> Self {
+        Self {
+            commit,
+            request,
+            latest,
+        }
+    }
+
+    pub(super) async fn run(&self) -> Outcome {
+        let table = &self.commit.table;
+        let fields = table.schema().partition_fields();
+        let schema_id = match table.schemas().latest().await {
+            Ok(schema) => schema.map_or(table.schema().id, |s| s.id),
+            Err(error) => return Outcome::Failed(error),
+        };
+        let mut files = ManifestFiles::new(
+            table.io(),
+            table.location(),
+            &fields,
+            &self.commit.options,
+            schema_id,
+            self.commit.context.ids.uuid(),
+        );
+        let snapshot = match self.prepare(schema_id, &mut files).await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                files.discard().await;
+                return Outcome::Failed(error);
+            }
+        };
+        let outcome = self.publish(&snapshot).await;
+        if matches!(outcome, Outcome::Lost) {
+            files.discard().await;
+        }
+        outcome
+    }
+
+    /// Checks the changes and writes everything but the snapshot file.
+    async fn prepare(&self, schema_id: i64, files: &mut ManifestFiles<'_>) -> Result<Snapshot> {
+        let id = self.latest.as_ref().map_or(1, |s| s.id + 1);
+        let mut changes = self.changes().await?;
+        self.check(&changes).await?;
+        let next_row_id = self.assign(&mut changes, id);
+        let written = self.write(&changes, files).await?;
+        let previous_rows = self.latest.as_ref().and_then(|s| s.total_record_count);
+        let delta_rows = changed_rows(&changes.entries);
+        let (changelog_list, changelog_size) = split(written.changelog);
+        Ok(Snapshot {
+            version: Some(SNAPSHOT_VERSION),
+            uuid: Some(self.commit.context.ids.uuid().to_string()),
+            id,
+            schema_id,
+            base_manifest_list: written.base.0,
+            base_manifest_list_size: Some(written.base.1),
+            delta_manifest_list: written.delta.0,
+            delta_manifest_list_size: Some(written.delta.1),
+            changelog_manifest_list: changelog_list,
+            changelog_manifest_list_size: changelog_size,
+            index_manifest: written.index,
+            commit_user: self.commit.user.clone(),
+            writer_version: None,
+            commit_identifier: self.request.identifier,
+            commit_kind: self.request.kind,
+            time_millis: self.commit.context.clock.epoch_ms(),
+            total_record_count: Some(previous_rows.unwrap_or(0) + delta_rows),
+            delta_record_count: Some(delta_rows),
+            changelog_record_count: (!changes.changelog.is_empty())
+                .then(|| changed_rows(&changes.changelog)),
+            watermark: self.watermark(),
+            statistics: self.statistics(schema_id).await?,
+            properties: (!self.request.properties.is_empty())
+                .then(|| self.request.properties.clone()),
+            next_row_id: Some(next_row_id),
+            operation: self.request.operation.map(str::to_string),
+        })
+    }
+
+    async fn changes(&self) -> Result<Changes> {
+        match &self.request.plan {
+            Plan::Fixed(changes) => Ok((*changes).clone()),
+            Plan::Overwrite(target, new) => {
+                let table = &self.commit.table;
+                let fields = table.schema().partition_fields();
+                let (live, live_index) = match &self.latest {
+                    Some(snapshot) => (
+                        self.scan(Predicate::AlwaysTrue)
+                            .live_files(snapshot)
+                            .await?
+                            .0,
+                        self.index_entries().await?,
+                    ),
+                    None => (Vec::new(), Vec::new()),
+                };
+                let postpone = table.options().bucket == -2;
+                overwrite::changes(target, &fields, live, live_index, new, postpone)
+            }
+        }
+    }
+
+    /// Whether the changes fit what is live.
+    async fn check(&self, changes: &Changes) -> Result<()> {
+        let schema = self.commit.table.schema();
+        let Some(snapshot) = &self.latest else {
+            return conflict::check(&[], &changes.entries, CommitKind::Append, &[]);
+        };
+        if !self.request.check {
+            return Ok(());
+        }
+        let touched = changes
+            .entries
+            .iter()
+            .map(|e| &e.partition)
+            .chain(changes.index.iter().map(|e| &e.partition));
+        let mut touched: Vec<&Bytes> = touched.collect();
+        touched.sort_unstable();
+        touched.dedup();
+        let filter = partitions_filter(&touched, &schema.partition_fields())?;
+        let (mut base, _) = self.scan(filter).live_files(snapshot).await?;
+        base.retain(|e| touched.binary_search(&&e.partition).is_ok());
+        conflict::check(
+            &base,
+            &changes.entries,
+            self.request.kind,
+            &schema.key_fields(),
+        )
+    }
+
+    fn scan(&self, partition_filter: Predicate) -> ManifestScan {
+        let table = &self.commit.table;
+        ManifestScan {
+            io: table.io().clone(),
+            table: table.location().to_string(),
+            partition_fields: std::sync::Arc::new(table.schema().partition_fields()),
+            partition_filter,
+            bucket_filter: None,
+            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+        }
+    }
+
+    /// Sequence numbers and row ids that depend on the snapshot; returns the next free row id.
+    fn assign(&self, changes: &mut Changes, snapshot_id: i64) -> i64 {
+        let options = self.commit.table.options();
+        let next = self
+            .latest
+            .as_ref()
+            .and_then(|s| s.next_row_id)
+            .unwrap_or(0);
+        if options.snapshot_ordering && self.request.kind != CommitKind::Compact {
+            row_tracking::stamp_sequences(&mut changes.entries, snapshot_id);
+        }
+        if options.row_tracking {
+            return row_tracking::assign_row_ids(&mut changes.entries, snapshot_id, next);
+        }
+        next
+    }
+
+    async fn write(&self, changes: &Changes, files: &mut ManifestFiles<'_>) -> Result<Written> {
+        let base = self.base_manifests(files).await?;
+        let base = files.list(&base).await?;
+        let delta = files.entries(&changes.entries).await?;
+        let delta = files.list(&delta).await?;
+        let changelog = if changes.changelog.is_empty() {
+            None
+        } else {
+            let manifests = files.entries(&changes.changelog).await?;
+            Some(files.list(&manifests).await?)
+        };
+        let index = self.index_manifest(changes, files).await?;
+        Ok(Written {
+            base,
+            delta,
+            changelog,
+            index,
+        })
+    }
+
+    /// The manifests of the newest snapshot, merged where that pays.
+    async fn base_manifests(&self, files: &mut ManifestFiles<'_>) -> Result<Vec<ManifestFileMeta>> {
+        let Some(snapshot) = &self.latest else {
+            return Ok(Vec::new());
+        };
+        let table = &self.commit.table;
+        let (mut metas, delta) = futures::future::try_join(
+            read_manifest_list(table.io(), table.location(), &snapshot.base_manifest_list),
+            read_manifest_list(table.io(), table.location(), &snapshot.delta_manifest_list),
+        )
+        .await?;
+        metas.extend(delta);
+        let scan = self.scan(Predicate::AlwaysTrue);
+        manifest_merge::merge(metas, &scan, &self.commit.options, files).await
+    }
+
+    async fn index_entries(&self) -> Result<Vec<IndexManifestEntry>> {
+        let table = &self.commit.table;
+        let name = self
+            .latest
+            .as_ref()
+            .and_then(|s| s.index_manifest.as_deref());
+        read_index_manifest(table.io(), table.location(), name).await
+    }
+
+    async fn index_manifest(
+        &self,
+        changes: &Changes,
+        files: &mut ManifestFiles<'_>,
+    ) -> Result<Option<String>> {
+        let previous = self.latest.as_ref().and_then(|s| s.index_manifest.clone());
+        if changes.index.is_empty() {
+            return Ok(previous);
+        }
+        let bucketed = self.commit.table.schema().has_primary_key()
+            || self.commit.table.options().bucket != -1;
+        let before = self.index_entries().await?;
+        let after = index::combine(before.clone(), &changes.index, bucketed)?;
+        if after == before && previous.is_some() {
+            return Ok(previous);
+        }
+        files.index(&after).await.map(Some)
+    }
+
+    fn watermark(&self) -> Option<i64> {
+        let before = self.latest.as_ref().and_then(|s| s.watermark);
+        before.into_iter().chain(self.request.watermark).max()
+    }
+
+    /// Statistics given now, or those of the newest snapshot while they are of the newest schema.
+    async fn statistics(&self, schema_id: i64) -> Result<Option<String>> {
+        if self.request.statistics.is_some() {
+            return Ok(self.request.statistics.clone());
+        }
+        let Some(name) = self.latest.as_ref().and_then(|s| s.statistics.clone()) else {
+            return Ok(None);
+        };
+        let table = &self.commit.table;
+        let path = format!(
+            "{}/statistics/{}",
+            table.location(),
+            crate::io::checked_name(&name)?
+        );
+        let bytes = table.io().read_optional(&path, STATISTICS_SIZE_MAX).await?;
+        let known = bytes.and_then(|b| parse_json::<Statistics>(&b, "statistics").ok());
+        Ok(known
+            .is_some_and(|s| s.schema_id == schema_id)
+            .then_some(name))
+    }
+
+    /// Creates the snapshot file and settles the outcome.
+    async fn publish(&self, snapshot: &Snapshot) -> Outcome {
+        let table = &self.commit.table;
+        let bytes = match serde_json::to_vec_pretty(snapshot) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(e) => {
+                return Outcome::Failed(Error::internal("a snapshot is no JSON").with_source(e));
+            }
+        };
+        let path = table.snapshots().location(snapshot.id);
+        let answer = table.io().publish(&path, bytes.clone()).await;
+        let there = match table.io().read_optional(&path, SNAPSHOT_SIZE_MAX).await {
+            Ok(there) => there,
+            Err(error) => return Outcome::Unknown(error),
+        };
+        match (answer, there) {
+            (_, Some(found)) if found == bytes => {
+                table.snapshots().hint_latest(snapshot.id).await;
+                Outcome::Committed(snapshot.id)
+            }
+            (Ok(Publication::Created), _) => Outcome::Failed(
+                Error::new(
+                    crate::ErrorKind::CommitConflict,
+                    "the snapshot was replaced right after it was published: another program commits without \
+                     regard to existing files",
+                )
+                .with("path", path),
+            ),
+            (_, Some(_)) | (Ok(Publication::Exists), None) => Outcome::Lost,
+            (Err(error), None) => Outcome::Unknown(error),
+        }
+    }
+}
+
+/// Largest snapshot file that is read back, bytes.
+const SNAPSHOT_SIZE_MAX: u64 = 16 << 20;
+
+/// Largest statistics file, bytes.
+const STATISTICS_SIZE_MAX: u64 = 64 << 20;
+
+fn split(list: Option<NamedSize>) -> (Option<String>, Option<i64>) {
+    match list {
+        Some((name, size)) => (Some(name), Some(size)),
+        None => (None, None),
+    }
+}
+
+/// Rows added minus rows removed.
+fn changed_rows(entries: &[ManifestEntry]) -> i64 {
+    entries
+        .iter()
+        .map(|e| match e.kind {
+            FileKind::Add => e.file.row_count,
+            FileKind::Delete => -e.file.row_count,
+        })
+        .sum()
+}
+
+/// A filter that keeps these partitions, and possibly others.
+fn partitions_filter(partitions: &[&Bytes], fields: &[DataField]) -> Result<Predicate> {
+    if fields.is_empty() || partitions.len() > PARTITIONS_NAMED_MAX {
+        return Ok(Predicate::AlwaysTrue);
+    }
+    let mut any = Vec::with_capacity(partitions.len());
+    for partition in partitions {
+        let values = partition_values(partition, fields)?;
+        let mut all = Vec::with_capacity(fields.len());
+        for (field, value) in fields.iter().zip(values) {
+            all.push(match value {
+                Some(value) => Predicate::leaf(field, PredicateOp::Eq, vec![Some(value)])?,
+                None => Predicate::leaf(field, PredicateOp::IsNull, vec![])?,
+            });
+        }
+        any.push(Predicate::and(all));
+    }
+    Ok(Predicate::or(any))
+}

@@ -1,0 +1,149 @@
+//! Whether a commit fits the files of the snapshot it builds on. Pure.
+//!
+//! Source: `ConflictDetection`.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::manifest::FileIdentifier;
+use crate::spec::{BinaryRow, CommitKind, DataField, FileKind, ManifestEntry};
+
+/// Checks `delta` against the live files of the partitions it touches.
+///
+/// # Errors
+/// `CommitConflict` when the delta adds a file twice, removes one that is not there, changes the bucket number of a
+/// partition, or leaves overlapping key ranges on a level.
+pub(super) fn check(
+    base: &[ManifestEntry],
+    delta: &[ManifestEntry],
+    kind: CommitKind,
+    key_fields: &[DataField],
+) -> Result<()> {
+    if kind != CommitKind::Overwrite {
+        check_bucket_numbers(base.iter().chain(delta))?;
+    }
+    let live = merge(base, delta)?;
+    if key_fields.is_empty() {
+        return Ok(());
+    }
+    check_levels(&live, key_fields)
+}
+
+/// All files of a partition must have been written with one bucket number.
+pub(super) fn check_bucket_numbers<'a>(
+    entries: impl Iterator<Item = &'a ManifestEntry>,
+) -> Result<()> {
+    let mut known: HashMap<&Bytes, i32> = HashMap::new();
+    let fixed = entries.filter(|e| e.kind == FileKind::Add && e.total_buckets > 0);
+    for entry in fixed {
+        let first = *known.entry(&entry.partition).or_insert(entry.total_buckets);
+        if first != entry.total_buckets {
+            return Err(conflict(format!(
+                "the files of a partition have {first} buckets, files with {} are being added: rewrite the partition \
+                 (INSERT OVERWRITE) to change its bucket number",
+                entry.total_buckets
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Applies ADD and DELETE entries in order.
+fn merge<'a>(
+    base: &'a [ManifestEntry],
+    delta: &'a [ManifestEntry],
+) -> Result<Vec<&'a ManifestEntry>> {
+    let mut live: HashMap<FileIdentifier<'a>, &'a ManifestEntry> =
+        base.iter().map(|e| (FileIdentifier::of(e), e)).collect();
+    for entry in delta {
+        let identifier = FileIdentifier::of(entry);
+        let name = &entry.file.file_name;
+        match entry.kind {
+            FileKind::Add => {
+                if live.insert(identifier, entry).is_some() {
+                    return Err(
+                        conflict("a file that is in the table already is added again")
+                            .with("data_file", name),
+                    );
+                }
+            }
+            FileKind::Delete => {
+                if live.remove(&identifier).is_none() {
+                    return Err(conflict(
+                        "a file to be removed is gone: another commit replaced or removed it",
+                    )
+                    .with("data_file", name)
+                    .with("bucket", entry.bucket));
+                }
+            }
+        }
+    }
+    Ok(live.into_values().collect())
+}
+
+/// On each level but 0 the files of a bucket must have disjoint key ranges.
+fn check_levels(live: &[&ManifestEntry], key_fields: &[DataField]) -> Result<()> {
+    let mut levels: HashMap<(&Bytes, i32, i32), Vec<&ManifestEntry>> = HashMap::new();
+    for entry in live.iter().copied().filter(|e| e.file.level > 0) {
+        levels
+            .entry((&entry.partition, entry.bucket, entry.file.level))
+            .or_default()
+            .push(entry);
+    }
+    for ((_, bucket, level), mut files) in levels {
+        if files.len() < 2 {
+            continue;
+        }
+        let mut failure = None;
+        files.sort_by(|a, b| {
+            compare_keys(&a.file.min_key, &b.file.min_key, key_fields).unwrap_or_else(|e| {
+                failure.get_or_insert(e);
+                Ordering::Equal
+            })
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        for pair in files.windows(2) {
+            let (a, b) = (&pair[0].file, &pair[1].file);
+            if compare_keys(&a.max_key, &b.min_key, key_fields)? != Ordering::Less {
+                return Err(conflict(
+                    "two files of a level would overlap: another commit compacted them",
+                )
+                .with("bucket", bucket)
+                .with("level", level)
+                .with("data_file", &a.file_name)
+                .with("other_file", &b.file_name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Order of two serialised keys; nulls first.
+///
+/// # Errors
+/// `Damaged` for a malformed key.
+pub(super) fn compare_keys(a: &Bytes, b: &Bytes, fields: &[DataField]) -> Result<Ordering> {
+    let a = BinaryRow::from_serialized(a, "key")?;
+    let b = BinaryRow::from_serialized(b, "key")?;
+    for (i, field) in fields.iter().enumerate() {
+        let order = match (a.get(i, &field.data_type)?, b.get(i, &field.data_type)?) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(a), Some(b)) => a.compare(&b).unwrap_or(Ordering::Equal),
+        };
+        if order != Ordering::Equal {
+            return Ok(order);
+        }
+    }
+    Ok(Ordering::Equal)
+}
+
+fn conflict(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::CommitConflict, message)
+}

@@ -1,0 +1,336 @@
+//! Publishing changes as snapshots: one loop that reads the newest snapshot, checks that the changes fit it, writes
+//! manifests and creates the next snapshot file, until it wins.
+//!
+//! A snapshot is published by creating its file if absent ([`crate::io::FileIo::publish`]), so of several writers
+//! exactly one gets each id. An answer that leaves the outcome open is settled by reading the file back; nothing that a
+//! doubtful attempt wrote is ever removed. Source: `FileStoreCommitImpl`.
+
+mod attempt;
+mod changes;
+mod conflict;
+mod index;
+mod manifest_files;
+mod manifest_merge;
+mod options;
+mod overwrite;
+mod retry;
+mod row_tracking;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use overwrite::Overwrite;
+
+use self::attempt::{Attempt, Outcome};
+use self::changes::Changes;
+use self::options::CommitOptions;
+use self::overwrite::Target;
+use self::retry::Retries;
+use crate::error::{Error, ErrorKind, Result};
+use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
+use crate::table::Table;
+use crate::write::{Clock, IdSource, RandomIds, SystemClock};
+
+/// Time and unique names of commits.
+#[derive(Debug, Clone)]
+pub struct CommitContext {
+    /// Commit times.
+    pub clock: Arc<dyn Clock>,
+    /// Names of manifests and snapshots.
+    pub ids: Arc<dyn IdSource>,
+}
+
+impl Default for CommitContext {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+        }
+    }
+}
+
+/// Commits to one branch of a table, on behalf of one user.
+#[derive(Debug, Clone)]
+pub struct FileStoreCommit {
+    table: Table,
+    user: String,
+    options: CommitOptions,
+    context: CommitContext,
+}
+
+/// What to publish, and how it is checked.
+#[derive(Debug, Clone)]
+struct Request<'a> {
+    kind: CommitKind,
+    identifier: i64,
+    watermark: Option<i64>,
+    properties: &'a BTreeMap<String, String>,
+    operation: Option<&'static str>,
+    statistics: Option<String>,
+    check: bool,
+    plan: Plan<'a>,
+}
+
+/// Where the changes of an attempt come from.
+#[derive(Debug, Clone)]
+enum Plan<'a> {
+    /// The same on every attempt.
+    Fixed(&'a Changes),
+    /// What is live in the target, removed, and these files added: derived anew on every attempt.
+    Overwrite(&'a Target, &'a Changes),
+}
+
+impl FileStoreCommit {
+    /// Commits to `table` as `user`. Commits of one user and identifier take effect at most once.
+    ///
+    /// # Errors
+    /// `Unsupported` or `InvalidInput` naming the option when the table cannot be committed to.
+    pub fn new(table: &Table, user: &str, context: CommitContext) -> Result<Self> {
+        let options =
+            CommitOptions::new(table.options()).map_err(|e| e.with("table", table.name()))?;
+        Ok(Self {
+            table: table.clone(),
+            user: user.to_string(),
+            options,
+            context,
+        })
+    }
+
+    /// Adds the files of a committable: what was written as an APPEND snapshot (OVERWRITE when files are removed), then
+    /// what was compacted as a COMPACT snapshot. Returns the ids of the snapshots, none when nothing changed.
+    ///
+    /// # Errors
+    /// `CommitConflict` when the changes do not fit what others committed meanwhile, or every race was lost;
+    /// `Io` when the store fails.
+    ///
+    /// # Cancel safety
+    /// A cancelled commit may have taken effect; committing the same user and identifier again settles it.
+    pub async fn commit(&self, committable: &ManifestCommittable) -> Result<Vec<i64>> {
+        let writes = Changes::of_writes(&committable.messages);
+        let compactions = Changes::of_compactions(&committable.messages);
+        let mut ids = Vec::new();
+        let empty = writes.is_empty() && compactions.is_empty();
+        if !writes.is_empty() || (empty && !self.options.ignore_empty) {
+            let removes = writes.removes_rows();
+            let kind = if removes {
+                CommitKind::Overwrite
+            } else {
+                CommitKind::Append
+            };
+            let request = self.request(kind, committable, removes, Plan::Fixed(&writes));
+            ids.push(self.publish(&request).await?);
+        }
+        if !compactions.is_empty() {
+            ids.push(self.compact(committable, &compactions).await?);
+        }
+        Ok(ids)
+    }
+
+    async fn compact(&self, committable: &ManifestCommittable, changes: &Changes) -> Result<i64> {
+        let plan = Plan::Fixed(changes);
+        let request = self.request(CommitKind::Compact, committable, true, plan);
+        self.publish(&request).await
+    }
+
+    /// Replaces the files of a target with those of a committable as one OVERWRITE snapshot; compactions follow as a
+    /// COMPACT snapshot. Changelog files are left out. Returns the ids of the snapshots.
+    ///
+    /// # Errors
+    /// `InvalidInput` when new files are outside the target, else as [`Self::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn overwrite(
+        &self,
+        overwrite: &Overwrite,
+        committable: &ManifestCommittable,
+    ) -> Result<Vec<i64>> {
+        let fields = self.table.schema().partition_fields();
+        let mut writes = Changes::of_writes(&committable.messages);
+        let compactions = Changes::of_compactions(&committable.messages);
+        if !writes.changelog.is_empty() {
+            tracing::warn!("changelog files of an overwrite are left out");
+            writes.changelog.clear();
+        }
+        let new_files: Vec<_> = writes
+            .entries
+            .iter()
+            .filter(|e| e.kind == FileKind::Add)
+            .cloned()
+            .collect();
+        let overwrite = match overwrite {
+            Overwrite::Dynamic if !self.options.dynamic_overwrite => &Overwrite::Static(Vec::new()),
+            other => other,
+        };
+        let target = Target::new(overwrite, &fields, &new_files)?;
+        target.check(&new_files, &fields)?;
+        let schema = self.table.schema();
+        if schema.has_primary_key() && self.options.overwrite_upgrade {
+            overwrite::upgrade(
+                &mut writes.entries,
+                &schema.key_fields(),
+                self.options.level_max,
+            )?;
+        }
+        let nothing = matches!(&target, Target::Partitions(p) if p.is_empty());
+        let mut ids = Vec::new();
+        if !nothing {
+            let plan = Plan::Overwrite(&target, &writes);
+            let request = self.request(CommitKind::Overwrite, committable, true, plan);
+            ids.push(self.publish(&request).await?);
+        }
+        if !compactions.is_empty() {
+            ids.push(self.compact(committable, &compactions).await?);
+        }
+        Ok(ids)
+    }
+
+    /// Removes all rows of the partitions with the given values; of the whole table without any. Returns the snapshot.
+    ///
+    /// # Errors
+    /// As [`Self::overwrite`].
+    pub async fn drop_partitions(
+        &self,
+        partitions: Vec<Vec<(String, Option<crate::spec::Datum>)>>,
+        identifier: i64,
+    ) -> Result<i64> {
+        let fields = self.table.schema().partition_fields();
+        let overwrite = if partitions.is_empty() {
+            Overwrite::Static(Vec::new())
+        } else {
+            Overwrite::AnyOf(partitions)
+        };
+        let target = Target::new(&overwrite, &fields, &[])?;
+        let none = Changes::default();
+        let committable = ManifestCommittable {
+            identifier,
+            ..ManifestCommittable::default()
+        };
+        let plan = Plan::Overwrite(&target, &none);
+        let mut request = self.request(CommitKind::Overwrite, &committable, true, plan);
+        request.operation = Some("TRUNCATE");
+        self.publish(&request).await
+    }
+
+    /// Publishes statistics: the name of a file in `statistics/`. Returns the snapshot.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn commit_statistics(&self, file_name: &str, identifier: i64) -> Result<i64> {
+        let none = Changes::default();
+        let committable = ManifestCommittable {
+            identifier,
+            ..ManifestCommittable::default()
+        };
+        let plan = Plan::Fixed(&none);
+        let mut request = self.request(CommitKind::Analyze, &committable, false, plan);
+        request.statistics = Some(file_name.to_string());
+        self.publish(&request).await
+    }
+
+    /// Snapshots that this user committed with an identifier, ascending; empty when it was never committed.
+    ///
+    /// # Errors
+    /// `Damaged` for a broken snapshot.
+    pub async fn committed(&self, identifier: i64) -> Result<Vec<i64>> {
+        let mut ids = self.table.snapshots().ids().await?;
+        ids.reverse();
+        let mut found = Vec::new();
+        for id in ids {
+            let Some(snapshot) = self.table.snapshots().try_get(id).await? else {
+                break;
+            };
+            if snapshot.commit_user != self.user {
+                continue;
+            }
+            if snapshot.commit_identifier < identifier {
+                break;
+            }
+            if snapshot.commit_identifier == identifier {
+                found.push(id);
+            }
+        }
+        found.reverse();
+        Ok(found)
+    }
+
+    fn request<'a>(
+        &self,
+        kind: CommitKind,
+        committable: &'a ManifestCommittable,
+        check: bool,
+        plan: Plan<'a>,
+    ) -> Request<'a> {
+        Request {
+            kind,
+            identifier: committable.identifier,
+            watermark: committable.watermark,
+            properties: &committable.properties,
+            operation: None,
+            statistics: None,
+            check,
+            plan,
+        }
+    }
+
+    /// The loop: attempts until one wins.
+    async fn publish(&self, request: &Request<'_>) -> Result<i64> {
+        let mut retries = Retries::new(&self.options, &self.context);
+        // newest snapshot before the first attempt whose outcome is open
+        let mut doubtful_since: Option<i64> = None;
+        loop {
+            let latest = self.table.snapshots().latest().await?;
+            let latest_id = latest.as_ref().map_or(0, |s| s.id);
+            if let Some(since) = doubtful_since
+                && let Some(id) = self.find_own(request, since + 1, latest_id).await?
+            {
+                return Ok(id);
+            }
+            let attempt = Attempt::new(self, request, latest);
+            let error = match attempt.run().await {
+                Outcome::Committed(id) => return Ok(id),
+                Outcome::Failed(error) => {
+                    return Err(error.with_default("table", self.table.name()));
+                }
+                Outcome::Lost => Error::new(
+                    ErrorKind::CommitConflict,
+                    "another commit took the snapshot id",
+                ),
+                Outcome::Unknown(error) => {
+                    doubtful_since.get_or_insert(latest_id);
+                    error
+                }
+            };
+            if !retries.wait().await {
+                let message = format!("giving up the commit after {} attempts", retries.attempts());
+                let kind = match error.kind() {
+                    ErrorKind::CommitConflict => ErrorKind::CommitConflict,
+                    other => other,
+                };
+                return Err(Error::new(kind, message)
+                    .with("table", self.table.name())
+                    .with_source(error));
+            }
+        }
+    }
+
+    /// The snapshot among `first..=last` that an earlier attempt of this request published.
+    async fn find_own(&self, request: &Request<'_>, first: i64, last: i64) -> Result<Option<i64>> {
+        for id in first..=last {
+            if let Some(snapshot) = self.table.snapshots().try_get(id).await?
+                && self.is_own(&snapshot, request)
+            {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_own(&self, snapshot: &Snapshot, request: &Request<'_>) -> bool {
+        snapshot.commit_user == self.user
+            && snapshot.commit_identifier == request.identifier
+            && snapshot.commit_kind == request.kind
+    }
+}

@@ -1,0 +1,56 @@
+//! How often and after what pause a commit is attempted again.
+
+use std::time::Duration;
+
+use super::CommitContext;
+use super::options::CommitOptions;
+
+/// Attempts of one commit.
+pub(super) struct Retries<'a> {
+    options: &'a CommitOptions,
+    context: &'a CommitContext,
+    started_ms: i64,
+    attempts: u32,
+}
+
+impl<'a> Retries<'a> {
+    pub(super) fn new(options: &'a CommitOptions, context: &'a CommitContext) -> Self {
+        Self {
+            options,
+            context,
+            started_ms: context.clock.epoch_ms(),
+            attempts: 0,
+        }
+    }
+
+    /// Attempts that failed so far.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Counts a failed attempt and pauses; false when there shall be no other one.
+    pub(super) async fn wait(&mut self) -> bool {
+        self.attempts += 1;
+        let spent = self.context.clock.epoch_ms() - self.started_ms;
+        let late = self
+            .options
+            .timeout_ms
+            .is_some_and(|limit| u64::try_from(spent).unwrap_or(0) > limit);
+        if self.attempts > self.options.max_retries || late {
+            return false;
+        }
+        let jitter = self.context.ids.uuid().as_u128() % 1000;
+        let jitter = u64::try_from(jitter).unwrap_or(0);
+        tokio::time::sleep(pause(self.options, self.attempts, jitter)).await;
+        true
+    }
+}
+
+/// Doubles with every attempt up to the limit; `jitter` of 0..1000 adds up to a fifth.
+fn pause(options: &CommitOptions, attempt: u32, jitter: u64) -> Duration {
+    let doubled = options
+        .retry_wait_min_ms
+        .saturating_mul(1u64.checked_shl(attempt - 1).unwrap_or(u64::MAX));
+    let base = doubled.min(options.retry_wait_max_ms);
+    Duration::from_millis(base + base * jitter / 5000)
+}

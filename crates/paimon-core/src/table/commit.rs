@@ -1,0 +1,167 @@
+//! Committing what was written.
+
+use std::collections::BTreeMap;
+
+use super::Table;
+use crate::commit::{CommitContext, FileStoreCommit, Overwrite};
+use crate::error::Result;
+use crate::spec::{CommitMessage, Datum, ManifestCommittable};
+
+/// Identifier of batch commits, whose user commits once.
+pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;
+
+/// Publishes messages of writes as snapshots.
+///
+/// Without [`Self::with_user`] the user is random: every commit is new. With a user of its own a commit of one
+/// identifier takes effect once, however often it is repeated.
+#[derive(Debug, Clone)]
+pub struct TableCommit {
+    table: Table,
+    user: Option<String>,
+    context: CommitContext,
+    watermark: Option<i64>,
+    properties: BTreeMap<String, String>,
+}
+
+impl TableCommit {
+    /// Commits as this user.
+    #[must_use]
+    pub fn with_user(mut self, user: &str) -> Self {
+        self.user = Some(user.to_string());
+        self
+    }
+
+    /// Clock and names; the default is the system's.
+    #[must_use]
+    pub fn with_context(mut self, context: CommitContext) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// Event-time watermark, epoch milliseconds.
+    #[must_use]
+    pub fn with_watermark(mut self, watermark: i64) -> Self {
+        self.watermark = Some(watermark);
+        self
+    }
+
+    /// Adds a free property to the snapshot.
+    #[must_use]
+    pub fn with_property(mut self, key: &str, value: &str) -> Self {
+        self.properties.insert(key.to_string(), value.to_string());
+        self
+    }
+
+    /// Adds and removes the files of messages. Returns the ids of the snapshots made (or made earlier by this user and
+    /// identifier), none when nothing changed.
+    ///
+    /// # Errors
+    /// `CommitConflict` when the changes do not fit what others committed, or every race was lost; `Unsupported` naming
+    /// the option when the table cannot be committed to.
+    ///
+    /// # Cancel safety
+    /// A cancelled commit may have taken effect: repeat it with the same user and identifier.
+    pub async fn commit(&self, identifier: i64, messages: Vec<CommitMessage>) -> Result<Vec<i64>> {
+        let commit = self.file_store_commit()?;
+        if let Some(done) = self.done_before(&commit, identifier).await? {
+            return Ok(done);
+        }
+        commit.commit(&self.committable(identifier, messages)).await
+    }
+
+    /// Replaces the files of partitions with those of messages. Returns the ids of the snapshots made.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a message is outside what is overwritten, else as [`Self::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn overwrite(
+        &self,
+        target: Overwrite,
+        identifier: i64,
+        messages: Vec<CommitMessage>,
+    ) -> Result<Vec<i64>> {
+        let commit = self.file_store_commit()?;
+        if let Some(done) = self.done_before(&commit, identifier).await? {
+            return Ok(done);
+        }
+        let committable = self.committable(identifier, messages);
+        commit.overwrite(&target, &committable).await
+    }
+
+    /// Removes all rows. Returns the snapshot.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn truncate(&self, identifier: i64) -> Result<i64> {
+        self.drop_partitions(Vec::new(), identifier).await
+    }
+
+    /// Removes the rows of the partitions with the given values of some or all partition columns; of the whole table
+    /// without any. Returns the snapshot.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a column that is no partition column, else as [`Self::commit`].
+    pub async fn drop_partitions(
+        &self,
+        partitions: Vec<Vec<(String, Option<Datum>)>>,
+        identifier: i64,
+    ) -> Result<i64> {
+        let commit = self.file_store_commit()?;
+        if let Some(done) = self.done_before(&commit, identifier).await?
+            && let Some(id) = done.last()
+        {
+            return Ok(*id);
+        }
+        commit.drop_partitions(partitions, identifier).await
+    }
+
+    fn file_store_commit(&self) -> Result<FileStoreCommit> {
+        let user = match &self.user {
+            Some(user) => user.clone(),
+            None => {
+                let own = self.context.ids.uuid().to_string();
+                match self.table.options().get("commit.user-prefix") {
+                    Some(prefix) => format!("{prefix}_{own}"),
+                    None => own,
+                }
+            }
+        };
+        FileStoreCommit::new(&self.table, &user, self.context.clone())
+    }
+
+    async fn done_before(
+        &self,
+        commit: &FileStoreCommit,
+        identifier: i64,
+    ) -> Result<Option<Vec<i64>>> {
+        if self.user.is_none() {
+            return Ok(None);
+        }
+        let done = commit.committed(identifier).await?;
+        Ok((!done.is_empty()).then_some(done))
+    }
+
+    fn committable(&self, identifier: i64, messages: Vec<CommitMessage>) -> ManifestCommittable {
+        ManifestCommittable {
+            identifier,
+            watermark: self.watermark,
+            properties: self.properties.clone(),
+            messages,
+        }
+    }
+}
+
+impl Table {
+    /// Commits to this table and branch, as a random user.
+    pub fn new_commit(&self) -> TableCommit {
+        TableCommit {
+            table: self.clone(),
+            user: None,
+            context: CommitContext::default(),
+            watermark: None,
+            properties: BTreeMap::new(),
+        }
+    }
+}
