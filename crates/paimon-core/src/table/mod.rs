@@ -3,6 +3,7 @@
 mod read_builder;
 pub mod system;
 mod travel;
+mod write_builder;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use arrow_schema::SchemaRef;
 pub use read_builder::{ReadBuilder, TableRead};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
+pub use write_builder::{TableWrite, WriteBuilder};
 
 use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};

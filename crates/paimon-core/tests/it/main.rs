@@ -3,3 +3,4 @@
 
 mod golden;
 mod mutated;
+mod write;

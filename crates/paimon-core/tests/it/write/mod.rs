@@ -1,0 +1,4 @@
+//! What a table write produces is what a read returns.
+
+mod copies;
+mod publish;
