@@ -4,6 +4,7 @@ mod commit;
 mod read_builder;
 pub mod system;
 mod travel;
+mod write_builder;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use read_builder::{ReadBuilder, TableRead};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
+pub use write_builder::{TableWrite, WriteBuilder};
 
 use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};

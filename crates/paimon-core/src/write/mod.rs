@@ -2,17 +2,21 @@
 //!
 //! Source: `TableWriteImpl`, `AbstractFileStoreWrite`.
 
+mod append;
 pub mod assign;
 mod context;
 mod data_file;
+mod key_value;
 mod memory;
 mod options;
 mod paths;
 mod pipeline;
+mod restore;
 mod rolling;
 mod rows;
 mod sort_buffer;
 pub mod stats;
+mod table_writer;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -25,3 +29,4 @@ pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
+pub use table_writer::TableWriter;

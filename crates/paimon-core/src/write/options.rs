@@ -76,7 +76,6 @@ const UNSUPPORTED_SWITCHES: &[&str] = &[
     "variant.inferShreddingSchema",
     "parquet.variant.inferShreddingSchema",
     "clustering.incremental.optimize-write",
-    "index-file-in-data-file-dir",
 ];
 
 /// The same, whatever their value.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::io::FileIo;
+use crate::spec::DataFileMeta;
 
 /// Gives out names: `<prefix><uuid>-<counter><extension>`, one UUID and one counter per writer, shared by its data and
 /// changelog files.
@@ -63,6 +64,32 @@ impl DataFilePaths {
             external_path: file.external_path.as_ref().map(|_| location.clone()),
             location,
             name: name.to_string(),
+        }
+    }
+
+    /// Removes a data file that was never committed, with its side files; only logs when that fails.
+    pub async fn discard(&self, file: &DataFileMeta) {
+        let main = match &file.external_path {
+            Some(path) => path.clone(),
+            None => format!("{}/{}", self.folder, file.file_name),
+        };
+        let folder = main.strip_suffix(&file.file_name).unwrap_or_default();
+        let sides = file
+            .extra_files
+            .iter()
+            .map(|name| format!("{folder}{name}"));
+        for location in sides.chain([main.clone()]) {
+            let io = match self.io.path(&location) {
+                Ok(_) => Ok(self.io.clone()),
+                Err(_) => FileIo::for_location(&location),
+            };
+            let removed = match io {
+                Ok(io) => io.discard(&location).await,
+                Err(e) => Err(e),
+            };
+            if let Err(error) = removed {
+                tracing::warn!(path = location, %error, "could not remove an uncommitted file");
+            }
         }
     }
 

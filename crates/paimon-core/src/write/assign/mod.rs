@@ -41,6 +41,15 @@ impl BucketMode {
             -1 if is_cross_partition(schema) => Err(refuse(
                 "dynamic-bucket tables whose primary key lacks a partition column",
             )),
+            -1 if options
+                .get("index-file-in-data-file-dir")
+                .is_some_and(|v| v != "false") =>
+            {
+                Err(Error::unsupported(
+                    "index files of dynamic buckets beside the data files are not supported",
+                )
+                .with("option", "index-file-in-data-file-dir"))
+            }
             -1 => Ok(Self::Dynamic),
             -2 if schema.has_primary_key() => Err(refuse("postpone-bucket tables (bucket = -2)")),
             n => Err(Error::invalid(format!(

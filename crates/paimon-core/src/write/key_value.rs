@@ -1,0 +1,119 @@
+//! Flushing the buffer of a primary-key bucket to level-0 files. Source: `MergeTreeWriter.flushWriteBuffer`.
+
+use std::sync::Arc;
+
+use super::context::{Reservation, WriteContext};
+use super::data_file::FileSettings;
+use super::paths::DataFilePaths;
+use super::rolling::{RollingFileWriter, blocking};
+use super::rows::{FileRows, KeyValueBatch};
+use super::sort_buffer::{BufferedRows, SortSpec, SortedRows};
+use crate::error::Result;
+use crate::mergetree::function::MergeFunction;
+use crate::spec::DataFileMeta;
+
+/// Keys or rows brought into order at a time.
+const STEP: usize = 32 << 10;
+
+/// What all flushes of a table have in common.
+#[derive(Debug)]
+pub(super) struct KeyValueSettings {
+    pub sort: SortSpec,
+    /// `None`: the newest row of a key wins (deduplicate).
+    pub function: Option<Arc<dyn MergeFunction>>,
+    /// Level-0 files.
+    pub data: Arc<FileSettings>,
+    /// Changelog files, when the input is the changelog.
+    pub changelog: Option<Arc<FileSettings>>,
+}
+
+/// One flush.
+pub(super) struct Flush {
+    pub settings: Arc<KeyValueSettings>,
+    pub context: WriteContext,
+    pub paths: Arc<DataFilePaths>,
+    pub rows: BufferedRows,
+    /// Sequence number of the first row.
+    pub first_sequence: i64,
+    /// Memory of the rows; given back at the end.
+    pub reservation: Reservation,
+}
+
+/// Files of a flush.
+#[derive(Debug, Default)]
+pub(super) struct Flushed {
+    pub data: Vec<DataFileMeta>,
+    pub changelog: Vec<DataFileMeta>,
+}
+
+impl Flush {
+    /// Sorts, merges and writes. On failure its files are removed.
+    ///
+    /// # Errors
+    /// Those of the merge function, the encoder and the store.
+    pub async fn run(self) -> Result<Flushed> {
+        let Self {
+            settings,
+            context,
+            paths,
+            rows,
+            first_sequence,
+            reservation,
+        } = self;
+        let spec = Arc::clone(&settings);
+        let sorted =
+            blocking(move || SortedRows::new(rows, &spec.sort, first_sequence).map(Arc::new))
+                .await?;
+        let writer = |files: &Arc<FileSettings>| {
+            RollingFileWriter::new(Arc::clone(files), Arc::clone(&paths), context.clone(), 0)
+        };
+        let mut changelog = settings.changelog.as_ref().map(&writer);
+        let mut data = writer(&settings.data);
+        let result = write_all(&settings, &sorted, &mut data, changelog.as_mut()).await;
+        drop(reservation);
+        if result.is_err() {
+            data.abort().await;
+            if let Some(changelog) = &mut changelog {
+                changelog.abort().await;
+            }
+        }
+        result
+    }
+}
+
+async fn write_all(
+    settings: &Arc<KeyValueSettings>,
+    sorted: &Arc<SortedRows>,
+    data: &mut RollingFileWriter,
+    changelog: Option<&mut RollingFileWriter>,
+) -> Result<Flushed> {
+    let mut flushed = Flushed::default();
+    if let Some(changelog) = changelog {
+        for start in (0..sorted.num_rows()).step_by(STEP) {
+            let end = sorted.num_rows().min(start + STEP);
+            let rows = Arc::clone(sorted);
+            write(changelog, move || rows.raw(start..end)).await?;
+        }
+        flushed.changelog = changelog.close().await?;
+    }
+    for start in (0..sorted.num_keys()).step_by(STEP) {
+        let keys = start..sorted.num_keys().min(start + STEP);
+        let rows = Arc::clone(sorted);
+        let settings = Arc::clone(settings);
+        write(data, move || match &settings.function {
+            None => rows.newest(keys),
+            Some(function) => rows.merged(keys, function.as_ref()),
+        })
+        .await?;
+    }
+    flushed.data = data.close().await?;
+    Ok(flushed)
+}
+
+async fn write(
+    writer: &mut RollingFileWriter,
+    rows: impl FnOnce() -> Result<KeyValueBatch> + Send + 'static,
+) -> Result<()> {
+    let rows = blocking(rows).await?;
+    writer.write(FileRows::Keyed(rows)).await
+}

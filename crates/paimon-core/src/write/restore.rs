@@ -1,0 +1,133 @@
+//! What a writer must know about files that are already there. Source: `FileSystemWriteRestore`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::manifest::{ManifestScan, index_file_path, read_index_manifest};
+use crate::predicate::Predicate;
+use crate::read::Partition;
+use crate::spec::{IndexManifestEntry, TableSchema, datum_to_text};
+use crate::table::Table;
+
+/// Largest hash index file that is accepted, bytes.
+const INDEX_SIZE_MAX: u64 = 1 << 30;
+
+/// The buckets of the newest snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Restored {
+    /// Largest sequence number per partition and bucket.
+    sequences: HashMap<(Bytes, i32), i64>,
+    /// Bucket count per partition, where it is fixed.
+    totals: HashMap<Bytes, i32>,
+    /// HASH index entries per partition.
+    indexes: HashMap<Bytes, Vec<IndexManifestEntry>>,
+}
+
+impl Restored {
+    /// Reads the manifests of the newest snapshot; nothing for a table without one.
+    ///
+    /// # Errors
+    /// `Damaged` for broken metadata, `Io` when the store fails.
+    pub async fn load(table: &Table) -> Result<Self> {
+        let mut restored = Self::default();
+        let Some(snapshot) = table.snapshots().latest().await? else {
+            return Ok(restored);
+        };
+        let scan = ManifestScan {
+            io: table.io().clone(),
+            table: table.location().to_string(),
+            partition_fields: Arc::new(table.schema().partition_fields()),
+            partition_filter: Predicate::AlwaysTrue,
+            bucket_filter: None,
+            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+        };
+        let (entries, _) = scan.live_files(&snapshot).await?;
+        for entry in entries {
+            if entry.total_buckets > 0 {
+                restored
+                    .totals
+                    .insert(entry.partition.clone(), entry.total_buckets);
+            }
+            let max = entry.file.max_sequence_number;
+            let known = restored
+                .sequences
+                .entry((entry.partition, entry.bucket))
+                .or_insert(max);
+            *known = max.max(*known);
+        }
+        let index = snapshot.index_manifest.as_deref();
+        for entry in read_index_manifest(table.io(), table.location(), index).await? {
+            if entry.index_type == "HASH" {
+                let entries = restored.indexes.entry(entry.partition.clone());
+                entries.or_default().push(entry);
+            }
+        }
+        Ok(restored)
+    }
+
+    /// Sequence number of the first new row of a bucket.
+    pub fn next_sequence(&self, partition: &Bytes, bucket: i32) -> i64 {
+        let max = self.sequences.get(&(partition.clone(), bucket));
+        max.map_or(0, |max| max.saturating_add(1))
+    }
+
+    /// Checks that a partition has the bucket count that rows are written with.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming both numbers.
+    pub fn check_total(
+        &self,
+        schema: &TableSchema,
+        partition: &Partition,
+        total: i32,
+    ) -> Result<()> {
+        match self.totals.get(&partition.bytes) {
+            Some(known) if total > 0 && *known != total => Err(Error::invalid(format!(
+                "Try to write {} with a new bucket num {total}, but the previous bucket num is {known}. Please switch \
+                 to batch mode, and perform INSERT OVERWRITE to rescale current data layout first.",
+                partition_text(schema, partition),
+            ))
+            .with("option", "bucket")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Hash index files of a partition: bucket and content.
+    ///
+    /// # Errors
+    /// `Damaged` when a file is missing, `Io` when the store fails.
+    pub async fn hash_indexes(
+        &self,
+        table: &Table,
+        partition: &Bytes,
+    ) -> Result<Vec<(i32, Bytes)>> {
+        let mut files = Vec::new();
+        for entry in self.indexes.get(partition).into_iter().flatten() {
+            let path = index_file_path(table.location(), entry)?;
+            let bytes = table.io().read(&path, INDEX_SIZE_MAX).await?;
+            files.push((entry.bucket, bytes));
+        }
+        Ok(files)
+    }
+}
+
+fn partition_text(schema: &TableSchema, partition: &Partition) -> String {
+    if partition.values.is_empty() {
+        return "table".into();
+    }
+    let fields = schema.partition_fields();
+    let parts: Vec<String> = fields
+        .iter()
+        .zip(&partition.values)
+        .map(|(field, value)| {
+            let text = value
+                .as_ref()
+                .map_or("null".into(), |v| datum_to_text(v, &field.data_type));
+            format!("{}={text}", field.name)
+        })
+        .collect();
+    format!("partition {{{}}}", parts.join(", "))
+}

@@ -1,0 +1,165 @@
+//! The writer of one bucket and the files it has made.
+
+use std::sync::Arc;
+
+use arrow_array::Int8Array;
+
+use super::setup::Setup;
+use crate::error::Result;
+use crate::read::{Partition, bucket_path};
+use crate::spec::{DataFileMeta, DataIncrement};
+use crate::table::Table;
+use crate::write::append::AppendWriter;
+use crate::write::context::{Reservation, WriteContext};
+use crate::write::key_value::{Flush, Flushed, KeyValueSettings};
+use crate::write::paths::DataFilePaths;
+use crate::write::pipeline::PreparedRows;
+use crate::write::rolling::RollingFileWriter;
+use crate::write::sort_buffer::BufferedRows;
+
+/// One bucket of a write.
+pub(super) struct Bucket {
+    pub writer: Writer,
+    /// Memory of buffered rows and open files.
+    pub reservation: Reservation,
+    /// Files since the last commit.
+    pub ready: DataIncrement,
+    paths: Arc<DataFilePaths>,
+}
+
+pub(super) enum Writer {
+    Append(Box<AppendWriter>),
+    /// An append writer that a task is closing.
+    Closing,
+    KeyValue(KeyValueBuffer),
+}
+
+/// Rows of a primary-key bucket that wait for a flush.
+pub(super) struct KeyValueBuffer {
+    settings: Arc<KeyValueSettings>,
+    rows: BufferedRows,
+    /// Sequence number of the first buffered row.
+    first_sequence: i64,
+    next_sequence: i64,
+}
+
+impl KeyValueBuffer {
+    pub fn push(&mut self, rows: PreparedRows) {
+        let count = rows.values.num_rows();
+        let kinds = rows
+            .kinds
+            .unwrap_or_else(|| Int8Array::from_value(0, count));
+        self.rows.batches.push(rows.values);
+        self.rows.kinds.push(kinds);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.next_sequence = self.next_sequence.saturating_add(count);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.batches.is_empty()
+    }
+}
+
+impl Bucket {
+    pub fn new(
+        table: &Table,
+        setup: &Setup,
+        context: &WriteContext,
+        partition: &Arc<Partition>,
+        bucket: i32,
+        next_sequence: i64,
+    ) -> Result<Self> {
+        let folder = bucket_path(table, partition, bucket)?;
+        let root = match &table.options().data_file_directory {
+            Some(data) => format!("{}/{}", table.location(), data.trim_matches('/')),
+            None => table.location().to_string(),
+        };
+        let relative = folder.strip_prefix(&root).unwrap_or_default();
+        let roots = setup.options.external_paths.iter();
+        let external = roots.map(|path| format!("{path}{relative}")).collect();
+        let paths = Arc::new(DataFilePaths::new(
+            table.io().clone(),
+            folder,
+            external,
+            context.ids.uuid(),
+        ));
+        let writer = match &setup.key_value {
+            None => Writer::Append(Box::new(AppendWriter::new(RollingFileWriter::new(
+                Arc::clone(&setup.data),
+                Arc::clone(&paths),
+                context.clone(),
+                next_sequence,
+            )))),
+            Some(settings) => Writer::KeyValue(KeyValueBuffer {
+                settings: Arc::clone(settings),
+                rows: BufferedRows::default(),
+                first_sequence: next_sequence,
+                next_sequence,
+            }),
+        };
+        Ok(Self {
+            writer,
+            reservation: Reservation::new(Arc::clone(&context.memory)),
+            ready: DataIncrement::default(),
+            paths,
+        })
+    }
+
+    /// The buffered rows as a flush; `None` when there are none.
+    pub fn take_flush(&mut self, context: &WriteContext) -> Option<Flush> {
+        let Writer::KeyValue(buffer) = &mut self.writer else {
+            return None;
+        };
+        if buffer.is_empty() {
+            return None;
+        }
+        let first_sequence = buffer.first_sequence;
+        buffer.first_sequence = buffer.next_sequence;
+        Some(Flush {
+            settings: Arc::clone(&buffer.settings),
+            context: context.clone(),
+            paths: Arc::clone(&self.paths),
+            rows: std::mem::take(&mut buffer.rows),
+            first_sequence,
+            reservation: self.reservation.take(),
+        })
+    }
+
+    /// The append writer, for a task that closes it.
+    pub fn take_append(&mut self) -> Option<Box<AppendWriter>> {
+        match std::mem::replace(&mut self.writer, Writer::Closing) {
+            Writer::Append(writer) => Some(writer),
+            other => {
+                self.writer = other;
+                None
+            }
+        }
+    }
+
+    /// Adds the files of a flush.
+    pub fn take_flushed(&mut self, flushed: Flushed) {
+        self.ready.new_files.extend(flushed.data);
+        self.ready.changelog_files.extend(flushed.changelog);
+    }
+
+    /// The files since the last call, oldest rows first.
+    pub fn take_ready(&mut self) -> DataIncrement {
+        let mut ready = std::mem::take(&mut self.ready);
+        let age = |f: &DataFileMeta| f.min_sequence_number;
+        // flushes may end out of order; the files of one flush are in key order already
+        ready.new_files.sort_by_key(age);
+        ready.changelog_files.sort_by_key(age);
+        ready
+    }
+
+    /// Removes all files that were not taken.
+    pub async fn abort(&mut self) {
+        if let Writer::Append(writer) = &mut self.writer {
+            writer.abort().await;
+        }
+        let ready = std::mem::take(&mut self.ready);
+        for file in ready.new_files.iter().chain(&ready.changelog_files) {
+            self.paths.discard(file).await;
+        }
+    }
+}

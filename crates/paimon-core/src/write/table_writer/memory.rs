@@ -1,0 +1,118 @@
+//! Sharing memory among buckets: who is written out when it runs short.
+
+use super::TableWriter;
+use super::bucket::{Bucket, Writer};
+use crate::error::{Error, Result};
+
+impl TableWriter {
+    /// Takes memory for rows of a bucket, writing other rows out until it is there.
+    pub(super) async fn reserve(&mut self, at: usize, bytes: usize) -> Result<()> {
+        while !self.bucket_at(at)?.reservation.try_grow(bytes) {
+            if !self.release().await? {
+                // nothing is left to write out: the rows alone are larger than the budget
+                self.bucket_at(at)?.reservation.grow(bytes);
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives memory back; false when there is none to give.
+    async fn release(&mut self) -> Result<bool> {
+        let Some(at) = self.largest() else {
+            return self.wait_for_flush().await;
+        };
+        if self.setup.key_value.is_none() {
+            return self.flush_append(at).await;
+        }
+        if self.flushes.len() < self.context.parallelism {
+            self.start_flush(at)?;
+        }
+        self.wait_for_flush().await
+    }
+
+    /// Starts a flush in the background once half of the memory is used, so that writing goes on beside it.
+    pub(super) fn flush_early(&mut self) -> Result<()> {
+        if self.setup.key_value.is_none() || !self.flushes.is_empty() {
+            return Ok(());
+        }
+        let used: usize = self.buckets.values().map(|b| b.reservation.bytes()).sum();
+        let half = self.setup.options.buffer_size / 2;
+        if u64::try_from(used).unwrap_or(u64::MAX) < half {
+            return Ok(());
+        }
+        match self.largest() {
+            Some(at) => self.start_flush(at),
+            None => Ok(()),
+        }
+    }
+
+    /// The bucket with the most memory that can be written out.
+    fn largest(&self) -> Option<usize> {
+        let held = |bucket: &Bucket| match &bucket.writer {
+            Writer::KeyValue(buffer) if buffer.is_empty() => 0,
+            _ => bucket.reservation.bytes(),
+        };
+        self.buckets
+            .values()
+            .enumerate()
+            .map(|(at, bucket)| (held(bucket), at))
+            .filter(|(bytes, _)| *bytes > 0)
+            .max()
+            .map(|(_, at)| at)
+    }
+
+    /// Starts the flush of a bucket's buffer.
+    pub(super) fn start_flush(&mut self, at: usize) -> Result<()> {
+        let context = self.context.clone();
+        if let Some(flush) = self.bucket_at(at)?.take_flush(&context) {
+            self.flushes.spawn(async move { (at, flush.run().await) });
+        }
+        Ok(())
+    }
+
+    /// Waits until one flush has ended; false when none is under way.
+    pub(super) async fn wait_for_flush(&mut self) -> Result<bool> {
+        let Some(done) = self.flushes.join_next().await else {
+            return Ok(false);
+        };
+        let (at, flushed) =
+            done.map_err(|e| Error::internal("a flush task stopped").with_source(e))?;
+        self.bucket_at(at)?.take_flushed(flushed?);
+        Ok(true)
+    }
+
+    /// Starts encoding the pending rows of an append bucket and accounts for what the last ones left behind.
+    pub(super) async fn encode(&mut self, at: usize) -> Result<()> {
+        let bucket = self.bucket_at(at)?;
+        let Writer::Append(writer) = &mut bucket.writer else {
+            return Ok(());
+        };
+        writer.wait().await?;
+        let held = writer.memory_size();
+        writer.encode().await?;
+        bucket.reservation.shrink_to(held);
+        let more = held.saturating_sub(bucket.reservation.bytes());
+        if more > 0 && !bucket.reservation.try_grow(more) {
+            self.flush_append(at).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes out all an append bucket holds; false when that gave nothing back.
+    async fn flush_append(&mut self, at: usize) -> Result<bool> {
+        let bucket = self.bucket_at(at)?;
+        let Writer::Append(writer) = &mut bucket.writer else {
+            return Ok(false);
+        };
+        writer.flush_memory().await?;
+        let before = bucket.reservation.bytes();
+        let held = writer.memory_size();
+        bucket.reservation.shrink_to(held);
+        let more = held.saturating_sub(bucket.reservation.bytes());
+        if more > 0 {
+            bucket.reservation.grow(more);
+        }
+        Ok(bucket.reservation.bytes() < before)
+    }
+}

@@ -1,0 +1,261 @@
+//! Writes batches to all buckets of a table. Source: `TableWriteImpl`, `AbstractFileStoreWrite`.
+//!
+//! Rows wait per bucket. Primary-key buckets are sorted, merged and written to level 0 when memory runs out or a commit
+//! is prepared, several at a time; append buckets encode in the background as rows come. All buckets share one memory
+//! budget: when it is used up the largest buffer goes first.
+
+mod bucket;
+mod memory;
+mod messages;
+mod setup;
+
+use std::sync::Arc;
+
+use arrow_array::{Int8Array, RecordBatch};
+use bytes::Bytes;
+use indexmap::IndexMap;
+use tokio::task::JoinSet;
+
+use self::bucket::{Bucket, Writer};
+use self::setup::Setup;
+use super::assign::{BucketMode, DynamicBuckets, RoutedRows, Router};
+use super::context::WriteContext;
+use super::key_value::Flushed;
+use super::memory::{batch_memory, compact, take_rows};
+use super::pipeline::{PreparedRows, RowPipeline};
+use super::restore::Restored;
+use crate::error::{Error, Result};
+use crate::read::Partition;
+use crate::spec::CommitMessage;
+use crate::table::Table;
+
+/// Files of a flush and the position of their bucket.
+type FlushResult = (usize, Result<Flushed>);
+
+/// A write under way.
+pub struct TableWriter {
+    table: Table,
+    setup: Setup,
+    context: WriteContext,
+    pipeline: RowPipeline,
+    router: Router,
+    dynamic: DynamicBuckets,
+    /// Read when first needed; empty when files that are there do not matter.
+    restored: Option<Restored>,
+    buckets: IndexMap<(Bytes, i32), Bucket>,
+    flushes: JoinSet<FlushResult>,
+    index_files: u64,
+    index_uuid: uuid::Uuid,
+    failed: bool,
+}
+
+impl TableWriter {
+    /// A writer for the newest snapshot of a table. `ignore_previous` says that all files of the partitions written to
+    /// will be gone (overwrite): sequence numbers and buckets begin anew.
+    ///
+    /// # Errors
+    /// `Unsupported` or `InvalidInput` naming the option or column when the table cannot be written to. Nothing is
+    /// written then.
+    pub fn new(
+        table: &Table,
+        context: Option<WriteContext>,
+        ignore_previous: bool,
+    ) -> Result<Self> {
+        let setup = Setup::new(table).map_err(|e| e.with_default("table", table.name()))?;
+        let context =
+            context.unwrap_or_else(|| WriteContext::with_memory(setup.options.buffer_size));
+        let schema = table.schema();
+        let needs_files = setup.mode != BucketMode::Unaware && !ignore_previous;
+        Ok(Self {
+            pipeline: RowPipeline::new(schema, table.options(), &setup.options)?,
+            router: Router::new(
+                schema,
+                setup.mode,
+                setup.options.bucket_function,
+                &table.options().bucket_keys(schema),
+            )?,
+            dynamic: DynamicBuckets::new(table.options())?,
+            restored: (!needs_files).then(Restored::default),
+            buckets: IndexMap::new(),
+            flushes: JoinSet::new(),
+            index_files: 0,
+            index_uuid: context.ids.uuid(),
+            failed: false,
+            table: table.clone(),
+            setup,
+            context,
+        })
+    }
+
+    /// Writes rows: the table's columns by position, and a row kind per row (`None`: +I).
+    ///
+    /// # Errors
+    /// `InvalidInput` for rows that the table does not take, `Io` when the store fails, errors of earlier rows that
+    /// were written in the background. After an error only [`Self::abort`] is of use.
+    pub async fn write(&mut self, batch: &RecordBatch, kinds: Option<&Int8Array>) -> Result<()> {
+        self.check_usable()?;
+        let result = self.write_rows(batch, kinds).await;
+        self.failed |= result.is_err();
+        result.map_err(|e| e.with_default("table", self.table.name()))
+    }
+
+    async fn write_rows(&mut self, batch: &RecordBatch, kinds: Option<&Int8Array>) -> Result<()> {
+        let rows = self.pipeline.prepare(batch, kinds)?;
+        if rows.values.num_rows() == 0 {
+            return Ok(());
+        }
+        let partitions = self.router.partitions(&rows.values)?;
+        if self.setup.mode == BucketMode::Dynamic {
+            self.load_dynamic(&partitions.partitions).await?;
+        }
+        let routed = self
+            .router
+            .route(&rows.values, &partitions, &mut self.dynamic)?;
+        for part in routed {
+            let piece = piece(&rows, &part)?;
+            self.push(&part.partition, part.bucket, piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn load_dynamic(&mut self, partitions: &[Arc<Partition>]) -> Result<()> {
+        for partition in partitions {
+            if !self.dynamic.knows(&partition.bytes) {
+                let table = self.table.clone();
+                let restored = self.restored().await?;
+                let files = restored.hash_indexes(&table, &partition.bytes).await?;
+                self.dynamic.load(&partition.bytes, &files)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn restored(&mut self) -> Result<&Restored> {
+        if self.restored.is_none() {
+            self.restored = Some(Restored::load(&self.table).await?);
+        }
+        self.restored
+            .as_ref()
+            .ok_or_else(|| Error::internal("files of the table were not read"))
+    }
+
+    async fn push(
+        &mut self,
+        partition: &Arc<Partition>,
+        bucket: i32,
+        rows: PreparedRows,
+    ) -> Result<()> {
+        let at = self.bucket(partition, bucket).await?;
+        let bytes = batch_memory(&rows.values);
+        self.reserve(at, bytes).await?;
+        let bucket = self.bucket_at(at)?;
+        let full = match &mut bucket.writer {
+            Writer::Append(writer) => writer.push(rows.values, bytes),
+            Writer::KeyValue(buffer) => {
+                buffer.push(rows);
+                false
+            }
+            Writer::Closing => return Err(Error::internal("a bucket is closing")),
+        };
+        if full {
+            self.encode(at).await?;
+        }
+        self.flush_early()
+    }
+
+    /// Position of a bucket's writer, made when it is new.
+    async fn bucket(&mut self, partition: &Arc<Partition>, bucket: i32) -> Result<usize> {
+        let key = (partition.bytes.clone(), bucket);
+        if let Some(at) = self.buckets.get_index_of(&key) {
+            return Ok(at);
+        }
+        let total = self.setup.mode.total_buckets();
+        let table = self.table.clone();
+        let restored = self.restored().await?;
+        restored.check_total(table.schema(), partition, total)?;
+        let next_sequence = restored.next_sequence(&partition.bytes, bucket);
+        let made = Bucket::new(
+            &table,
+            &self.setup,
+            &self.context,
+            partition,
+            bucket,
+            next_sequence,
+        )?;
+        Ok(self.buckets.insert_full(key, made).0)
+    }
+
+    fn bucket_at(&mut self, at: usize) -> Result<&mut Bucket> {
+        self.buckets
+            .get_index_mut(at)
+            .map(|(_, bucket)| bucket)
+            .ok_or_else(|| Error::internal("a bucket has no writer"))
+    }
+
+    /// Writes what is buffered and returns the changes since the last call, one message per changed bucket.
+    ///
+    /// The files belong to whoever commits them from then on. The writer can go on.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn prepare_commit(&mut self) -> Result<Vec<CommitMessage>> {
+        self.check_usable()?;
+        let result = self.collect_messages().await;
+        self.failed |= result.is_err();
+        result.map_err(|e| e.with_default("table", self.table.name()))
+    }
+
+    /// Gives the write up and removes every file that [`Self::prepare_commit`] has not returned.
+    pub async fn abort(&mut self) {
+        self.failed = true;
+        while let Some(done) = self.flushes.join_next().await {
+            if let Ok((at, Ok(flushed))) = done
+                && let Ok(bucket) = self.bucket_at(at)
+            {
+                bucket.take_flushed(flushed);
+            }
+        }
+        for bucket in self.buckets.values_mut() {
+            for index in &bucket.ready.new_index_files {
+                let location = format!("{}/index/{}", self.table.location(), index.file_name);
+                if let Err(error) = self.table.io().discard(&location).await {
+                    tracing::warn!(path = location, %error, "could not remove an uncommitted file");
+                }
+            }
+            bucket.abort().await;
+        }
+        self.buckets.clear();
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        if self.failed {
+            return Err(Error::internal(
+                "the write failed or was aborted earlier, it takes no more rows",
+            )
+            .with("table", self.table.name()));
+        }
+        Ok(())
+    }
+}
+
+/// The rows of one bucket, in memory of their own.
+fn piece(rows: &PreparedRows, part: &RoutedRows) -> Result<PreparedRows> {
+    let Some(positions) = &part.rows else {
+        return Ok(PreparedRows {
+            values: compact(&rows.values)?,
+            kinds: rows.kinds.clone(),
+        });
+    };
+    let kind = |kinds: &Int8Array| -> Int8Array {
+        let at = |row: &u32| {
+            usize::try_from(*row)
+                .ok()
+                .and_then(|i| kinds.values().get(i))
+        };
+        positions.iter().map(|row| at(row).copied()).collect()
+    };
+    Ok(PreparedRows {
+        values: take_rows(&rows.values, positions)?,
+        kinds: rows.kinds.as_ref().map(kind),
+    })
+}

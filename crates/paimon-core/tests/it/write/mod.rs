@@ -1,0 +1,5 @@
+//! What a table write produces is what a read returns.
+
+mod copies;
+mod histories;
+mod publish;
