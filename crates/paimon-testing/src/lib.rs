@@ -1,5 +1,6 @@
 //! Test support: golden tables and their comparison.
 
+pub mod fault_store;
 pub mod golden;
 pub mod json_rows;
 pub mod mutate;

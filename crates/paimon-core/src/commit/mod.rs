@@ -15,8 +15,6 @@ mod options;
 mod overwrite;
 mod retry;
 mod row_tracking;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

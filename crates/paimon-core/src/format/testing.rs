@@ -60,6 +60,7 @@ pub async fn decode(fields: &[DataField], format: &str, bytes: Vec<u8>) -> Recor
         row_range: None,
         predicate: None,
         batch_size: 777,
+        step_bytes: super::DEFAULT_STEP_BYTES,
         with_position: false,
     };
     let batches: Vec<RecordBatch> = read_file(request)

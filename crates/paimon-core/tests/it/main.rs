@@ -1,6 +1,7 @@
 //! Integration tests of paimon-core through its public API.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod commit;
 mod golden;
 mod layering;
 mod mutated;

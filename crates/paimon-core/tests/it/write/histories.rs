@@ -161,6 +161,7 @@ async fn file_rows(table: &Table, folder: &str, meta: &DataFileMeta) -> Vec<(i32
         row_range: None,
         predicate: None,
         batch_size: 1000,
+        step_bytes: paimon_core::format::DEFAULT_STEP_BYTES,
         with_position: false,
     };
     assert_eq!(request.file.size(), u64::try_from(meta.file_size).unwrap());

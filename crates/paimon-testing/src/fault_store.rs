@@ -1,0 +1,124 @@
+//! An object store that fails: before an effect (nothing happened) or after it (the answer is lost).
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// Wraps a store and makes one in so many puts fail, alternately before and after its effect. Which ones follows from
+/// the seed, so a run can be repeated.
+#[derive(Debug)]
+pub struct FaultStore {
+    inner: Arc<dyn ObjectStore>,
+    one_in: u64,
+    state: AtomicU64,
+}
+
+/// What happens to a put.
+enum Fault {
+    None,
+    Before,
+    After,
+}
+
+impl FaultStore {
+    /// Makes about one in `one_in` puts fail.
+    pub fn new(inner: Arc<dyn ObjectStore>, one_in: u64, seed: u64) -> Self {
+        Self {
+            inner,
+            one_in: one_in.max(1),
+            state: AtomicU64::new(seed),
+        }
+    }
+
+    fn draw(&self) -> Fault {
+        // splitmix64
+        let mut z = self
+            .state
+            .fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        match z % (2 * self.one_in) {
+            0 => Fault::Before,
+            1 => Fault::After,
+            _ => Fault::None,
+        }
+    }
+}
+
+fn failure(what: &'static str) -> Error {
+    Error::Generic {
+        store: "fault",
+        source: what.into(),
+    }
+}
+
+impl fmt::Display for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultStore({})", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultStore {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        match self.draw() {
+            Fault::Before => Err(failure("the request was lost")),
+            Fault::After => {
+                self.inner.put_opts(location, payload, opts).await?;
+                Err(failure("the answer was lost"))
+            }
+            Fault::None => self.inner.put_opts(location, payload, opts).await,
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
