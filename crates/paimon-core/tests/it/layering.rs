@@ -51,7 +51,7 @@ fn product_code(path: &Path, src: &Path) -> Option<String> {
     let is_test = relative.components().any(|c| {
         matches!(
             c.as_os_str().to_str(),
-            Some("tests" | "tests.rs" | "random.rs")
+            Some("tests" | "tests.rs" | "testing.rs" | "random.rs")
         )
     });
     if is_test {

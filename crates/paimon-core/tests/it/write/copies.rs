@@ -128,7 +128,7 @@ async fn copy(golden: &Path, folder: &Path, format: &str) -> Result<usize, Strin
         write.write(batch).await.map_err(|e| e.to_string())?;
     }
     let messages = write.prepare_commit().await.map_err(|e| e.to_string())?;
-    publish(folder, &copy, &messages).await;
+    publish(&copy, messages.clone()).await;
     let (found, _) = rows(&open(folder).await).await.map_err(|e| e.to_string())?;
     let plain = |texts: &[String]| -> Vec<String> {
         let mut plain: Vec<String> = texts

@@ -331,7 +331,7 @@ async fn commits_and_flushes_read_as_the_map_says(
             assert_eq!(changelog, records.len());
         }
         all.extend(records);
-        publish(&root, &table, &messages).await;
+        publish(&table, messages.clone()).await;
         let found = read(&open(&root).await).await;
         assert_eq!(
             found,
@@ -367,7 +367,7 @@ async fn a_changed_bucket_number_is_refused_where_files_are() {
     };
     let mut write = table.new_write().unwrap();
     write.write(&batch(&[record("a")]).0).await.unwrap();
-    publish(&root, &table, &write.prepare_commit().await.unwrap()).await;
+    publish(&table, write.prepare_commit().await.unwrap()).await;
     let table = create(&root, &schema(&[("bucket", "3")])).await;
     let mut write = table.new_write().unwrap();
     write.write(&batch(&[record("b b")]).0).await.unwrap();
