@@ -4,7 +4,14 @@ pub mod function;
 mod interval;
 mod kernel;
 mod keys;
+mod levels;
+mod universal;
 
 pub use interval::{KeyInterval, sections};
 pub use kernel::{Collisions, find_collisions, mark_superseded};
 pub use keys::{KeyBlock, KeyEncoder};
+pub use levels::{LevelSortedRun, Levels, TreeFile};
+pub use universal::{
+    CompactUnit, EarlyFullCompaction, ForceUpLevel0Compaction, OffPeak, PickTime, RunSize,
+    UniversalCompaction, pick_full,
+};

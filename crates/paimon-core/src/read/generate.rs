@@ -1,16 +1,14 @@
 //! Files of a bucket to splits.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::keyed::{KeyedFile, section_of};
 use super::plan::BucketFiles;
-use super::split::{
-    DataSplit, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
-};
+use super::split::{DataSplit, SplitFile, SplitKind, is_side_file, pack_ordered};
 use crate::error::Result;
 use crate::mergetree::{KeyInterval, sections};
 use crate::options::MergeEngineKind;
-use crate::spec::{BinaryRow, DataField, Datum};
+use crate::spec::DataField;
 use crate::table::Table;
 
 pub(super) struct SplitGenerator {
@@ -22,41 +20,6 @@ pub(super) struct SplitGenerator {
     key_fields: Arc<Vec<DataField>>,
     target: u64,
     open_cost: u64,
-}
-
-/// A file with its decoded key bounds.
-struct KeyedFile {
-    file: SplitFile,
-    min: Vec<Option<Datum>>,
-    max: Vec<Option<Datum>>,
-}
-
-impl KeyInterval for KeyedFile {
-    fn compare_min(&self, other: &Self) -> Ordering {
-        compare_keys(&self.min, &other.min)
-    }
-    fn compare_min_to_max(&self, other: &Self) -> Ordering {
-        compare_keys(&self.min, &other.max)
-    }
-    fn compare_max(&self, other: &Self) -> Ordering {
-        compare_keys(&self.max, &other.max)
-    }
-}
-
-/// Order of two keys, nulls first.
-fn compare_keys(a: &[Option<Datum>], b: &[Option<Datum>]) -> Ordering {
-    for (x, y) in a.iter().zip(b) {
-        let order = match (x, y) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(x), Some(y)) => x.compare(y).unwrap_or(Ordering::Equal),
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-    a.len().cmp(&b.len())
 }
 
 impl SplitGenerator {
@@ -167,18 +130,7 @@ impl SplitGenerator {
     }
 
     fn keyed(&self, file: SplitFile) -> Result<KeyedFile> {
-        let key = |bytes, what| -> Result<Vec<Option<Datum>>> {
-            let row = BinaryRow::from_serialized(bytes, what)?;
-            (0..self.key_fields.len())
-                .map(|i| row.get(i, &self.key_fields[i].data_type))
-                .collect()
-        };
-        let named = |e: crate::Error| e.with_default("path", &file.path);
-        Ok(KeyedFile {
-            min: key(&file.meta.min_key, "minimum key").map_err(named)?,
-            max: key(&file.meta.max_key, "maximum key").map_err(named)?,
-            file,
-        })
+        KeyedFile::new(file, &self.key_fields)
     }
 }
 
@@ -201,50 +153,4 @@ fn pack_to_kind(pack: Vec<Vec<KeyedFile>>) -> SplitKind {
         return SplitKind::Raw(files.collect());
     }
     SplitKind::Merge(sections.collect())
-}
-
-/// Runs of a section from oldest to newest: levels from the deepest, then level-0 files by sequence.
-fn section_of(files: Vec<KeyedFile>) -> Section {
-    let mut runs: Vec<(SortedRun, Vec<KeyedFile>)> = Vec::new();
-    let (level0, mut deeper): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|f| f.file.meta.level == 0);
-    deeper
-        .sort_by(|a, b| (b.file.meta.level.cmp(&a.file.meta.level)).then_with(|| a.compare_min(b)));
-    for keyed in deeper {
-        let level = keyed.file.meta.level;
-        match runs.last_mut() {
-            Some((run, files)) if run.level == level => files.push(keyed),
-            _ => runs.push((
-                SortedRun {
-                    level,
-                    files: Vec::new(),
-                },
-                vec![keyed],
-            )),
-        }
-    }
-    let mut level0: Vec<KeyedFile> = level0;
-    level0.sort_by_key(|f| {
-        (
-            f.file.meta.max_sequence_number,
-            f.file.meta.min_sequence_number,
-            f.file.meta.creation_time,
-        )
-    });
-    for keyed in level0 {
-        runs.push((
-            SortedRun {
-                level: 0,
-                files: Vec::new(),
-            },
-            vec![keyed],
-        ));
-    }
-    let runs = runs.into_iter().map(|(mut run, files)| {
-        run.files = files.into_iter().map(|k| k.file).collect();
-        run
-    });
-    Section {
-        runs: runs.collect(),
-    }
 }

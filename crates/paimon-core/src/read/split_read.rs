@@ -19,7 +19,6 @@ use crate::format::BatchStream;
 use crate::mergetree::function::{
     MergeEngine, MergeFunction, create_merge_function, required_columns,
 };
-use crate::options::MergeEngineKind;
 use crate::predicate::{Predicate, project};
 use crate::spec::{DataField, value_kind_field};
 use crate::table::Table;
@@ -202,12 +201,7 @@ fn fold_function(
     fields: &[DataField],
 ) -> Result<(Vec<DataField>, Arc<dyn MergeFunction>)> {
     let schema = table.schema();
-    let engine = match table.options().merge_engine {
-        MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
-        MergeEngineKind::Aggregation => MergeEngine::Aggregation,
-        MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
-        MergeEngineKind::FirstRow => MergeEngine::FirstRow,
-    };
+    let engine = MergeEngine::from(table.options().merge_engine);
     let names: Vec<String> = fields.iter().map(|f| f.name.clone()).collect();
     let options = table.options().map();
     let mut read = fields.to_vec();

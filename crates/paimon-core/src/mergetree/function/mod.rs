@@ -31,6 +31,7 @@ use arrow_buffer::BooleanBuffer;
 pub use groups::required_columns;
 pub use options::OptionLookup;
 
+use crate::options::MergeEngineKind;
 use crate::spec::DataField;
 use crate::{Error, Result};
 
@@ -58,6 +59,17 @@ pub enum MergeEngine {
     Aggregation,
     /// The first record wins.
     FirstRow,
+}
+
+impl From<MergeEngineKind> for MergeEngine {
+    fn from(kind: MergeEngineKind) -> Self {
+        match kind {
+            MergeEngineKind::Deduplicate => Self::Deduplicate,
+            MergeEngineKind::PartialUpdate => Self::PartialUpdate,
+            MergeEngineKind::Aggregation => Self::Aggregation,
+            MergeEngineKind::FirstRow => Self::FirstRow,
+        }
+    }
 }
 
 /// Records of some keys, grouped by key and in merge order.

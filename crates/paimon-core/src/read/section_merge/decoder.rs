@@ -84,6 +84,26 @@ impl Stretch {
     }
 }
 
+/// Rows that compare like the age of records of one key: sequence fields, sequence number, and whether the record is
+/// an add, which comes after a retract of the same sequence.
+///
+/// # Errors
+/// `Unsupported` for a sequence field that cannot be compared.
+pub(in crate::read) fn order_converter(rules: &MergeRules) -> Result<RowConverter> {
+    let options = SortOptions {
+        descending: rules.sequence_descending,
+        nulls_first: true,
+    };
+    let mut fields: Vec<SortField> = rules
+        .sequence_fields
+        .iter()
+        .map(|f| SortField::new_with_options(arrow_type(&f.data_type), options))
+        .collect();
+    fields.push(SortField::new(DataType::Int64));
+    fields.push(SortField::new(DataType::Boolean));
+    Ok(RowConverter::new(fields)?)
+}
+
 /// Turns batches of one file into blocks.
 pub(super) struct BlockDecoder {
     keys: usize,
@@ -108,19 +128,7 @@ impl BlockDecoder {
             .collect();
         let nullable = rules.key_fields.iter().any(|f| f.data_type.nullable);
         let order = if ordered {
-            let options = SortOptions {
-                descending: rules.sequence_descending,
-                nulls_first: true,
-            };
-            let mut fields: Vec<SortField> = rules
-                .sequence_fields
-                .iter()
-                .map(|f| SortField::new_with_options(arrow_type(&f.data_type), options))
-                .collect();
-            fields.push(SortField::new(DataType::Int64));
-            // an add comes after a retract of the same sequence
-            fields.push(SortField::new(DataType::Boolean));
-            Some(RowConverter::new(fields)?)
+            Some(order_converter(rules)?)
         } else {
             None
         };

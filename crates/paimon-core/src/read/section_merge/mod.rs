@@ -15,6 +15,7 @@ mod source;
 
 use std::sync::Arc;
 
+pub(super) use decoder::order_converter;
 pub use outcome::{FileOutcome, SectionOutcome};
 pub use rules::{MergeRules, Resolution};
 
@@ -59,7 +60,7 @@ pub async fn merge_section(
 }
 
 /// Whether the order of two runs' rows is not that of the runs.
-fn needs_order(section: &Section, rules: &MergeRules) -> bool {
+pub(super) fn needs_order(section: &Section, rules: &MergeRules) -> bool {
     if section.runs.len() < 2 {
         return false;
     }

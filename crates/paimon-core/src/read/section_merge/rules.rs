@@ -26,12 +26,12 @@ pub struct MergeRules {
     /// A filter over key columns alone: rows that do not match it take no part. It is the same for all rows of a key,
     /// so it never changes what becomes of the others.
     pub key_filter: Predicate,
-    pub(super) key_fields: Vec<DataField>,
-    pub(super) sequence_fields: Vec<DataField>,
-    pub(super) sequence_descending: bool,
-    pub(super) snapshot_ordering: bool,
-    pub(super) lookup: bool,
-    pub(super) ignore_delete: bool,
+    pub(in crate::read) key_fields: Vec<DataField>,
+    pub(in crate::read) sequence_fields: Vec<DataField>,
+    pub(in crate::read) sequence_descending: bool,
+    pub(in crate::read) snapshot_ordering: bool,
+    pub(in crate::read) lookup: bool,
+    pub(in crate::read) ignore_delete: bool,
 }
 
 impl MergeRules {

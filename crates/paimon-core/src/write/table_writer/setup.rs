@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::mergetree::function::{MergeEngine, create_merge_function};
-use crate::options::{ChangelogProducer, MergeEngineKind};
+use crate::options::ChangelogProducer;
 use crate::spec::FileSource;
 use crate::table::Table;
 use crate::write::assign::BucketMode;
@@ -102,12 +102,7 @@ fn key_value_settings(
             Error::invalid(format!("{name:?} is not a column")).with("option", "sequence.field")
         })
     };
-    let engine = match core.merge_engine {
-        MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
-        MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
-        MergeEngineKind::Aggregation => MergeEngine::Aggregation,
-        MergeEngineKind::FirstRow => MergeEngine::FirstRow,
-    };
+    let engine = MergeEngine::from(core.merge_engine);
     let function = create_merge_function(
         engine,
         &schema.fields,
