@@ -1,0 +1,20 @@
+//! Compaction: fewer, larger and deeper files with the same rows.
+//!
+//! Primary-key buckets are LSM trees: sorted runs are picked by size and age and merged into a deeper level. Files of
+//! append tables are joined. Nothing changes for readers but the cost. Source: `MergeTreeCompactManager`,
+//! `AppendCompactCoordinator`, `BucketedAppendCompactManager`.
+
+mod append;
+mod append_pick;
+mod expire;
+mod inline;
+mod merge_tree;
+mod options;
+mod run;
+mod state;
+mod supported;
+mod task;
+mod vectors;
+
+pub use inline::InlineCompaction;
+pub use run::{CompactRequest, compact_table};

@@ -1,0 +1,90 @@
+//! Deletion vectors of a bucket after some of its files are gone. Source: `BucketedDvMaintainer`,
+//! `AppendDeleteFileMaintainer`.
+
+use std::collections::HashSet;
+
+use crate::deletionvectors::{
+    DeletionVectorVersion, decode_deletion_vector, encode_deletion_vectors, read_range_of,
+};
+use crate::error::Result;
+use crate::manifest::index_file_path;
+use crate::spec::{CompactIncrement, FileKind, IndexManifestEntry};
+use crate::table::Table;
+use crate::write::WriteContext;
+
+/// Index files of one bucket.
+pub(super) struct BucketVectors<'a> {
+    pub table: &'a Table,
+    pub context: &'a WriteContext,
+    pub files: &'a [IndexManifestEntry],
+    pub version: DeletionVectorVersion,
+}
+
+impl BucketVectors<'_> {
+    /// Takes the vectors of files that `increment` rewrites out of the bucket's index files and adds what changes there
+    /// to it.
+    ///
+    /// # Errors
+    /// `Damaged` naming the index file, `Io` when the store fails.
+    pub async fn remove_rewritten(&self, increment: &mut CompactIncrement) -> Result<()> {
+        let after = increment.compact_after.iter();
+        let stays: HashSet<&str> = after.map(|f| f.file_name.as_str()).collect();
+        let gone: HashSet<&str> = increment
+            .compact_before
+            .iter()
+            .map(|f| f.file_name.as_str())
+            .filter(|name| !stays.contains(name))
+            .collect();
+        let mut changes = (Vec::new(), Vec::new());
+        for entry in self.files {
+            let mut ranges = entry.dv_ranges.iter().flatten();
+            if !ranges.any(|r| gone.contains(r.data_file_name.as_str())) {
+                continue;
+            }
+            changes.0.push(entry.clone());
+            changes.1.extend(self.without(entry, &gone).await?);
+        }
+        increment.deleted_index_files.extend(changes.0);
+        increment.new_index_files.extend(changes.1);
+        Ok(())
+    }
+
+    /// The index file without some vectors; `None` when nothing is left.
+    async fn without(
+        &self,
+        entry: &IndexManifestEntry,
+        gone: &HashSet<&str>,
+    ) -> Result<Option<IndexManifestEntry>> {
+        let path = index_file_path(self.table.location(), entry)?;
+        let size = u64::try_from(entry.file_size).unwrap_or(0);
+        let input = self.table.io().input(&path, size)?;
+        let mut vectors = Vec::new();
+        for range in entry.dv_ranges.iter().flatten() {
+            if gone.contains(range.data_file_name.as_str()) {
+                continue;
+            }
+            let bytes = input.read_range(read_range_of(range, size)?).await?;
+            let vector = decode_deletion_vector(&bytes, range, &path)?;
+            vectors.push((range.data_file_name.clone(), vector));
+        }
+        if vectors.is_empty() {
+            return Ok(None);
+        }
+        let count = i64::try_from(vectors.len()).unwrap_or(i64::MAX);
+        let (bytes, ranges) = encode_deletion_vectors(vectors, self.version)?;
+        let name = format!("index-{}-0", self.context.ids.uuid());
+        let location = format!("{}/index/{name}", self.table.location());
+        let mut file = self.table.io().create(&location).await?;
+        file.write(bytes.into()).await?;
+        let file_size = file.close().await?;
+        Ok(Some(IndexManifestEntry {
+            kind: FileKind::Add,
+            file_name: name,
+            file_size: i64::try_from(file_size).unwrap_or(i64::MAX),
+            row_count: count,
+            dv_ranges: Some(ranges),
+            external_path: None,
+            ..entry.clone()
+        }))
+    }
+}

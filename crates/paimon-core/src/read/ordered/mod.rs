@@ -1,0 +1,146 @@
+//! The merged rows of a section in key order, every column with them: what compaction writes.
+//!
+//! All runs are read at once, window by window: a window ends with the smallest last key of the runs' current blocks, so
+//! memory follows the number of runs, not their length. Where one run is alone in a range its rows pass as whole slices,
+//! elsewhere they are gathered. Source: `MergeTreeReaders`, `SortMergeReaderWithLoserTree`,
+//! `ReducerMergeFunctionWrapper`.
+
+mod run;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::{Int8Array, Int64Array, RecordBatch};
+use arrow_buffer::BooleanBuffer;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use self::run::{Run, RunSource};
+use super::section_merge::{MergeRules, Resolution, needs_order};
+use super::split::{Partition, Section};
+use crate::error::Result;
+use crate::mergetree::function::{MergeEngine, MergeFunction, create_merge_function};
+use crate::table::Table;
+
+/// Rows in key order, each key once.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderedBatch {
+    /// The table's columns.
+    pub(crate) values: RecordBatch,
+    /// Sequence number of every row: that of the last record merged into it.
+    pub(crate) sequence: Int64Array,
+    /// Kind of every row.
+    pub(crate) kinds: Int8Array,
+}
+
+/// Tells which rows of a batch of the table's columns take part in a merge.
+pub(crate) trait RowFilter: Send + Sync + fmt::Debug {
+    /// One bit per row; `None` is all.
+    ///
+    /// # Errors
+    /// `Internal` for a batch of other columns.
+    fn keep(&self, values: &RecordBatch) -> Result<Option<BooleanBuffer>>;
+}
+
+/// A merge of one section.
+#[derive(Debug)]
+pub(crate) struct OrderedMerge {
+    pub(crate) table: Table,
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) section: Section,
+    /// Whether -U and -D rows stay in the result.
+    pub(crate) keep_deletes: bool,
+    /// Rows that are left out before anything is merged.
+    pub(crate) filter: Option<Arc<dyn RowFilter>>,
+}
+
+impl OrderedMerge {
+    /// The rows. Reading begins with the call.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `Unsupported` for options of the merge engine; through the stream `Damaged` naming the file,
+    /// and the errors of the merge function.
+    ///
+    /// # Cancel safety
+    /// Dropping the stream leaves nothing behind.
+    pub(crate) fn stream(self) -> Result<BoxStream<'static, Result<OrderedBatch>>> {
+        let rules = Arc::new(MergeRules::of(&self.table));
+        let function: Option<Arc<dyn MergeFunction>> = match rules.resolution {
+            Resolution::Fold => {
+                let schema = self.table.schema();
+                let function = create_merge_function(
+                    MergeEngine::from(self.table.options().merge_engine),
+                    &schema.fields,
+                    &schema.primary_keys,
+                    self.table.options().map(),
+                )
+                .map_err(|e| e.with_default("table", self.table.name()))?;
+                Some(function.into())
+            }
+            Resolution::Latest | Resolution::First => None,
+        };
+        let ordered = needs_order(&self.section, &rules);
+        let runs = self.section.runs.iter().map(|run| {
+            let source = RunSource {
+                table: self.table.clone(),
+                partition: self.partition.clone(),
+                run: run.clone(),
+                rules: rules.clone(),
+                ordered,
+                filter: self.filter.clone(),
+            };
+            Run::start(source, run.level)
+        });
+        let merger = Merger {
+            schema: self.table.arrow_schema(),
+            function,
+            ordered,
+            keep_deletes: self.keep_deletes,
+            runs: runs.collect(),
+            rules,
+            ready: VecDeque::new(),
+        };
+        let steps = futures::stream::try_unfold(merger, |mut merger| async move {
+            Ok(merger.next().await?.map(|batch| (batch, merger)))
+        });
+        Ok(steps.boxed())
+    }
+}
+
+/// A merge under way.
+struct Merger {
+    schema: arrow_schema::SchemaRef,
+    rules: Arc<MergeRules>,
+    /// For engines that fold.
+    function: Option<Arc<dyn MergeFunction>>,
+    /// Whether the order of two runs' rows is not that of the runs.
+    ordered: bool,
+    keep_deletes: bool,
+    /// Oldest first.
+    runs: Vec<Run>,
+    ready: VecDeque<OrderedBatch>,
+}
+
+impl Merger {
+    async fn next(&mut self) -> Result<Option<OrderedBatch>> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Ok(Some(batch));
+            }
+            let mut active = Vec::with_capacity(self.runs.len());
+            for (r, run) in self.runs.iter_mut().enumerate() {
+                if run.fill().await? {
+                    active.push(r);
+                }
+            }
+            if active.is_empty() {
+                return Ok(None);
+            }
+            self.window(&active)?;
+        }
+    }
+}
