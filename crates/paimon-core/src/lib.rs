@@ -6,6 +6,7 @@
 pub mod arrow_bridge;
 pub mod codec;
 pub mod commit;
+pub mod compact;
 pub mod deletionvectors;
 mod error;
 pub mod format;

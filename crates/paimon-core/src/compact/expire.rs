@@ -73,7 +73,9 @@ impl RecordLevelExpire {
     pub(super) async fn has_expired(&self, table: &Table, file: &DataFileMeta) -> Result<bool> {
         let schema = table.schemas().schema(file.schema_id).await?;
         let min = column_stats(file, &schema, &self.field).and_then(|stats| stats.min);
-        Ok(min.and_then(|m| seconds(&m)).is_some_and(|t| t < self.oldest))
+        Ok(min
+            .and_then(|m| seconds(&m))
+            .is_some_and(|t| t < self.oldest))
     }
 }
 

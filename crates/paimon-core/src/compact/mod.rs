@@ -7,7 +7,6 @@
 mod append;
 mod append_pick;
 mod expire;
-mod inline;
 mod merge_tree;
 mod options;
 mod run;
@@ -16,5 +15,4 @@ mod supported;
 mod task;
 mod vectors;
 
-pub use inline::InlineCompaction;
 pub use run::{CompactRequest, compact_table};

@@ -42,10 +42,8 @@ impl CompactOptions {
         let small_ratio = o.ratio("compaction.small-file-ratio", 0.7)?;
         Ok(Self {
             universal: UniversalCompaction {
-                max_size_amplification: o.number(
-                    "compaction.max-size-amplification-percent",
-                    200,
-                )?,
+                max_size_amplification: o
+                    .number("compaction.max-size-amplification-percent", 200)?,
                 size_ratio: o.number("compaction.size-ratio", 1)?,
                 trigger,
                 early_full: EarlyFullCompaction {
@@ -97,8 +95,7 @@ impl Reader<'_> {
     fn number(&self, key: &str, default: u64) -> Result<u64> {
         let parse = |text: &str| {
             let n = parse_i64(text)?;
-            u64::try_from(n)
-                .map_err(|_| Error::invalid(format!("expected 0 or more, found {n}")))
+            u64::try_from(n).map_err(|_| Error::invalid(format!("expected 0 or more, found {n}")))
         };
         Ok(self.parsed(key, parse)?.unwrap_or(default))
     }

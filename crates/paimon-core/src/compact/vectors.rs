@@ -18,6 +18,8 @@ pub(super) struct BucketVectors<'a> {
     pub context: &'a WriteContext,
     pub files: &'a [IndexManifestEntry],
     pub version: DeletionVectorVersion,
+    /// A bucket has one index file; else it may have many, each with the vectors of some files.
+    pub bucketed: bool,
 }
 
 impl BucketVectors<'_> {
@@ -35,41 +37,47 @@ impl BucketVectors<'_> {
             .map(|f| f.file_name.as_str())
             .filter(|name| !stays.contains(name))
             .collect();
-        let mut changes = (Vec::new(), Vec::new());
-        for entry in self.files {
+        let touched = |entry: &IndexManifestEntry| {
             let mut ranges = entry.dv_ranges.iter().flatten();
-            if !ranges.any(|r| gone.contains(r.data_file_name.as_str())) {
-                continue;
+            ranges.any(|r| gone.contains(r.data_file_name.as_str()))
+        };
+        let groups: Vec<Vec<IndexManifestEntry>> = match self.bucketed {
+            true => vec![self.files.to_vec()],
+            false => self.files.iter().map(|e| vec![e.clone()]).collect(),
+        };
+        for group in groups {
+            if group.iter().any(touched) {
+                let rest = self.without(&group, &gone).await?;
+                increment.new_index_files.extend(rest);
+                increment.deleted_index_files.extend(group);
             }
-            changes.0.push(entry.clone());
-            changes.1.extend(self.without(entry, &gone).await?);
         }
-        increment.deleted_index_files.extend(changes.0);
-        increment.new_index_files.extend(changes.1);
         Ok(())
     }
 
-    /// The index file without some vectors; `None` when nothing is left.
+    /// One index file for what is left of some; `None` when nothing is.
     async fn without(
         &self,
-        entry: &IndexManifestEntry,
+        entries: &[IndexManifestEntry],
         gone: &HashSet<&str>,
     ) -> Result<Option<IndexManifestEntry>> {
-        let path = index_file_path(self.table.location(), entry)?;
-        let size = u64::try_from(entry.file_size).unwrap_or(0);
-        let input = self.table.io().input(&path, size)?;
         let mut vectors = Vec::new();
-        for range in entry.dv_ranges.iter().flatten() {
-            if gone.contains(range.data_file_name.as_str()) {
-                continue;
+        for entry in entries {
+            let path = index_file_path(self.table.location(), entry)?;
+            let size = u64::try_from(entry.file_size).unwrap_or(0);
+            let input = self.table.io().input(&path, size)?;
+            for range in entry.dv_ranges.iter().flatten() {
+                if gone.contains(range.data_file_name.as_str()) {
+                    continue;
+                }
+                let bytes = input.read_range(read_range_of(range, size)?).await?;
+                let vector = decode_deletion_vector(&bytes, range, &path)?;
+                vectors.push((range.data_file_name.clone(), vector));
             }
-            let bytes = input.read_range(read_range_of(range, size)?).await?;
-            let vector = decode_deletion_vector(&bytes, range, &path)?;
-            vectors.push((range.data_file_name.clone(), vector));
         }
-        if vectors.is_empty() {
+        let Some(entry) = entries.first().filter(|_| !vectors.is_empty()) else {
             return Ok(None);
-        }
+        };
         let count = i64::try_from(vectors.len()).unwrap_or(i64::MAX);
         let (bytes, ranges) = encode_deletion_vectors(vectors, self.version)?;
         let name = format!("index-{}-0", self.context.ids.uuid());

@@ -195,7 +195,10 @@ mod tests {
             file("middle", 2, (1, 3), (0, 9)),
         ];
         let levels = Levels::new(files, 6);
-        assert_eq!((levels.max_level(), levels.highest_non_empty()), (5, Some(5)));
+        assert_eq!(
+            (levels.max_level(), levels.highest_non_empty()),
+            (5, Some(5))
+        );
         let runs = levels.into_runs();
         assert_eq!(
             names(&runs),

@@ -388,9 +388,18 @@ mod tests {
     fn check(unit: CompactUnit, sizes: &[RunSize], context: &str) {
         let (merged, rest) = sizes.split_at(unit.runs);
         assert!(!merged.is_empty(), "{context}");
-        assert!(unit.output_level > 0 && unit.output_level <= MAX, "{context}");
-        assert!(merged.iter().all(|r| r.level <= unit.output_level), "{context}");
-        assert!(rest.iter().all(|r| r.level > unit.output_level), "{context}");
+        assert!(
+            unit.output_level > 0 && unit.output_level <= MAX,
+            "{context}"
+        );
+        assert!(
+            merged.iter().all(|r| r.level <= unit.output_level),
+            "{context}"
+        );
+        assert!(
+            rest.iter().all(|r| r.level > unit.output_level),
+            "{context}"
+        );
         assert!(!rest.is_empty() || unit.output_level == MAX, "{context}");
     }
 

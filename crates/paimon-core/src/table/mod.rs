@@ -1,6 +1,7 @@
 //! The façade: a table at a location, with its schema, options and the snapshot it reads.
 
 mod commit;
+mod compact;
 mod read_builder;
 pub mod system;
 mod travel;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
+pub use compact::TableCompact;
 pub use read_builder::{ReadBuilder, TableRead};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};

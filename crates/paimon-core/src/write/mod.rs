@@ -30,3 +30,4 @@ pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
 pub use table_writer::TableWriter;
+pub(crate) use table_writer::compacted_files;

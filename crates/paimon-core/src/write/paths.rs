@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::io::FileIo;
+use crate::read::{Partition, bucket_path};
 use crate::spec::DataFileMeta;
+use crate::table::Table;
 
 /// Gives out names: `<prefix><uuid>-<counter><extension>`, one UUID and one counter per writer, shared by its data and
 /// changelog files.
@@ -43,6 +45,30 @@ impl DataFilePaths {
             uuid,
             counter: AtomicU64::new(0),
         }
+    }
+
+    /// Names for a bucket of a table, by turns below the external roots when there are any.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a partition without a folder.
+    pub(crate) fn of_bucket(
+        table: &Table,
+        external_roots: &[String],
+        partition: &Partition,
+        bucket: i32,
+        uuid: Uuid,
+    ) -> Result<Self> {
+        let folder = bucket_path(table, partition, bucket)?;
+        let root = match &table.options().data_file_directory {
+            Some(data) => format!("{}/{}", table.location(), data.trim_matches('/')),
+            None => table.location().to_string(),
+        };
+        let relative = folder.strip_prefix(&root).unwrap_or_default();
+        let external = external_roots
+            .iter()
+            .map(|path| format!("{path}{relative}"));
+        let external = external.collect();
+        Ok(Self::new(table.io().clone(), folder, external, uuid))
     }
 
     /// The next file.

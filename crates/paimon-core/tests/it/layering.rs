@@ -22,6 +22,7 @@ const LAYERS: &[&str] = &[
     "manifest",
     "read",
     "write",
+    "compact",
     "commit",
     "table",
 ];
@@ -31,6 +32,8 @@ const DOWNWARDS: &[(&str, &str)] = &[
     ("read", "table::Table"),
     ("read", "table::ScanTarget"),
     ("write", "table::Table"),
+    ("compact", "table::Table"),
+    ("compact", "table::ScanTarget"),
     ("commit", "table::Table"),
 ];
 

@@ -216,7 +216,8 @@ impl RunSource {
         if stamped {
             sequence = Int64Array::from_value(file.meta.max_sequence_number, batch.num_rows());
         }
-        let pick = |at: &[usize]| -> Vec<ArrayRef> { at.iter().map(|i| values[*i].clone()).collect() };
+        let pick =
+            |at: &[usize]| -> Vec<ArrayRef> { at.iter().map(|i| values[*i].clone()).collect() };
         let order = match &decoder.order {
             None => None,
             Some(converter) => {
@@ -260,7 +261,8 @@ fn split_system(batch: &RecordBatch) -> Result<(Vec<ArrayRef>, Int64Array, Int8A
     let [sequence, kinds] = system else {
         return Err(Error::internal("a block lacks its system columns"));
     };
-    let missing = |what: &str| Error::damaged(format!("a row of a primary-key table has no {what}"));
+    let missing =
+        |what: &str| Error::damaged(format!("a row of a primary-key table has no {what}"));
     if sequence.null_count() > 0 {
         return Err(missing("sequence number"));
     }

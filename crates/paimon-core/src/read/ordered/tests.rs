@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use arrow_array::{Array, Int32Array, RecordBatch, StringViewArray};
+use arrow_array::{Int32Array, RecordBatch, StringViewArray};
 use arrow_row::{RowConverter, SortField};
 use arrow_select::concat::concat_batches;
 use futures::TryStreamExt;
@@ -43,10 +43,20 @@ async fn table(folder: &str, seed: u64, options: &[(&str, &str)], text_keys: boo
         } else {
             Arc::new(Int32Array::from(keys))
         };
-        let columns = vec![keys, Arc::new(numbers(&mut rng)), Arc::new(numbers(&mut rng))];
+        let columns = vec![
+            keys,
+            Arc::new(numbers(&mut rng)),
+            Arc::new(numbers(&mut rng)),
+        ];
         let batch = RecordBatch::try_new(arrow_schema(&schema.fields), columns).unwrap();
         let retracts = table.options().merge_engine == crate::options::MergeEngineKind::Deduplicate;
-        let kind = |rng: &mut StdRng| if retracts && rng.random_bool(0.2) { 3 } else { 0 };
+        let kind = |rng: &mut StdRng| {
+            if retracts && rng.random_bool(0.2) {
+                3
+            } else {
+                0
+            }
+        };
         let kinds: Int8Array = (0..rows).map(|_| Some(kind(&mut rng))).collect();
         write.write_with_kinds(&batch, &kinds).await.unwrap();
         let messages = write.prepare_commit().await.unwrap();
@@ -88,8 +98,12 @@ async fn ordered(table: &Table, split: &DataSplit, section: &Section, keep: bool
 fn encoded(batch: &RecordBatch) -> Vec<Vec<u8>> {
     let fields = batch.schema();
     let fields = fields.fields().iter();
-    let converter =
-        RowConverter::new(fields.map(|f| SortField::new(f.data_type().clone())).collect()).unwrap();
+    let converter = RowConverter::new(
+        fields
+            .map(|f| SortField::new(f.data_type().clone()))
+            .collect(),
+    )
+    .unwrap();
     let rows = converter.convert_columns(batch.columns()).unwrap();
     rows.iter().map(|r| r.data().to_vec()).collect()
 }

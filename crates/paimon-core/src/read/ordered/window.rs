@@ -185,12 +185,19 @@ impl Merger {
             .map(|k| Some(!is_retract(*k)))
             .collect();
         let batch = filter_record_batch(&self.batch(values)?, &adds)?;
-        let sequence = filter(&sequence, &adds)?.as_primitive::<Int64Type>().clone();
+        let sequence = filter(&sequence, &adds)?
+            .as_primitive::<Int64Type>()
+            .clone();
         let kinds = filter(&kinds, &adds)?.as_primitive::<Int8Type>().clone();
         self.give(batch.columns().to_vec(), sequence, kinds)
     }
 
-    fn give(&mut self, values: Vec<ArrayRef>, sequence: Int64Array, kinds: Int8Array) -> Result<()> {
+    fn give(
+        &mut self,
+        values: Vec<ArrayRef>,
+        sequence: Int64Array,
+        kinds: Int8Array,
+    ) -> Result<()> {
         if !sequence.is_empty() {
             self.ready.push_back(OrderedBatch {
                 values: self.batch(values)?,
@@ -323,7 +330,9 @@ fn gathered(
             interleave(&arrays, places)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let sequence = places.iter().map(|(s, row)| sources[*s].sequence.value(*row));
+    let sequence = places
+        .iter()
+        .map(|(s, row)| sources[*s].sequence.value(*row));
     let kinds = places.iter().map(|(s, row)| sources[*s].kinds.value(*row));
     Ok((
         values,

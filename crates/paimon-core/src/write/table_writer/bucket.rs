@@ -6,7 +6,7 @@ use arrow_array::Int8Array;
 
 use super::setup::Setup;
 use crate::error::Result;
-use crate::read::{Partition, bucket_path};
+use crate::read::Partition;
 use crate::spec::{DataFileMeta, DataIncrement};
 use crate::table::Table;
 use crate::write::append::AppendWriter;
@@ -69,20 +69,13 @@ impl Bucket {
         bucket: i32,
         next_sequence: i64,
     ) -> Result<Self> {
-        let folder = bucket_path(table, partition, bucket)?;
-        let root = match &table.options().data_file_directory {
-            Some(data) => format!("{}/{}", table.location(), data.trim_matches('/')),
-            None => table.location().to_string(),
-        };
-        let relative = folder.strip_prefix(&root).unwrap_or_default();
-        let roots = setup.options.external_paths.iter();
-        let external = roots.map(|path| format!("{path}{relative}")).collect();
-        let paths = Arc::new(DataFilePaths::new(
-            table.io().clone(),
-            folder,
-            external,
+        let paths = Arc::new(DataFilePaths::of_bucket(
+            table,
+            &setup.options.external_paths,
+            partition,
+            bucket,
             context.ids.uuid(),
-        ));
+        )?);
         let writer = match &setup.key_value {
             None => Writer::Append(Box::new(AppendWriter::new(RollingFileWriter::new(
                 Arc::clone(&setup.data),

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use self::bucket::{Bucket, Writer};
 use self::setup::Setup;
+pub(crate) use self::setup::compacted_files;
 use super::assign::{BucketMode, DynamicBuckets, RoutedRows, Router};
 use super::context::WriteContext;
 use super::key_value::Flushed;

@@ -89,6 +89,26 @@ fn file_settings(
     })
 }
 
+/// Settings of the files that compaction writes to a level (0 in append tables): as large as the target size, however
+/// many rows that is.
+///
+/// # Errors
+/// `Unsupported` or `InvalidInput` naming what cannot be written.
+pub(crate) fn compacted_files(
+    table: &Table,
+    options: &WriteOptions,
+    level: i32,
+) -> Result<FileSettings> {
+    let settings = FileSettings {
+        level,
+        source: FileSource::Compact,
+        target_rows: None,
+        ..file_settings(table, options, options.data_file(level), false)?
+    };
+    FileBuilder::new(Arc::new(settings.clone()))?;
+    Ok(settings)
+}
+
 fn key_value_settings(
     table: &Table,
     options: &WriteOptions,

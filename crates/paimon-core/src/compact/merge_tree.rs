@@ -1,0 +1,183 @@
+//! Compaction of the buckets of a primary-key table. Source: `MergeTreeCompactManager`.
+
+use std::sync::Arc;
+
+use super::expire::RecordLevelExpire;
+use super::options::CompactOptions;
+use super::task::MergeTreeCompactTask;
+use crate::deletionvectors::DeletionVectorVersion;
+use crate::error::Result;
+use crate::mergetree::{
+    CompactUnit, ForceUpLevel0Compaction, LevelSortedRun, Levels, PickTime, pick_full,
+};
+use crate::read::{KeyedFile, Partition, SplitFile};
+use crate::spec::{CompactIncrement, DataField, IndexManifestEntry};
+use crate::table::Table;
+use crate::write::{DataFilePaths, WriteContext, WriteOptions, compacted_files};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// What all compactions of a primary-key table have in common.
+#[derive(Debug, Clone)]
+pub(super) struct MergeTreeCompaction {
+    table: Table,
+    context: WriteContext,
+    write: WriteOptions,
+    options: CompactOptions,
+    key_fields: Arc<Vec<DataField>>,
+    expire: Option<Arc<RecordLevelExpire>>,
+}
+
+/// A bucket with its files.
+pub(super) struct BucketFiles {
+    pub partition: Arc<Partition>,
+    pub paths: Arc<DataFilePaths>,
+    pub files: Vec<SplitFile>,
+    /// Its index files with deletion vectors.
+    pub vectors: Vec<IndexManifestEntry>,
+}
+
+/// Files to merge, and where.
+struct Pick {
+    files: Vec<KeyedFile>,
+    output_level: i32,
+    deepest: bool,
+    drop_delete: bool,
+}
+
+impl MergeTreeCompaction {
+    /// Settings of a table.
+    ///
+    /// # Errors
+    /// `Unsupported` or `InvalidInput` naming an option that compaction cannot honour.
+    pub fn new(table: &Table, context: &WriteContext) -> Result<Self> {
+        let write = WriteOptions::new(table.schema(), table.options())?;
+        Ok(Self {
+            options: CompactOptions::new(table.options(), write.target_file_size)?,
+            key_fields: Arc::new(table.schema().key_fields()),
+            expire: RecordLevelExpire::new(table, context.clock.epoch_ms())?,
+            table: table.clone(),
+            context: context.clone(),
+            write,
+        })
+    }
+
+    /// Merges what is due in a bucket, or everything (`full`). Nothing due: no changes.
+    ///
+    /// # Errors
+    /// `Damaged` naming a file, those of the merge function, `Io` when the store fails. Files written are removed then.
+    pub async fn compact(&self, bucket: BucketFiles, full: bool) -> Result<CompactIncrement> {
+        let keyed = |file| KeyedFile::new(file, &self.key_fields);
+        let files = bucket.files.into_iter().map(keyed).collect::<Result<_>>()?;
+        let levels = Levels::new(files, self.options.levels);
+        let pick = match full {
+            true => self.pick_full(levels).await?,
+            false => self.pick(levels),
+        };
+        let Some(pick) = pick else {
+            return Ok(CompactIncrement::default());
+        };
+        let settings = compacted_files(&self.table, &self.write, pick.output_level)?;
+        let task = MergeTreeCompactTask {
+            table: self.table.clone(),
+            context: self.context.clone(),
+            partition: bucket.partition,
+            paths: Arc::clone(&bucket.paths),
+            settings: Arc::new(settings),
+            deepest: pick.deepest,
+            drop_delete: pick.drop_delete,
+            small_file_size: self.options.small_file_size,
+            rewrite_all: self.options.rewrite_all,
+            expire: self.expire.clone(),
+        };
+        let mut increment = task.run(pick.files).await?;
+        let vectors = super::vectors::BucketVectors {
+            table: &self.table,
+            context: &self.context,
+            files: &bucket.vectors,
+            version: match self.options.bitmap64 {
+                true => DeletionVectorVersion::V2,
+                false => DeletionVectorVersion::V1,
+            },
+            bucketed: true,
+        };
+        if let Err(error) = vectors.remove_rewritten(&mut increment).await {
+            super::task::discard_written(&bucket.paths, &increment).await;
+            return Err(error);
+        }
+        Ok(increment)
+    }
+
+    fn pick(&self, levels: Levels<KeyedFile>) -> Option<Pick> {
+        let (max_level, highest) = (levels.max_level(), levels.highest_non_empty());
+        let runs = levels.into_runs();
+        let sizes: Vec<_> = runs.iter().map(LevelSortedRun::size).collect();
+        let time = self.time(max_level, &runs);
+        let unit = match self.options.force_level0 {
+            true => ForceUpLevel0Compaction {
+                universal: self.options.universal.clone(),
+                interval: None,
+            }
+            .pick(max_level, &sizes, &time, &mut 0),
+            false => self.options.universal.pick(max_level, &sizes, &time),
+        }?;
+        let picked = take(runs, unit, max_level, highest);
+        let done = matches!(picked.files.as_slice(),
+            [only] if only.file.meta.level == picked.output_level);
+        (!done && !picked.files.is_empty()).then_some(picked)
+    }
+
+    async fn pick_full(&self, levels: Levels<KeyedFile>) -> Result<Option<Pick>> {
+        let (max_level, highest) = (levels.max_level(), levels.highest_non_empty());
+        let runs = levels.into_runs();
+        let sizes: Vec<_> = runs.iter().map(LevelSortedRun::size).collect();
+        if let Some(unit) = pick_full(max_level, &sizes) {
+            return Ok(Some(take(runs, unit, max_level, highest)));
+        }
+        // all is merged already: only files with something to leave out are rewritten
+        let mut files = Vec::new();
+        for file in runs.into_iter().flat_map(|run| run.files) {
+            let expired = match &self.expire {
+                Some(expire) => expire.has_expired(&self.table, &file.file.meta).await?,
+                None => false,
+            };
+            if self.options.rewrite_all || expired || file.file.deletion.is_some() {
+                files.push(file);
+            }
+        }
+        Ok((!files.is_empty()).then_some(Pick {
+            files,
+            output_level: max_level,
+            deepest: true,
+            drop_delete: true,
+        }))
+    }
+
+    fn time(&self, max_level: i32, runs: &[LevelSortedRun<KeyedFile>]) -> PickTime {
+        let now = self.context.clock.local_ms();
+        let merged = runs.iter().filter(|run| run.level == max_level);
+        let newest = merged
+            .flat_map(|run| &run.files)
+            .filter_map(|f| f.file.meta.creation_time)
+            .max();
+        PickTime {
+            since_full_ms: newest.map(|t| u64::try_from(now.saturating_sub(t)).unwrap_or(0)),
+            hour: u32::try_from(now.div_euclid(HOUR_MS).rem_euclid(24)).unwrap_or(0),
+        }
+    }
+}
+
+fn take(
+    runs: Vec<LevelSortedRun<KeyedFile>>,
+    unit: CompactUnit,
+    max_level: i32,
+    highest: Option<i32>,
+) -> Pick {
+    let picked = runs.into_iter().take(unit.runs);
+    Pick {
+        files: picked.flat_map(|run| run.files).collect(),
+        output_level: unit.output_level,
+        deepest: unit.output_level == max_level,
+        drop_delete: unit.output_level != 0 && Some(unit.output_level) >= highest,
+    }
+}

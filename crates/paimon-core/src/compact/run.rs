@@ -1,0 +1,113 @@
+//! Compaction of a whole table.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+
+use super::append::AppendCompaction;
+use super::merge_tree::{BucketFiles, MergeTreeCompaction};
+use super::state::{self, BucketState, PartitionSpec};
+use super::supported;
+use super::task::discard_written;
+use crate::error::Result;
+use crate::spec::{CommitMessage, CompactIncrement, DataIncrement};
+use crate::table::Table;
+use crate::write::{DataFilePaths, WriteContext, WriteOptions};
+
+/// What to compact.
+#[derive(Debug, Clone)]
+pub struct CompactRequest {
+    /// Merges everything instead of what is due.
+    pub full: bool,
+    /// Only the partitions that match any of these (values of some or all partition columns); empty is the whole table.
+    pub partitions: Vec<PartitionSpec>,
+    /// Clock, names and the number of buckets compacted at a time.
+    pub context: WriteContext,
+}
+
+enum Kind {
+    MergeTree(Box<MergeTreeCompaction>),
+    Append(Box<AppendCompaction>),
+}
+
+/// Compacts the newest snapshot of a table and returns one message per changed bucket. Nothing is visible until they are
+/// committed. On failure all files written are removed.
+///
+/// # Errors
+/// `Unsupported` naming the option of a table that cannot be compacted, `Damaged` naming a file, `Io` when the store
+/// fails.
+///
+/// # Cancel safety
+/// A cancelled compaction leaves files behind that no snapshot names.
+pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Vec<CommitMessage>> {
+    let named = |e: crate::Error| e.with_default("table", table.name());
+    supported::check(table, request.full).map_err(named)?;
+    let kind = match table.schema().has_primary_key() {
+        true => Kind::MergeTree(Box::new(MergeTreeCompaction::new(table, &request.context)?)),
+        false => Kind::Append(Box::new(AppendCompaction::new(table, &request.context)?)),
+    };
+    let roots = WriteOptions::new(table.schema(), table.options())?.external_paths;
+    let buckets = state::load(table, &request.partitions)
+        .await
+        .map_err(named)?;
+    let works = buckets.into_iter().map(|bucket| {
+        let (kind, roots) = (&kind, &roots);
+        async move {
+            let uuid = request.context.ids.uuid();
+            let paths =
+                DataFilePaths::of_bucket(table, roots, &bucket.partition, bucket.bucket, uuid);
+            let paths = Arc::new(paths?);
+            let message = compact_bucket(kind, bucket, &paths, request.full).await?;
+            Ok::<_, crate::Error>((message, paths))
+        }
+    });
+    let done: Vec<_> = futures::stream::iter(works)
+        .buffer_unordered(request.context.parallelism.max(1))
+        .collect()
+        .await;
+    let mut messages = Vec::new();
+    let mut failure = None;
+    for result in done {
+        match result {
+            Ok(done) => messages.push(done),
+            Err(e) => failure = failure.or(Some(e)),
+        }
+    }
+    if let Some(failure) = failure {
+        for (message, paths) in &messages {
+            discard_written(paths, &message.compact).await;
+        }
+        return Err(named(failure));
+    }
+    let messages = messages.into_iter().map(|(message, _)| message);
+    Ok(messages.filter(|m| !m.is_empty()).collect())
+}
+
+async fn compact_bucket(
+    kind: &Kind,
+    bucket: BucketState,
+    paths: &Arc<DataFilePaths>,
+    full: bool,
+) -> Result<CommitMessage> {
+    let partition = bucket.partition.bytes.clone();
+    let (number, total_buckets) = (bucket.bucket, bucket.total_buckets);
+    let compact: CompactIncrement = match kind {
+        Kind::Append(append) => append.compact(bucket, paths, full).await?,
+        Kind::MergeTree(tree) => {
+            let files = BucketFiles {
+                partition: bucket.partition,
+                paths: Arc::clone(paths),
+                files: bucket.files,
+                vectors: bucket.vectors,
+            };
+            tree.compact(files, full).await?
+        }
+    };
+    Ok(CommitMessage {
+        partition,
+        bucket: number,
+        total_buckets,
+        data: DataIncrement::default(),
+        compact,
+    })
+}
