@@ -30,7 +30,9 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 /// Rows of a table as texts, sorted.
-async fn rows(table: &Table) -> Result<(Vec<String>, Vec<RecordBatch>), paimon_core::Error> {
+pub(crate) async fn rows(
+    table: &Table,
+) -> Result<(Vec<String>, Vec<RecordBatch>), paimon_core::Error> {
     let batches = table.read_builder().with_row_kind().collect().await?;
     let fields = &table.schema().fields;
     let mut texts = Vec::new();

@@ -1,5 +1,5 @@
 //! What a table write produces is what a read returns.
 
-mod copies;
+pub(crate) mod copies;
 mod histories;
-mod publish;
+pub(crate) mod publish;

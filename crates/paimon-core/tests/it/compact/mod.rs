@@ -1,0 +1,4 @@
+//! Compaction changes files, never rows.
+
+mod goldens;
+mod trees;
