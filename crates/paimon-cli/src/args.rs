@@ -85,7 +85,7 @@ pub(crate) enum Subcommand {
         /// The file, a path or URL
         file: String,
     },
-    /// Checks the invariants of a table (not supported yet)
+    /// Checks the invariants of a table; violated ones are printed and make the exit code 4
     Fsck {
         /// One JSON value instead of text
         #[arg(long)]

@@ -89,10 +89,10 @@ fn open_session(args: &Args) -> Outcome<PaimonSession> {
 }
 
 /// Options of catalogs by name, in the order of registration.
-type NamedCatalogs = Vec<(String, CatalogOptions)>;
+pub(crate) type NamedCatalogs = Vec<(String, CatalogOptions)>;
 
 /// Catalogs of the configuration file and of the flags, and the one to begin in.
-fn catalogs(args: &Args) -> Outcome<(NamedCatalogs, Option<String>)> {
+pub(crate) fn catalogs(args: &Args) -> Outcome<(NamedCatalogs, Option<String>)> {
     let config = match &args.config {
         Some(path) => config::read(path).map_err(Failure::usage)?,
         None => Config {

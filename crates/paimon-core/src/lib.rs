@@ -11,6 +11,7 @@ mod error;
 pub mod format;
 pub mod index;
 pub mod io;
+pub mod maintenance;
 pub mod manifest;
 pub mod mergetree;
 pub mod options;

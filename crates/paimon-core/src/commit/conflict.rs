@@ -86,41 +86,68 @@ fn merge<'a>(
 
 /// On each level but 0 the files of a bucket must have disjoint key ranges.
 fn check_levels(live: &[&ManifestEntry], key_fields: &[DataField]) -> Result<()> {
-    let mut levels: HashMap<(&Bytes, i32, i32), Vec<&ManifestEntry>> = HashMap::new();
+    match overlaps(live, key_fields)?.first() {
+        None => Ok(()),
+        Some((a, b)) => Err(conflict(
+            "two files of a level would overlap: another commit compacted them",
+        )
+        .with("bucket", a.bucket)
+        .with("level", a.file.level)
+        .with("data_file", &a.file.file_name)
+        .with("other_file", &b.file.file_name)),
+    }
+}
+
+/// Pairs of neighbouring files of one bucket and level above 0 whose key ranges overlap.
+///
+/// # Errors
+/// `Damaged` for a malformed key.
+pub fn overlapping_files<'a>(
+    live: &'a [ManifestEntry],
+    key_fields: &[DataField],
+) -> Result<Vec<(&'a ManifestEntry, &'a ManifestEntry)>> {
+    let live: Vec<&ManifestEntry> = live.iter().collect();
+    overlaps(&live, key_fields)
+}
+
+fn overlaps<'a>(
+    live: &[&'a ManifestEntry],
+    key_fields: &[DataField],
+) -> Result<Vec<(&'a ManifestEntry, &'a ManifestEntry)>> {
+    let mut levels: HashMap<(&Bytes, i32, i32), Vec<&'a ManifestEntry>> = HashMap::new();
     for entry in live.iter().copied().filter(|e| e.file.level > 0) {
         levels
             .entry((&entry.partition, entry.bucket, entry.file.level))
             .or_default()
             .push(entry);
     }
-    for ((_, bucket, level), mut files) in levels {
-        if files.len() < 2 {
-            continue;
-        }
-        let mut failure = None;
-        files.sort_by(|a, b| {
-            compare_keys(&a.file.min_key, &b.file.min_key, key_fields).unwrap_or_else(|e| {
-                failure.get_or_insert(e);
-                Ordering::Equal
-            })
-        });
-        if let Some(error) = failure {
-            return Err(error);
-        }
-        for pair in files.windows(2) {
-            let (a, b) = (&pair[0].file, &pair[1].file);
-            if compare_keys(&a.max_key, &b.min_key, key_fields)? != Ordering::Less {
-                return Err(conflict(
-                    "two files of a level would overlap: another commit compacted them",
-                )
-                .with("bucket", bucket)
-                .with("level", level)
-                .with("data_file", &a.file_name)
-                .with("other_file", &b.file_name));
+    let mut found = Vec::new();
+    for files in levels.into_values() {
+        for pair in sorted_by_min_key(files, key_fields)?.windows(2) {
+            let order = compare_keys(&pair[0].file.max_key, &pair[1].file.min_key, key_fields)?;
+            if order != Ordering::Less {
+                found.push((pair[0], pair[1]));
             }
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+fn sorted_by_min_key<'a>(
+    mut files: Vec<&'a ManifestEntry>,
+    key_fields: &[DataField],
+) -> Result<Vec<&'a ManifestEntry>> {
+    let mut failure = None;
+    files.sort_by(|a, b| {
+        compare_keys(&a.file.min_key, &b.file.min_key, key_fields).unwrap_or_else(|e| {
+            failure.get_or_insert(e);
+            Ordering::Equal
+        })
+    });
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(files),
+    }
 }
 
 /// Order of two serialised keys; nulls first.

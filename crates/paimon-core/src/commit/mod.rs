@@ -19,6 +19,7 @@ mod row_tracking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use conflict::overlapping_files;
 pub use overwrite::Overwrite;
 
 use self::attempt::{Attempt, Outcome};

@@ -126,6 +126,14 @@ impl Reader<'_> {
                 return Err(refused(key));
             }
         }
+        // an option of releases up to 1.4: they read manifests in the format it names
+        if self
+            .options
+            .get("manifest.format")
+            .is_some_and(|f| !f.eq_ignore_ascii_case("avro"))
+        {
+            return Err(refused("manifest.format"));
+        }
         match UNSUPPORTED_KEYS
             .iter()
             .find(|key| self.options.get(key).is_some())

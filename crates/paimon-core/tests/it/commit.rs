@@ -83,6 +83,11 @@ async fn assert_gapless(table: &Table, count: usize) {
     assert_eq!(ids, expected);
 }
 
+async fn assert_sound(table: &Table) {
+    let report = paimon_core::maintenance::fsck::fsck(table).await.unwrap();
+    assert_eq!(report.findings, []);
+}
+
 async fn race(table: Table, writers: i32, commits: i32) {
     let mut tasks = JoinSet::new();
     for writer in 0..writers {
@@ -102,6 +107,7 @@ async fn race(table: Table, writers: i32, commits: i32) {
     let total = writers * commits;
     assert_gapless(&table, usize::try_from(total).unwrap()).await;
     assert_eq!(ids(&table).await, once(0..total));
+    assert_sound(&table).await;
     let mut seen = std::collections::HashSet::new();
     for snapshot in table.snapshots().all().await.unwrap() {
         let rows = snapshot.total_record_count.unwrap();
@@ -149,6 +155,7 @@ async fn lost_requests_and_lost_answers_never_lose_or_double_rows() {
                 Err(_) => open.push(id),
             }
         }
+        assert_sound(&healthy).await;
         let found = ids(&healthy).await;
         for id in &acknowledged {
             assert_eq!(
@@ -178,6 +185,22 @@ async fn a_repeated_commit_takes_effect_once() {
     assert_eq!(commit.commit(7, messages).await.unwrap(), [1]);
     assert_gapless(&table, 1).await;
     assert_eq!(ids(&table).await, once([1]));
+}
+
+#[tokio::test]
+async fn options_that_a_commit_cannot_honour_are_named() {
+    for (key, value) in [("manifest.format", "orc"), ("commit.callbacks", "x")] {
+        let schema = PLAIN.replace(
+            "\"options\": {",
+            &format!("\"options\": {{\"{key}\": \"{value}\", "),
+        );
+        let table = in_memory(&schema).await;
+        let messages = written(&table, &[1], 0).await;
+        let error = table.new_commit().commit(1, messages).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(key), "{error}");
+        assert_gapless(&table, 0).await;
+    }
 }
 
 #[tokio::test]
@@ -267,6 +290,7 @@ async fn overwrites_replace_what_they_name() {
     let last = table.snapshots().latest().await.unwrap().unwrap();
     assert_eq!(last.total_record_count, Some(0));
     assert_eq!(last.operation.as_deref(), Some("TRUNCATE"));
+    assert_sound(&table).await;
 }
 
 #[tokio::test]
@@ -281,4 +305,5 @@ async fn the_number_of_manifests_does_not_grow_with_the_number_of_commits() {
         assert!(count <= 30, "{count} manifests after {id} commits");
     }
     assert_eq!(ids(&table).await, once(0..130));
+    assert_sound(&table).await;
 }

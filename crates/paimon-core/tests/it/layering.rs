@@ -23,6 +23,7 @@ const LAYERS: &[&str] = &[
     "read",
     "write",
     "commit",
+    "maintenance",
     "table",
 ];
 
@@ -32,6 +33,7 @@ const DOWNWARDS: &[(&str, &str)] = &[
     ("read", "table::ScanTarget"),
     ("write", "table::Table"),
     ("commit", "table::Table"),
+    ("maintenance", "table::Table"),
 ];
 
 fn rust_files(folder: &Path, out: &mut Vec<std::path::PathBuf>) {

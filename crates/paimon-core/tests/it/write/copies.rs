@@ -27,6 +27,7 @@ const LEFT_OUT: &[&str] = &[
     "branch",
     "index-file-in-data-file-dir",
     "variant.shreddingSchema",
+    "manifest.format",
 ];
 
 /// Rows of a table as texts, sorted.

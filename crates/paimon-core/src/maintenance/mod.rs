@@ -1,0 +1,3 @@
+//! Looking after a table: checking its invariants.
+
+pub mod fsck;
