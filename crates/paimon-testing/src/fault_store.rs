@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 /// Wraps a store and makes one in so many puts fail, alternately before and after its effect. Which ones follows from
@@ -21,6 +22,7 @@ pub struct FaultStore {
     inner: Arc<dyn ObjectStore>,
     one_in: u64,
     state: AtomicU64,
+    deletes_left: AtomicU64,
 }
 
 /// What happens to a put.
@@ -37,7 +39,25 @@ impl FaultStore {
             inner,
             one_in: one_in.max(1),
             state: AtomicU64::new(seed),
+            deletes_left: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// No put fails, but all deletes after the first `deletes`.
+    pub fn with_deletes(inner: Arc<dyn ObjectStore>, deletes: u64) -> Self {
+        Self {
+            inner,
+            one_in: u64::MAX / 2,
+            state: AtomicU64::new(0),
+            deletes_left: AtomicU64::new(deletes),
+        }
+    }
+
+    fn may_delete(&self) -> bool {
+        let take = |left: u64| left.checked_sub(1);
+        self.deletes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
     }
 
     fn draw(&self) -> Fault {
@@ -48,7 +68,7 @@ impl FaultStore {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^= z >> 31;
-        match z % (2 * self.one_in) {
+        match z % self.one_in.saturating_mul(2) {
             0 => Fault::Before,
             1 => Fault::After,
             _ => Fault::None,
@@ -107,7 +127,23 @@ impl ObjectStore for FaultStore {
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let inner = Arc::clone(&self.inner);
+        let allowed = locations.map(move |location| (location, self.may_delete()));
+        let allowed: Vec<_> = allowed
+            .collect::<Vec<_>>()
+            .now_or_never()
+            .unwrap_or_default();
+        let deletes = allowed.into_iter().map(move |(location, allowed)| {
+            let inner = Arc::clone(&inner);
+            async move {
+                if !allowed {
+                    return Err(failure("the delete was lost"));
+                }
+                let location = location?;
+                inner.delete(&location).await.map(|()| location)
+            }
+        });
+        futures::stream::iter(deletes).buffered(1).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

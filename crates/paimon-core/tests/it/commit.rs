@@ -18,17 +18,17 @@ use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use paimon_testing::fault_store::FaultStore;
 use tokio::task::JoinSet;
 
-const PLAIN: &str = r#"{"version": 3, "id": 0, "highestFieldId": 1, "partitionKeys": [], "primaryKeys": [],
+pub(crate) const PLAIN: &str = r#"{"version": 3, "id": 0, "highestFieldId": 1, "partitionKeys": [], "primaryKeys": [],
     "fields": [{"id": 0, "name": "id", "type": "INT NOT NULL"}, {"id": 1, "name": "p", "type": "INT"}],
     "options": {"commit.max-retries": "100", "commit.min-retry-wait": "1 ms", "commit.max-retry-wait": "20 ms"}}"#;
 
-async fn create(io: FileIo, location: &str, schema: &str) -> Table {
+pub(crate) async fn create(io: FileIo, location: &str, schema: &str) -> Table {
     let path = format!("{location}/schema/schema-0");
     io.publish(&path, schema.to_string().into()).await.unwrap();
     Table::open(io, location, "t").await.unwrap()
 }
 
-async fn in_memory(schema: &str) -> Table {
+pub(crate) async fn in_memory(schema: &str) -> Table {
     let io = FileIo::with_store(Arc::new(InMemory::new()), "memory://");
     create(io, "memory:/t", schema).await
 }
@@ -39,7 +39,7 @@ async fn on_disk(folder: &Path, schema: &str) -> Table {
     create(io, location, schema).await
 }
 
-fn partitioned() -> String {
+pub(crate) fn partitioned() -> String {
     PLAIN.replace(r#""partitionKeys": []"#, r#""partitionKeys": ["p"]"#)
 }
 
@@ -50,14 +50,14 @@ fn rows(table: &Table, ids: &[i32], partition: i32) -> RecordBatch {
 }
 
 /// Messages of one write.
-async fn written(table: &Table, ids: &[i32], partition: i32) -> Vec<CommitMessage> {
+pub(crate) async fn written(table: &Table, ids: &[i32], partition: i32) -> Vec<CommitMessage> {
     let mut write = table.new_write().unwrap();
     write.write(&rows(table, ids, partition)).await.unwrap();
     write.prepare_commit().await.unwrap()
 }
 
 /// How often each id is in the table.
-async fn ids(table: &Table) -> BTreeMap<i32, usize> {
+pub(crate) async fn ids(table: &Table) -> BTreeMap<i32, usize> {
     let builder = table.read_builder().with_projection(&["id"]);
     let plan = builder.plan().await.unwrap();
     let reader = builder.reader().unwrap();
@@ -73,7 +73,7 @@ async fn ids(table: &Table) -> BTreeMap<i32, usize> {
     found
 }
 
-fn once(ids: impl IntoIterator<Item = i32>) -> BTreeMap<i32, usize> {
+pub(crate) fn once(ids: impl IntoIterator<Item = i32>) -> BTreeMap<i32, usize> {
     ids.into_iter().map(|id| (id, 1)).collect()
 }
 
@@ -83,7 +83,7 @@ async fn assert_gapless(table: &Table, count: usize) {
     assert_eq!(ids, expected);
 }
 
-async fn assert_sound(table: &Table) {
+pub(crate) async fn assert_sound(table: &Table) {
     let report = paimon_core::maintenance::fsck::fsck(table).await.unwrap();
     assert_eq!(report.findings, []);
 }

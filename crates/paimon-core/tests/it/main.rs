@@ -5,5 +5,6 @@ mod commit;
 mod fsck;
 mod golden;
 mod layering;
+mod maintenance;
 mod mutated;
 mod write;

@@ -19,10 +19,10 @@ use crate::table::Table;
 const PARALLEL_HEADS: usize = 16;
 
 /// A file and its recorded size, when one is recorded.
-type Reached = (String, Option<i64>);
+pub(in crate::maintenance) type Reached = (String, Option<i64>);
 
 /// Adds every file that a long-lived changelog needs.
-pub(super) async fn reach_changelog(
+pub(in crate::maintenance) async fn reach_changelog(
     check: &Check,
     table: &Table,
     changelog: &Snapshot,
@@ -66,7 +66,7 @@ async fn reach_list(
 }
 
 /// Adds every file that a snapshot or tag needs.
-pub(super) async fn reach(
+pub(in crate::maintenance) async fn reach(
     check: &Check,
     table: &Table,
     snapshot: &Snapshot,

@@ -11,7 +11,7 @@
 //!
 //! Findings are returned, not errors: an error means that the check itself could not go on.
 
-mod files;
+pub(super) mod files;
 mod history;
 mod newest;
 
@@ -119,23 +119,33 @@ impl Finding {
 
 /// Findings so far, and manifests that were read: they are shared by many snapshots.
 #[derive(Default)]
-struct Check {
+pub(super) struct Check {
     findings: Mutex<Vec<Finding>>,
     manifests: Mutex<HashMap<String, Option<Arc<Vec<ManifestEntry>>>>>,
 }
 
 /// Where references to files begin in one branch.
-struct Roots {
+pub(super) struct Roots {
     /// Ascending.
-    snapshots: Vec<Snapshot>,
+    pub(super) snapshots: Vec<Snapshot>,
     /// Snapshots and tags: everything they name is needed.
-    whole: Vec<Snapshot>,
+    pub(super) whole: Vec<Snapshot>,
     /// Long-lived changelogs: their changelog files are needed, or those they added where there is no producer.
-    changelogs: Vec<Snapshot>,
+    pub(super) changelogs: Vec<Snapshot>,
 }
 
 impl Check {
-    fn found(&self, finding: Finding) {
+    /// The first finding as an error: for work that must not go on with a damaged table.
+    pub(super) fn into_result(self) -> Result<()> {
+        match self.findings.into_inner().into_iter().next() {
+            None => Ok(()),
+            Some(finding) => {
+                Err(Error::damaged(finding.message).with("path", finding.path.unwrap_or_default()))
+            }
+        }
+    }
+
+    pub(super) fn found(&self, finding: Finding) {
         self.findings.lock().push(finding);
     }
 
@@ -204,7 +214,7 @@ fn scan(table: &Table) -> ManifestScan {
 }
 
 /// I1, and the snapshots it could read.
-async fn roots(check: &Check, table: &Table) -> Result<Roots> {
+pub(super) async fn roots(check: &Check, table: &Table) -> Result<Roots> {
     let manager = table.snapshots();
     let ids = manager.ids().await?;
     for pair in ids.windows(2).filter(|p| p[1] != p[0] + 1) {
