@@ -26,6 +26,7 @@ use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::statement::{self, Command};
 
 pub use settings::SessionSettings;
+pub(crate) use travel::instant_ms;
 
 /// A SQL session over Paimon catalogs and everything DataFusion knows.
 ///

@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::ident_text;
+use super::procedure::Call;
 use super::refuse::{self, Write};
 use crate::parse::Cursor;
 
@@ -80,6 +81,8 @@ pub(crate) enum Command {
     Refresh {
         table: Vec<Ident>,
     },
+    /// `CALL sys.name(..)`.
+    Call(Call),
     /// A statement that would write.
     Write(Write),
 }
@@ -89,6 +92,11 @@ pub(crate) enum Command {
 /// # Errors
 /// When it is one of ours but malformed.
 pub(crate) fn parse(cursor: &mut Cursor, sql: &str) -> Result<Option<Command>> {
+    if cursor.keyword("CALL") {
+        let call = Call::parse(cursor)?;
+        cursor.end()?;
+        return Ok(Some(Command::Call(call)));
+    }
     if let Some(write) = refuse::parse(&mut cursor.clone())? {
         return Ok(Some(Command::Write(write)));
     }

@@ -2,6 +2,7 @@
 
 mod command;
 mod describe;
+mod procedure;
 mod refuse;
 mod result;
 mod run;
