@@ -7,4 +7,5 @@ mod golden;
 mod layering;
 mod maintenance;
 mod mutated;
+mod pruning;
 mod write;
