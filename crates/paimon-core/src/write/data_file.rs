@@ -12,6 +12,7 @@ use super::stats::{KEY_STATS_MODE, StatsCollector, StatsModes, empty_stats};
 use crate::arrow_bridge::datum_at;
 use crate::error::{Error, Result};
 use crate::format::{FileEncoder, create_encoder};
+use crate::index::FileIndexWriter;
 use crate::spec::{BinaryRow, BinaryRowWriter, DataField, DataFileMeta, FileSource, is_retract};
 
 /// Rows encoded between two looks at the size of the file.
@@ -40,6 +41,10 @@ pub struct FileSettings {
     pub target_rows: Option<u64>,
     /// Sequence numbers of append files begin at 0 in each file (row tracking), not once per writer.
     pub restart_sequence: bool,
+    /// Whether files get the indexes that the options ask for; changelog files do not.
+    pub indexed: bool,
+    /// `file-index.in-manifest-threshold`: larger indexes lie beside their file, bytes.
+    pub index_in_manifest: u64,
 }
 
 /// Encodes one file and collects its metadata.
@@ -49,6 +54,7 @@ pub(super) struct FileBuilder {
     encoder: Box<dyn FileEncoder>,
     values: StatsCollector,
     keys: StatsCollector,
+    index: Option<FileIndexWriter>,
     min_key: Option<Bytes>,
     max_key: Bytes,
     sequence: Option<(i64, i64)>,
@@ -66,6 +72,16 @@ pub(super) struct Filled {
     pub full: bool,
 }
 
+/// A file that is complete but for its name.
+pub(super) struct Finished {
+    /// Its last bytes.
+    pub output: Bytes,
+    /// What a manifest says about it, without name, size and time.
+    pub meta: DataFileMeta,
+    /// Its index container.
+    pub index: Option<Bytes>,
+}
+
 impl FileBuilder {
     /// An empty file.
     ///
@@ -79,12 +95,17 @@ impl FileBuilder {
             columns: vec![KEY_STATS_MODE; key_fields.len()],
             dense: false,
         };
+        let index = match settings.indexed {
+            true => FileIndexWriter::new(&layout.values, &settings.kind.encoder.table)?,
+            false => None,
+        };
         let nested_counts = settings.kind.encoder.format == "avro";
         Ok(Self {
             encoder: create_encoder(&fields, &settings.kind.encoder)?,
             values: StatsCollector::new(&layout.values, &settings.stats, nested_counts),
             keys: StatsCollector::new(&key_fields, &key_modes, nested_counts),
             fields,
+            index,
             min_key: None,
             max_key: Bytes::new(),
             sequence: None,
@@ -136,6 +157,9 @@ impl FileBuilder {
         self.encoder.write(&batch)?;
         let values = rows.values();
         self.values.update(values.columns())?;
+        if let Some(index) = &mut self.index {
+            index.update(values)?;
+        }
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         self.rows += count;
         match rows {
@@ -186,21 +210,23 @@ impl FileBuilder {
         Ok(writer.finish().to_serialized())
     }
 
-    /// Ends the file: its last bytes, and its metadata without name, size and time.
+    /// Ends the file: its last bytes, its metadata without name, size and time, and its index.
     ///
     /// # Errors
     /// `Internal` for a file without rows: those are never kept.
-    pub fn finish(self) -> Result<(Bytes, DataFileMeta)> {
+    pub fn finish(self) -> Result<Finished> {
         let Some((min_sequence_number, max_sequence_number)) = self.sequence else {
             return Err(Error::internal("a data file needs at least one row"));
         };
         let output = self.encoder.finish()?;
+        let index = self.index.map(FileIndexWriter::finish).transpose()?;
         let (value_stats, value_stats_cols) = self.values.finish();
         let keyed = self.settings.layout.is_keyed();
         let empty = || BinaryRow::empty().to_serialized();
-        Ok((
+        Ok(Finished {
             output,
-            DataFileMeta {
+            index,
+            meta: DataFileMeta {
                 file_name: String::new(),
                 file_size: 0,
                 row_count: i64::try_from(self.rows).unwrap_or(i64::MAX),
@@ -227,6 +253,6 @@ impl FileBuilder {
                 write_cols: None,
                 write_cols_sequences: None,
             },
-        ))
+        })
     }
 }

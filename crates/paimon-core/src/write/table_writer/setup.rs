@@ -85,6 +85,8 @@ fn file_settings(
         source: FileSource::Append,
         target_size: options.target_file_size,
         target_rows: options.target_file_rows.filter(|_| !changelog),
+        indexed: !changelog,
+        index_in_manifest: options.index_in_manifest,
         restart_sequence: table.options().row_tracking,
     })
 }

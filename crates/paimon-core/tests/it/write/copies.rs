@@ -63,9 +63,7 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
     for key in LEFT_OUT {
         schema.options.shift_remove(*key);
     }
-    schema
-        .options
-        .retain(|k, _| !k.starts_with("file-index") && !k.starts_with("scan."));
+    schema.options.retain(|k, _| !k.starts_with("scan."));
     for key in [
         "file.format.per.level",
         "changelog-file.format",
@@ -81,6 +79,17 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
     };
     if other {
         schema.options.shift_remove("file.compression");
+    }
+    let indexed = |key: &String| key.starts_with("file-index.") && key.ends_with(".columns");
+    let renamed = |columns: &String| columns.split(',').any(|c| schema.field(c).is_none());
+    let gone: Vec<String> = schema
+        .options
+        .iter()
+        .filter(|(k, v)| indexed(k) && !v.contains('[') && renamed(v))
+        .map(|(k, _)| k.clone())
+        .collect();
+    for key in gone {
+        schema.options.shift_remove(&key);
     }
     // nulls that are older than the default would become it
     for field in &mut schema.fields {
