@@ -58,7 +58,7 @@ impl Flush {
             paths,
             rows,
             first_sequence,
-            reservation,
+            mut reservation,
         } = self;
         let spec = Arc::clone(&settings);
         let sorted =
@@ -69,7 +69,14 @@ impl Flush {
         };
         let mut changelog = settings.changelog.as_ref().map(&writer);
         let mut data = writer(&settings.data);
-        let result = write_all(&settings, &sorted, &mut data, changelog.as_mut()).await;
+        let result = write_all(
+            &settings,
+            &sorted,
+            &mut data,
+            changelog.as_mut(),
+            &mut reservation,
+        )
+        .await;
         drop(reservation);
         if result.is_err() {
             data.abort().await;
@@ -86,15 +93,19 @@ async fn write_all(
     sorted: &Arc<SortedRows>,
     data: &mut RollingFileWriter,
     changelog: Option<&mut RollingFileWriter>,
+    reservation: &mut Reservation,
 ) -> Result<Flushed> {
+    let rows_bytes = reservation.bytes();
     let mut flushed = Flushed::default();
     if let Some(changelog) = changelog {
         for start in (0..sorted.num_rows()).step_by(STEP) {
             let end = sorted.num_rows().min(start + STEP);
             let rows = Arc::clone(sorted);
             write(changelog, move || rows.raw(start..end)).await?;
+            account(changelog, rows_bytes, reservation).await?;
         }
         flushed.changelog = changelog.close().await?;
+        reservation.shrink_to(rows_bytes);
     }
     for start in (0..sorted.num_keys()).step_by(STEP) {
         let keys = start..sorted.num_keys().min(start + STEP);
@@ -105,9 +116,26 @@ async fn write_all(
             Some(function) => rows.merged(keys, function.as_ref()),
         })
         .await?;
+        account(data, rows_bytes, reservation).await?;
     }
     flushed.data = data.close().await?;
     Ok(flushed)
+}
+
+/// Takes memory for the open file beside that of the rows; when there is none, its row group ends.
+async fn account(
+    writer: &mut RollingFileWriter,
+    rows_bytes: usize,
+    reservation: &mut Reservation,
+) -> Result<()> {
+    let wanted = rows_bytes.saturating_add(writer.memory_size());
+    reservation.shrink_to(wanted);
+    let more = wanted.saturating_sub(reservation.bytes());
+    if more > 0 && !reservation.try_grow(more) {
+        writer.flush_memory().await?;
+        reservation.shrink_to(rows_bytes);
+    }
+    Ok(())
 }
 
 async fn write(

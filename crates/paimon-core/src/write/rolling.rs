@@ -201,3 +201,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .await
         .map_err(|e| Error::internal("an encoding task stopped").with_source(e))?
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,9 @@ use crate::options::parse_bytes;
 const VERSION: u8 = 2;
 const BLOCK_BYTES: u64 = 16 << 10;
 
+/// First key, number of entries, entries.
+type Block = (Vec<u8>, usize, Vec<u8>);
+
 #[derive(Debug)]
 pub(super) struct BitmapWriter {
     key_type: KeyType,
@@ -82,9 +85,9 @@ impl BitmapWriter {
         Ok(out)
     }
 
-    /// First key, number of entries and entries of each block; bitmaps are appended to `body`.
-    fn blocks(self, body: &mut Vec<u8>) -> Result<Vec<(Vec<u8>, usize, Vec<u8>)>> {
-        let mut blocks: Vec<(Vec<u8>, usize, Vec<u8>)> = Vec::new();
+    /// The blocks; bitmaps are appended to `body`.
+    fn blocks(self, body: &mut Vec<u8>) -> Result<Vec<Block>> {
+        let mut blocks: Vec<Block> = Vec::new();
         for (key, rows) in self.values {
             let mut entry = Vec::new();
             key.put(self.key_type, &mut entry);

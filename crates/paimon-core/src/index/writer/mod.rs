@@ -24,6 +24,9 @@ use super::container::{MAGIC, VERSION};
 use crate::error::{Error, Result};
 use crate::spec::DataField;
 
+/// Type of an index and its content; `None` where there is none.
+type TypedBody = (&'static str, Option<Vec<u8>>);
+
 const PREFIX: &str = "file-index.";
 
 /// Builds the indexes of one data file.
@@ -88,7 +91,7 @@ impl FileIndexWriter {
     /// `Internal` when an index is larger than the format allows.
     pub fn finish(self) -> Result<Bytes> {
         let rows = self.rows;
-        let mut by_column: IndexMap<String, Vec<(&'static str, Option<Vec<u8>>)>> = IndexMap::new();
+        let mut by_column: IndexMap<String, Vec<TypedBody>> = IndexMap::new();
         for column in self.columns {
             let (name, index_type) = (column.name.clone(), column.kind.name());
             let body = column.finish(rows)?;
@@ -98,8 +101,8 @@ impl FileIndexWriter {
     }
 }
 
-/// Index types and bodies (`None`: no content) by column.
-fn container(by_column: &IndexMap<String, Vec<(&'static str, Option<Vec<u8>>)>>) -> Result<Bytes> {
+/// The bytes of indexes by column.
+fn container(by_column: &IndexMap<String, Vec<TypedBody>>) -> Result<Bytes> {
     // magic, version, head length, number of columns, redundant length
     let mut head_length = 8 + 4 + 4 + 4 + 4;
     for (column, indexes) in by_column {

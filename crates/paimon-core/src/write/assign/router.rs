@@ -283,7 +283,7 @@ mod tests {
         for function in [BucketFunction::Default, BucketFunction::Hive] {
             let mut router = Router::new(&schema, BucketMode::Fixed(7), function, &keys).unwrap();
             let routed = route(&mut router, &rows);
-            let mut seen = vec![false; 200];
+            let mut seen = [false; 200];
             for part in &routed {
                 for row in part.rows.as_ref().unwrap() {
                     let row = usize::try_from(*row).unwrap();
