@@ -1,11 +1,14 @@
-//! The writer of one bucket of a table without primary key. Source: `AppendOnlyWriter`.
+//! The writer of a bucket whose rows stay in the order they come: tables without primary key, postponed rows.
+//!
+//! Source: `AppendOnlyWriter`, `PostponeBucketWriter`.
 
-use arrow_array::RecordBatch;
-use arrow_select::concat::concat_batches;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use arrow_select::concat::{concat, concat_batches};
 use tokio::task::JoinHandle;
 
 use super::rolling::RollingFileWriter;
-use super::rows::FileRows;
+use super::rows::{FileRows, KeyValueBatch};
 use crate::error::{Error, Result};
 use crate::spec::DataFileMeta;
 
@@ -19,7 +22,7 @@ type Encoding = JoinHandle<(Box<RollingFileWriter>, Result<()>)>;
 /// Encodes in the background while the caller brings the next rows.
 pub(super) struct AppendWriter {
     state: State,
-    pending: Vec<RecordBatch>,
+    pending: Vec<FileRows>,
     pending_rows: usize,
     pending_bytes: usize,
 }
@@ -41,8 +44,8 @@ impl AppendWriter {
     }
 
     /// Takes rows of `bytes` bytes; returns whether they are enough to be encoded.
-    pub fn push(&mut self, rows: RecordBatch, bytes: usize) -> bool {
-        self.pending_rows += rows.num_rows();
+    pub fn push(&mut self, rows: FileRows, bytes: usize) -> bool {
+        self.pending_rows += rows.len();
         self.pending_bytes += bytes;
         self.pending.push(rows);
         self.pending_rows >= PENDING_ROWS || self.pending_bytes >= PENDING_BYTES
@@ -74,7 +77,7 @@ impl AppendWriter {
             let result = match join(&pending) {
                 Ok(rows) => {
                     drop(pending);
-                    writer.write(FileRows::Plain(rows)).await
+                    writer.write(rows).await
                 }
                 Err(e) => Err(e),
             };
@@ -149,10 +152,32 @@ impl AppendWriter {
     }
 }
 
-fn join(batches: &[RecordBatch]) -> Result<RecordBatch> {
-    match batches {
-        [one] => Ok(one.clone()),
-        [first, ..] => Ok(concat_batches(&first.schema(), batches)?),
-        [] => Err(Error::internal("no rows to write")),
+fn join(parts: &[FileRows]) -> Result<FileRows> {
+    if let [one] = parts {
+        return Ok(one.clone());
     }
+    let batches: Vec<&RecordBatch> = parts.iter().map(FileRows::values).collect();
+    let Some(first) = batches.first() else {
+        return Err(Error::internal("no rows to write"));
+    };
+    let values = concat_batches(&first.schema(), batches.iter().copied())?;
+    let keyed: Vec<&KeyValueBatch> = parts
+        .iter()
+        .filter_map(|part| match part {
+            FileRows::Keyed(rows) => Some(rows),
+            FileRows::Plain(_) => None,
+        })
+        .collect();
+    if keyed.is_empty() {
+        return Ok(FileRows::Plain(values));
+    }
+    let all = |array: fn(&KeyValueBatch) -> &dyn Array| {
+        let arrays: Vec<&dyn Array> = keyed.iter().map(|rows| array(rows)).collect();
+        concat(&arrays)
+    };
+    Ok(FileRows::Keyed(KeyValueBatch {
+        values,
+        sequence: all(|rows| &rows.sequence)?.as_primitive().clone(),
+        kinds: all(|rows| &rows.kinds)?.as_primitive().clone(),
+    }))
 }

@@ -29,4 +29,4 @@ pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
-pub use table_writer::TableWriter;
+pub use table_writer::{TableWriter, WriteSettings};

@@ -74,6 +74,11 @@ impl Restored {
         max.map_or(0, |max| max.saturating_add(1))
     }
 
+    /// Bucket count of a partition, where it has fixed buckets.
+    pub fn total(&self, partition: &Bytes) -> Option<i32> {
+        self.totals.get(partition).copied()
+    }
+
     /// Checks that a partition has the bucket count that rows are written with.
     ///
     /// # Errors

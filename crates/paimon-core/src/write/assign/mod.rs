@@ -11,8 +11,11 @@ pub use dynamic::{DynamicBuckets, HashIndex};
 pub use router::{RoutedRows, Router};
 
 use crate::error::{Error, Result};
-use crate::options::CoreOptions;
+use crate::options::{CoreOptions, parse_bool};
 use crate::spec::TableSchema;
+
+/// Bucket of rows that a compaction will distribute, and the bucket count that goes with it.
+pub const POSTPONE_BUCKET: i32 = -2;
 
 /// How a table finds the bucket of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,11 @@ pub enum BucketMode {
     Dynamic,
     /// Everything in bucket 0, without order.
     Unaware,
+    /// As `Fixed` with a number per partition: postpone tables written in batch
+    /// (`postpone.batch-write-fixed-bucket`).
+    PerPartition,
+    /// Everything in bucket -2, to be distributed by a compaction.
+    Postponed,
 }
 
 impl BucketMode {
@@ -51,7 +59,14 @@ impl BucketMode {
                 .with("option", "index-file-in-data-file-dir"))
             }
             -1 => Ok(Self::Dynamic),
-            -2 if schema.has_primary_key() => Err(refuse("postpone-bucket tables (bucket = -2)")),
+            -2 if schema.has_primary_key() => {
+                const KEY: &str = "postpone.batch-write-fixed-bucket";
+                let fixed = options.get(KEY).map_or(Ok(true), parse_bool);
+                Ok(match fixed.map_err(|e| e.with("option", KEY))? {
+                    true => Self::PerPartition,
+                    false => Self::Postponed,
+                })
+            }
             n => Err(Error::invalid(format!(
                 "bucket is {n}, expected a positive number, -1 or (with a primary key) -2"
             ))
@@ -59,11 +74,13 @@ impl BucketMode {
         }
     }
 
-    /// Bucket count recorded in manifests.
-    pub fn total_buckets(self) -> i32 {
+    /// Bucket count recorded in manifests; `None` when each partition has its own.
+    pub fn total_buckets(self) -> Option<i32> {
         match self {
-            Self::Fixed(n) => n,
-            Self::Dynamic | Self::Unaware => -1,
+            Self::Fixed(n) => Some(n),
+            Self::Dynamic | Self::Unaware => Some(-1),
+            Self::Postponed => Some(POSTPONE_BUCKET),
+            Self::PerPartition => None,
         }
     }
 }

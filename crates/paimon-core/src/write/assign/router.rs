@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use bytes::Bytes;
 
-use super::BucketMode;
 use super::binary_rows::BinaryRows;
 use super::dynamic::DynamicBuckets;
+use super::{BucketMode, POSTPONE_BUCKET};
 use crate::arrow_bridge::datum_at;
 use crate::error::{Error, Result};
 use crate::manifest::partition_values;
@@ -45,6 +45,8 @@ pub struct Router {
 pub struct RoutedPartitions {
     /// Distinct partitions.
     pub partitions: Vec<Arc<Partition>>,
+    /// Bucket count of each partition, where each has its own ([`BucketMode::PerPartition`]).
+    pub totals: Vec<i32>,
     /// Index into `partitions` per row; empty when there is just one.
     rows: Vec<u32>,
 }
@@ -69,9 +71,9 @@ impl Router {
         };
         let columns = |names: &[String]| names.iter().map(position).collect::<Result<Vec<_>>>();
         let key_columns = match mode {
-            BucketMode::Fixed(_) => columns(bucket_keys)?,
+            BucketMode::Fixed(_) | BucketMode::PerPartition => columns(bucket_keys)?,
             BucketMode::Dynamic => columns(&schema.trimmed_primary_keys())?,
-            BucketMode::Unaware => Vec::new(),
+            BucketMode::Unaware | BucketMode::Postponed => Vec::new(),
         };
         if matches!(mode, BucketMode::Fixed(_)) && key_columns.is_empty() {
             return Err(
@@ -108,6 +110,7 @@ impl Router {
         let mut encoded = BinaryRows::new(&arrays, &types)?;
         let mut found = RoutedPartitions {
             partitions: Vec::new(),
+            totals: Vec::new(),
             rows: Vec::new(),
         };
         if self.partition_columns.is_empty() {
@@ -175,7 +178,20 @@ impl Router {
             let known = found.partitions.get(at).cloned();
             known.ok_or_else(|| Error::internal("a row has no partition"))
         };
-        let buckets = self.buckets(batch, &part, &partition, dynamic)?;
+        let total = |row: usize| {
+            let at = usize::try_from(part(row)).unwrap_or(usize::MAX);
+            let known = found.totals.get(at).copied();
+            known.ok_or_else(|| Error::internal("a partition has no bucket count"))
+        };
+        let buckets = match self.mode {
+            BucketMode::Dynamic => self.hashes(batch, |row, hash| {
+                dynamic.assign(&partition(part(row))?.bytes, hash)
+            })?,
+            BucketMode::Fixed(n) => self.buckets(batch, &|_| Ok(n))?,
+            BucketMode::PerPartition => self.buckets(batch, &total)?,
+            BucketMode::Postponed => vec![POSTPONE_BUCKET; batch.num_rows()],
+            BucketMode::Unaware => Vec::new(),
+        };
         let mut order: Vec<(u32, i32, Vec<u32>)> = Vec::new();
         let mut at: HashMap<(u32, i32), usize> = HashMap::new();
         for row in 0..batch.num_rows() {
@@ -203,28 +219,19 @@ impl Router {
             .collect()
     }
 
-    /// Bucket of every row; empty when all are in bucket 0.
+    /// Bucket of every row by the bucket function.
     fn buckets(
         &self,
         batch: &RecordBatch,
-        part: &dyn Fn(usize) -> u32,
-        partition: &dyn Fn(u32) -> Result<Arc<Partition>>,
-        dynamic: &mut DynamicBuckets,
+        total: &dyn Fn(usize) -> Result<i32>,
     ) -> Result<Vec<i32>> {
-        let rows = 0..batch.num_rows();
-        match (self.mode, self.function) {
-            (BucketMode::Unaware, _) | (BucketMode::Fixed(1), BucketFunction::Default) => {
-                Ok(Vec::new())
+        match self.function {
+            BucketFunction::Default => {
+                self.hashes(batch, |row, hash| Ok(default_bucket(hash, total(row)?)))
             }
-            (BucketMode::Fixed(total), BucketFunction::Default) => {
-                self.hashes(batch, |_, hash| Ok(default_bucket(hash, total)))
-            }
-            (BucketMode::Fixed(total), function) => rows
-                .map(|row| function.bucket(&self.key(batch, row)?, total))
+            function => (0..batch.num_rows())
+                .map(|row| function.bucket(&self.key(batch, row)?, total(row)?))
                 .collect(),
-            (BucketMode::Dynamic, _) => self.hashes(batch, |row, hash| {
-                dynamic.assign(&partition(part(row))?.bytes, hash)
-            }),
         }
     }
 

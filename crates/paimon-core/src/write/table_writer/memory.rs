@@ -85,7 +85,7 @@ impl TableWriter {
     /// Starts encoding the pending rows of an append bucket and accounts for what the last ones left behind.
     pub(super) async fn encode(&mut self, at: usize) -> Result<()> {
         let bucket = self.bucket_at(at)?;
-        let Writer::Append(writer) = &mut bucket.writer else {
+        let Writer::Append { writer, .. } = &mut bucket.writer else {
             return Ok(());
         };
         writer.wait().await?;
@@ -102,7 +102,7 @@ impl TableWriter {
     /// Writes out all an append bucket holds; false when that gave nothing back.
     async fn flush_append(&mut self, at: usize) -> Result<bool> {
         let bucket = self.bucket_at(at)?;
-        let Writer::Append(writer) = &mut bucket.writer else {
+        let Writer::Append { writer, .. } = &mut bucket.writer else {
             return Ok(false);
         };
         writer.flush_memory().await?;

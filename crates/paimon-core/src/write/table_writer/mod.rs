@@ -16,7 +16,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
-use self::bucket::{Bucket, Writer};
+use self::bucket::Bucket;
 use self::setup::Setup;
 use super::assign::{BucketMode, DynamicBuckets, RoutedRows, Router};
 use super::context::WriteContext;
@@ -31,6 +31,17 @@ use crate::table::Table;
 
 /// Files of a flush and the position of their bucket.
 type FlushResult = (usize, Result<Flushed>);
+
+/// How a write differs from the usual.
+#[derive(Debug, Clone, Default)]
+pub struct WriteSettings {
+    /// Clock, names, memory and cores; `None` is the system's with `write-buffer-size` bytes of memory.
+    pub context: Option<WriteContext>,
+    /// All files of the partitions written to will be gone (overwrite): sequence numbers and buckets begin anew.
+    pub ignore_previous_files: bool,
+    /// Who will commit: part of the names of postponed files; `None` is a random name.
+    pub commit_user: Option<String>,
+}
 
 /// A write under way.
 pub struct TableWriter {
@@ -50,22 +61,22 @@ pub struct TableWriter {
 }
 
 impl TableWriter {
-    /// A writer for the newest snapshot of a table. `ignore_previous` says that all files of the partitions written to
-    /// will be gone (overwrite): sequence numbers and buckets begin anew.
+    /// A writer for the newest snapshot of a table.
     ///
     /// # Errors
     /// `Unsupported` or `InvalidInput` naming the option or column when the table cannot be written to. Nothing is
     /// written then.
-    pub fn new(
-        table: &Table,
-        context: Option<WriteContext>,
-        ignore_previous: bool,
-    ) -> Result<Self> {
-        let setup = Setup::new(table).map_err(|e| e.with_default("table", table.name()))?;
+    pub fn new(table: &Table, settings: WriteSettings) -> Result<Self> {
+        let mut setup = Setup::new(table).map_err(|e| e.with_default("table", table.name()))?;
+        let context = settings.context.clone();
         let context =
             context.unwrap_or_else(|| WriteContext::with_memory(setup.options.buffer_size));
+        if setup.mode == BucketMode::Postponed {
+            setup.name_postponed_files(settings.commit_user.as_deref(), &context);
+        }
         let schema = table.schema();
-        let needs_files = setup.mode != BucketMode::Unaware && !ignore_previous;
+        let needs_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
+            && !settings.ignore_previous_files;
         Ok(Self {
             pipeline: RowPipeline::new(schema, table.options(), &setup.options)?,
             router: Router::new(
@@ -104,9 +115,15 @@ impl TableWriter {
         if rows.values.num_rows() == 0 {
             return Ok(());
         }
-        let partitions = self.router.partitions(&rows.values)?;
+        let mut partitions = self.router.partitions(&rows.values)?;
         if self.setup.mode == BucketMode::Dynamic {
             self.load_dynamic(&partitions.partitions).await?;
+        }
+        if self.setup.mode == BucketMode::PerPartition {
+            let default_total = self.setup.postpone_buckets;
+            let restored = self.restored().await?;
+            let total = |p: &Arc<Partition>| restored.total(&p.bytes).unwrap_or(default_total);
+            partitions.totals = partitions.partitions.iter().map(total).collect();
         }
         let routed = self
             .router
@@ -149,15 +166,7 @@ impl TableWriter {
         let bytes = batch_memory(&rows.values);
         self.reserve(at, bytes).await?;
         let bucket = self.bucket_at(at)?;
-        let full = match &mut bucket.writer {
-            Writer::Append(writer) => writer.push(rows.values, bytes),
-            Writer::KeyValue(buffer) => {
-                buffer.push(rows);
-                false
-            }
-            Writer::Closing => return Err(Error::internal("a bucket is closing")),
-        };
-        if full {
+        if bucket.writer.push(rows, bytes)? {
             self.encode(at).await?;
         }
         self.flush_early()
@@ -169,9 +178,14 @@ impl TableWriter {
         if let Some(at) = self.buckets.get_index_of(&key) {
             return Ok(at);
         }
-        let total = self.setup.mode.total_buckets();
+        let mode = self.setup.mode;
+        let default_total = self.setup.postpone_buckets;
         let table = self.table.clone();
         let restored = self.restored().await?;
+        let total = match mode.total_buckets() {
+            Some(total) => total,
+            None => restored.total(&partition.bytes).unwrap_or(default_total),
+        };
         restored.check_total(table.schema(), partition, total)?;
         let next_sequence = restored.next_sequence(&partition.bytes, bucket);
         let made = Bucket::new(
@@ -179,7 +193,7 @@ impl TableWriter {
             &self.setup,
             &self.context,
             partition,
-            bucket,
+            (bucket, total),
             next_sequence,
         )?;
         Ok(self.buckets.insert_full(key, made).0)

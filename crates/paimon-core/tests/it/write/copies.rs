@@ -99,7 +99,6 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
         .options
         .get("merge-engine")
         .is_some_and(|e| e == "first-row");
-    let postpone = table.options().bucket == -2;
     let blobs = schema
         .fields
         .iter()
@@ -110,7 +109,7 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
             .partition_keys
             .iter()
             .any(|k| !schema.primary_keys.contains(k));
-    (!first_row && !postpone && !blobs && !cross).then_some(schema)
+    (!first_row && !blobs && !cross).then_some(schema)
 }
 
 async fn copy(golden: &Path, folder: &Path, format: &str) -> Result<usize, String> {

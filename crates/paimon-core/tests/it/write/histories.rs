@@ -261,7 +261,7 @@ fn folder(temp: &Path, name: &str) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_and_flushes_read_as_the_map_says(
     #[values("deduplicate", "partial-update", "aggregation")] engine: &str,
-    #[values("2", "-1")] bucket: &str,
+    #[values("2", "-1", "-2")] bucket: &str,
     #[values(None, Some(false), Some(true))] by_order: Option<bool>,
     #[values("parquet", "avro")] format: &str,
     #[values("16 kb", "64 mb")] memory: &str,
@@ -274,6 +274,7 @@ async fn commits_and_flushes_read_as_the_map_says(
         ("file.format", format),
         ("write-buffer-size", memory),
         ("dynamic-bucket.target-row-num", "70"),
+        ("postpone.default-bucket-num", "3"),
         (
             "changelog-producer",
             if engine == "deduplicate" {
@@ -476,4 +477,67 @@ async fn tables_that_cannot_be_written_are_refused_before_anything_is() {
             .to_string()
             .contains("partition column")
     );
+}
+
+#[rstest]
+#[tokio::test]
+async fn postponed_rows_lie_in_the_order_they_came(#[values("parquet", "avro")] format: &str) {
+    let temp = tempfile::tempdir().unwrap();
+    let root = folder(temp.path(), &format!("postponed-{format}"));
+    let options = [
+        ("bucket", "-2"),
+        ("postpone.batch-write-fixed-bucket", "false"),
+        ("postpone.default-bucket-num", "2"),
+        ("file.format", format),
+        ("merge-engine", "aggregation"),
+        ("fields.v.aggregate-function", "sum"),
+    ];
+    let table = create(&root, &schema(&options)).await;
+    let mut write = table
+        .write_builder()
+        .with_commit_user("me")
+        .build()
+        .unwrap();
+    let mut random = StdRng::seed_from_u64(8);
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        let records = random_records(&mut random, 100, 20, false);
+        let (batch, kinds) = batch(&records);
+        write.write_with_kinds(&batch, &kinds).await.unwrap();
+        all.extend(records);
+    }
+    let messages = write.prepare_commit().await.unwrap();
+    assert_eq!(messages.len(), 3);
+    for message in &messages {
+        assert_eq!((message.bucket, message.total_buckets), (-2, -2));
+        let file = &message.data.new_files[0];
+        assert!(file.file_name.starts_with("data--u-me-s-") && file.file_name.ends_with(".avro"));
+        assert_eq!(file.value_stats_cols, Some(vec![]));
+        let folder = bucket_folder(&root, message).replace("bucket--2", "bucket-postpone");
+        let rows = file_rows(&table, &folder, file).await;
+        let text = String::from_utf8_lossy(&message.partition).into_owned();
+        let of_part = all.iter().filter(|r| text.contains(r.part));
+        assert_eq!(
+            rows.iter().map(|r| r.0).collect::<Vec<_>>(),
+            of_part.map(|r| r.key).collect::<Vec<_>>()
+        );
+        assert!(rows.iter().map(|r| r.1).is_sorted_by(|a, b| a < b));
+    }
+    publish(&root, &table, &messages).await;
+    assert!(read(&open(&root).await).await.is_empty());
+    let rows: Vec<String> = model("aggregation", None, &all)
+        .into_iter()
+        .map(|((k, p), (s, v))| serde_json::json!(["+I", k, p, s, v]).to_string())
+        .collect();
+    std::fs::write(root.with_extension("rows"), rows.join("\n")).unwrap();
+}
+
+#[test]
+fn writes_can_move_between_threads() {
+    fn is_send<T: Send>(
+        _: impl FnOnce(&'static mut paimon_core::table::TableWrite, &'static RecordBatch) -> T,
+    ) {
+    }
+    is_send(|write, batch| write.write(batch));
+    is_send(|write, _| write.prepare_commit());
 }
