@@ -3,10 +3,12 @@
 //! Source: `BucketMode`, `FixedBucketRowKeyExtractor`, `HashBucketAssigner`, `PartitionIndex`.
 
 mod binary_rows;
+mod cross_partition;
 mod dynamic;
 mod router;
 
 pub use binary_rows::BinaryRows;
+pub use cross_partition::{ExistingKey, GlobalIndex};
 pub use dynamic::{DynamicBuckets, HashIndex};
 pub use router::{RoutedRows, Router};
 
@@ -24,6 +26,8 @@ pub enum BucketMode {
     Fixed(i32),
     /// A map from key hash to bucket per partition, kept in HASH index files.
     Dynamic,
+    /// As `Dynamic`, but a key may move between partitions: a map over all keys of the table.
+    CrossPartition,
     /// Everything in bucket 0, without order.
     Unaware,
     /// As `Fixed` with a number per partition: postpone tables written in batch
@@ -39,16 +43,27 @@ impl BucketMode {
     /// # Errors
     /// `Unsupported` for tables whose buckets this engine cannot assign, `InvalidInput` for a wrong bucket number.
     pub fn of(schema: &TableSchema, options: &CoreOptions) -> Result<Self> {
-        let refuse = |what: &str| {
-            Error::unsupported(format!("writing to {what} is not supported"))
-                .with("option", "bucket")
-        };
         match options.bucket {
             n if n > 0 => Ok(Self::Fixed(n)),
             -1 if !schema.has_primary_key() => Ok(Self::Unaware),
-            -1 if is_cross_partition(schema) => Err(refuse(
-                "dynamic-bucket tables whose primary key lacks a partition column",
-            )),
+            -1 if is_cross_partition(schema) && options.batch_scan_skips_level0() => {
+                // their level-0 files cannot be read, so the index would miss keys
+                Err(Error::unsupported(
+                    "writing to tables of bucket -1 whose primary key lacks a partition column is not supported with \
+                     merge engine first-row or deletion vectors",
+                )
+                .with("option", "bucket"))
+            }
+            -1 if is_cross_partition(schema) => {
+                const TTL: &str = "cross-partition-upsert.index-ttl";
+                match options.get(TTL) {
+                    None => Ok(Self::CrossPartition),
+                    Some(_) => Err(Error::unsupported(format!(
+                        "option `{TTL}` is not supported when writing"
+                    ))
+                    .with("option", TTL)),
+                }
+            }
             -1 if options
                 .get("index-file-in-data-file-dir")
                 .is_some_and(|v| v != "false") =>
@@ -78,7 +93,7 @@ impl BucketMode {
     pub fn total_buckets(self) -> Option<i32> {
         match self {
             Self::Fixed(n) => Some(n),
-            Self::Dynamic | Self::Unaware => Some(-1),
+            Self::Dynamic | Self::CrossPartition | Self::Unaware => Some(-1),
             Self::Postponed => Some(POSTPONE_BUCKET),
             Self::PerPartition => None,
         }

@@ -17,6 +17,9 @@ use crate::spec::{
     BucketFunction, DataField, DataType, Datum, TableSchema, default_bucket, murmur_hash,
 };
 
+/// Most places of (partition, bucket) that are kept in a list.
+const PLACES_MAX: usize = 1 << 16;
+
 /// Rows of one bucket.
 #[derive(Debug, Clone)]
 pub struct RoutedRows {
@@ -51,6 +54,14 @@ pub struct RoutedPartitions {
     rows: Vec<u32>,
 }
 
+impl RoutedPartitions {
+    /// Position of a row's partition in `partitions`.
+    pub fn of_row(&self, row: usize) -> usize {
+        let id = self.rows.get(row).copied().unwrap_or(0);
+        usize::try_from(id).unwrap_or(0)
+    }
+}
+
 impl Router {
     /// A router for batches with the columns of the schema.
     ///
@@ -73,7 +84,7 @@ impl Router {
         let key_columns = match mode {
             BucketMode::Fixed(_) | BucketMode::PerPartition => columns(bucket_keys)?,
             BucketMode::Dynamic => columns(&schema.trimmed_primary_keys())?,
-            BucketMode::Unaware | BucketMode::Postponed => Vec::new(),
+            BucketMode::CrossPartition | BucketMode::Unaware | BucketMode::Postponed => Vec::new(),
         };
         if matches!(mode, BucketMode::Fixed(_)) && key_columns.is_empty() {
             return Err(
@@ -172,15 +183,13 @@ impl Router {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let part = |row: usize| found.rows.get(row).copied().unwrap_or(0);
-        let partition = |id: u32| {
-            let at = usize::try_from(id).unwrap_or(usize::MAX);
+        let part = |row: usize| found.of_row(row);
+        let partition = |at: usize| {
             let known = found.partitions.get(at).cloned();
             known.ok_or_else(|| Error::internal("a row has no partition"))
         };
         let total = |row: usize| {
-            let at = usize::try_from(part(row)).unwrap_or(usize::MAX);
-            let known = found.totals.get(at).copied();
+            let known = found.totals.get(part(row)).copied();
             known.ok_or_else(|| Error::internal("a partition has no bucket count"))
         };
         let buckets = match self.mode {
@@ -191,15 +200,42 @@ impl Router {
             BucketMode::PerPartition => self.buckets(batch, &total)?,
             BucketMode::Postponed => vec![POSTPONE_BUCKET; batch.num_rows()],
             BucketMode::Unaware => Vec::new(),
+            BucketMode::CrossPartition => {
+                return Err(Error::internal(
+                    "keys that move are routed by the global index",
+                ));
+            }
         };
-        let mut order: Vec<(u32, i32, Vec<u32>)> = Vec::new();
-        let mut at: HashMap<(u32, i32), usize> = HashMap::new();
+        let mut order: Vec<(usize, i32, Vec<u32>)> = Vec::new();
+        let mut at: HashMap<(usize, i32), usize> = HashMap::new();
+        // buckets are few and small numbers, so their places are kept in a list
+        let most = buckets.iter().copied().max().unwrap_or(0).max(0);
+        let width = usize::try_from(most).unwrap_or(0) + 1;
+        let dense = width.saturating_mul(found.partitions.len()) <= PLACES_MAX;
+        let mut places = vec![
+            usize::MAX;
+            if dense {
+                width * found.partitions.len()
+            } else {
+                0
+            }
+        ];
         for row in 0..batch.num_rows() {
-            let key = (part(row), buckets.get(row).copied().unwrap_or(0));
-            let slot = *at.entry(key).or_insert_with(|| {
-                order.push((key.0, key.1, Vec::new()));
+            let (id, bucket) = (part(row), buckets.get(row).copied().unwrap_or(0));
+            let mut new = || {
+                order.push((id, bucket, Vec::new()));
                 order.len() - 1
-            });
+            };
+            let place = usize::try_from(bucket).ok().map(|b| id * width + b);
+            let slot = match place.and_then(|p| places.get_mut(p)) {
+                Some(slot) => {
+                    if *slot == usize::MAX {
+                        *slot = new();
+                    }
+                    *slot
+                }
+                None => *at.entry((id, bucket)).or_insert_with(new),
+            };
             let row =
                 u32::try_from(row).map_err(|_| Error::invalid("a batch has too many rows"))?;
             if let Some((_, _, rows)) = order.get_mut(slot) {

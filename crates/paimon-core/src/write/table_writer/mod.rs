@@ -18,12 +18,12 @@ use tokio::task::JoinSet;
 
 use self::bucket::Bucket;
 use self::setup::Setup;
-use super::assign::{BucketMode, DynamicBuckets, RoutedRows, Router};
+use super::assign::{BucketMode, DynamicBuckets, GlobalIndex, RoutedRows, Router};
 use super::context::WriteContext;
 use super::key_value::Flushed;
 use super::memory::{batch_memory, compact, take_rows};
 use super::pipeline::{PreparedRows, RowPipeline};
-use super::restore::Restored;
+use super::restore::{Restored, load_keys};
 use crate::error::{Error, Result};
 use crate::read::Partition;
 use crate::spec::CommitMessage;
@@ -51,6 +51,9 @@ pub struct TableWriter {
     pipeline: RowPipeline,
     router: Router,
     dynamic: DynamicBuckets,
+    /// Tables whose keys move between partitions.
+    global: Option<GlobalIndex>,
+    ignore_previous_files: bool,
     /// Read when first needed; empty when files that are there do not matter.
     restored: Option<Restored>,
     buckets: IndexMap<(Bytes, i32), Bucket>,
@@ -86,6 +89,8 @@ impl TableWriter {
                 &table.options().bucket_keys(schema),
             )?,
             dynamic: DynamicBuckets::new(table.options())?,
+            global: None,
+            ignore_previous_files: settings.ignore_previous_files,
             restored: (!needs_files).then(Restored::default),
             buckets: IndexMap::new(),
             flushes: JoinSet::new(),
@@ -125,9 +130,14 @@ impl TableWriter {
             let total = |p: &Arc<Partition>| restored.total(&p.bytes).unwrap_or(default_total);
             partitions.totals = partitions.partitions.iter().map(total).collect();
         }
-        let routed = self
-            .router
-            .route(&rows.values, &partitions, &mut self.dynamic)?;
+        let (rows, routed) = if self.setup.mode == BucketMode::CrossPartition {
+            self.global_index().await?.route(&rows, &partitions)?
+        } else {
+            let routed = self
+                .router
+                .route(&rows.values, &partitions, &mut self.dynamic)?;
+            (rows, routed)
+        };
         for part in routed {
             let piece = piece(&rows, &part)?;
             self.push(&part.partition, part.bucket, piece).await?;
@@ -145,6 +155,20 @@ impl TableWriter {
             }
         }
         Ok(())
+    }
+
+    /// Where all keys of the table are, read from it when first needed.
+    async fn global_index(&mut self) -> Result<&mut GlobalIndex> {
+        if self.global.is_none() {
+            let mut index = GlobalIndex::new(self.table.schema(), self.table.options())?;
+            if !self.ignore_previous_files {
+                load_keys(&self.table, &mut index).await?;
+            }
+            self.global = Some(index);
+        }
+        self.global
+            .as_mut()
+            .ok_or_else(|| Error::internal("keys of the table were not read"))
     }
 
     async fn restored(&mut self) -> Result<&Restored> {

@@ -103,13 +103,7 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
         .fields
         .iter()
         .any(|f| f.data_type.kind == TypeKind::Blob);
-    let cross = table.options().bucket == -1
-        && schema.has_primary_key()
-        && schema
-            .partition_keys
-            .iter()
-            .any(|k| !schema.primary_keys.contains(k));
-    (!first_row && !blobs && !cross).then_some(schema)
+    (!first_row && !blobs).then_some(schema)
 }
 
 async fn copy(golden: &Path, folder: &Path, format: &str) -> Result<usize, String> {

@@ -466,17 +466,11 @@ async fn tables_that_cannot_be_written_are_refused_before_anything_is() {
         assert!(error.contains(named), "{error}");
         assert!(!root.join("p=a").exists());
     }
-    let mut cross = schema(&[("bucket", "-1")]);
+    let mut cross = schema(&[("bucket", "-1"), ("merge-engine", "first-row")]);
     cross.primary_keys = vec!["k".into()];
     let table = create(&temp.path().join("cross"), &cross).await;
-    assert!(
-        table
-            .new_write()
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("partition column")
-    );
+    let error = table.new_write().err().unwrap().to_string();
+    assert!(error.contains("first-row"), "{error}");
 }
 
 #[rstest]
@@ -540,4 +534,75 @@ fn writes_can_move_between_threads() {
     }
     is_send(|write, batch| write.write(batch));
     is_send(|write, _| write.prepare_commit());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_move_between_partitions(
+    #[values("deduplicate", "partial-update")] engine: &str,
+    #[values("16 kb", "64 mb")] memory: &str,
+) {
+    let seed = 99;
+    let mut random = StdRng::seed_from_u64(seed);
+    let temp = tempfile::tempdir().unwrap();
+    let root = folder(
+        temp.path(),
+        &format!("moving-{engine}-{}", memory.replace(' ', "")),
+    );
+    let mut schema = schema(&[
+        ("bucket", "-1"),
+        ("merge-engine", engine),
+        ("write-buffer-size", memory),
+        ("dynamic-bucket.target-row-num", "60"),
+    ]);
+    schema.primary_keys = vec!["k".into()];
+    create(&root, &schema).await;
+    // key to partition and row
+    let mut expected: BTreeMap<i32, Record> = BTreeMap::new();
+    for commit in 0..3 {
+        let table = open(&root).await;
+        let mut write = table.new_write().unwrap();
+        let records = random_records(&mut random, 400, 250, engine == "deduplicate");
+        for part in records.chunks(90) {
+            let (batch, kinds) = batch(part);
+            write.write_with_kinds(&batch, &kinds).await.unwrap();
+        }
+        for record in records {
+            let known = expected.remove(&record.key);
+            if engine == "deduplicate" {
+                if !is_retract(record.kind) {
+                    expected.insert(record.key, record);
+                }
+                continue;
+            }
+            let old = known.unwrap_or_else(|| record.clone());
+            let merged = Record {
+                part: old.part,
+                order: record.order.or(old.order),
+                value: record.value.or(old.value),
+                ..record
+            };
+            expected.insert(merged.key, merged);
+        }
+        let messages = write.prepare_commit().await.unwrap();
+        assert!(messages.iter().all(|m| m.total_buckets == -1));
+        publish(&root, &table, &messages).await;
+        let model: Model = expected
+            .values()
+            .map(|r| ((r.key, r.part.to_string()), (r.order, r.value)))
+            .collect();
+        assert_eq!(
+            read(&open(&root).await).await,
+            model,
+            "seed {seed}, commit {commit}"
+        );
+        if commit == 2 {
+            assert!(messages.iter().any(|m| m.bucket == 1));
+        }
+    }
+    let rows: Vec<String> = expected
+        .values()
+        .map(|r| serde_json::json!(["+I", r.key, r.part, r.order, r.value]).to_string())
+        .collect();
+    std::fs::write(root.with_extension("rows"), rows.join("\n")).unwrap();
 }
