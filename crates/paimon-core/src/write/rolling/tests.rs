@@ -33,7 +33,11 @@ impl IdSource for SameId {
     }
 }
 
-fn writer(io: &FileIo, pairs: &[(&str, &str)], external: &[&str]) -> RollingFileWriter {
+pub(in crate::write) fn writer(
+    io: &FileIo,
+    pairs: &[(&str, &str)],
+    external: &[&str],
+) -> RollingFileWriter {
     let schema = schema(&["BIGINT", "STRING"], &[], &[], pairs);
     let options = WriteOptions::new(&schema, &CoreOptions::new(&schema).unwrap()).unwrap();
     let kind = options.data_file(0);
@@ -75,11 +79,21 @@ fn writer(io: &FileIo, pairs: &[(&str, &str)], external: &[&str]) -> RollingFile
     RollingFileWriter::new(Arc::new(settings), Arc::new(paths), context, 40)
 }
 
-fn rows(count: usize) -> RecordBatch {
+/// Another writer of the same bucket.
+pub(in crate::write) fn sibling(writer: &RollingFileWriter) -> RollingFileWriter {
+    RollingFileWriter::new(
+        Arc::clone(&writer.settings),
+        Arc::clone(&writer.paths),
+        writer.context.clone(),
+        writer.next_sequence,
+    )
+}
+
+pub(in crate::write) fn rows(count: usize) -> RecordBatch {
     batch(&schema(&["BIGINT", "STRING"], &[], &[], &[]).fields, count)
 }
 
-fn memory() -> FileIo {
+pub(in crate::write) fn memory() -> FileIo {
     FileIo::with_store(Arc::new(InMemory::new()), "memory://")
 }
 

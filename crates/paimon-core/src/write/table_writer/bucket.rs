@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::read::{Partition, bucket_path};
 use crate::spec::{DataFileMeta, DataIncrement};
 use crate::table::Table;
-use crate::write::append::AppendWriter;
+use crate::write::append::{AppendWriter, LANE_BYTES};
+use crate::write::assign::BucketMode;
 use crate::write::context::{Reservation, WriteContext};
 use crate::write::key_value::{Flush, Flushed, KeyValueSettings};
 use crate::write::paths::DataFilePaths;
@@ -50,6 +51,29 @@ pub(super) struct KeyValueBuffer {
     /// Sequence number of the first buffered row.
     first_sequence: i64,
     next_sequence: i64,
+}
+
+/// Rows without bucket order are encoded on several lanes.
+fn append_writer(
+    setup: &Setup,
+    context: &WriteContext,
+    paths: &Arc<DataFilePaths>,
+    next_sequence: i64,
+) -> AppendWriter {
+    let lanes = match setup.mode {
+        BucketMode::Unaware => context.parallelism,
+        _ => 1,
+    };
+    let (settings, paths, context) = (Arc::clone(&setup.data), Arc::clone(paths), context.clone());
+    let make = move || {
+        RollingFileWriter::new(
+            Arc::clone(&settings),
+            Arc::clone(&paths),
+            context.clone(),
+            next_sequence,
+        )
+    };
+    AppendWriter::new(lanes, LANE_BYTES, Box::new(make))
 }
 
 impl Writer {
@@ -132,12 +156,7 @@ impl Bucket {
         ));
         let writer = match &setup.key_value {
             None => Writer::Append {
-                writer: Box::new(AppendWriter::new(RollingFileWriter::new(
-                    Arc::clone(&setup.data),
-                    Arc::clone(&paths),
-                    context.clone(),
-                    next_sequence,
-                ))),
+                writer: Box::new(append_writer(setup, context, &paths, next_sequence)),
                 next_sequence,
                 keyed: setup.data.layout.is_keyed(),
             },

@@ -70,6 +70,12 @@ impl TableWriter {
     /// `Unsupported` or `InvalidInput` naming the option or column when the table cannot be written to. Nothing is
     /// written then.
     pub fn new(table: &Table, settings: WriteSettings) -> Result<Self> {
+        if table.target().snapshot().is_some() {
+            return Err(Error::invalid(
+                "a table that is opened at a snapshot takes no rows: open it without time travel",
+            )
+            .with("table", table.name()));
+        }
         let mut setup = Setup::new(table).map_err(|e| e.with_default("table", table.name()))?;
         let context = settings.context.clone();
         let context =
@@ -110,8 +116,10 @@ impl TableWriter {
     /// were written in the background. After an error only [`Self::abort`] is of use.
     pub async fn write(&mut self, batch: &RecordBatch, kinds: Option<&Int8Array>) -> Result<()> {
         self.check_usable()?;
+        // stays so when the future is dropped half-way: some of the rows are lost then
+        self.failed = true;
         let result = self.write_rows(batch, kinds).await;
-        self.failed |= result.is_err();
+        self.failed = result.is_err();
         result.map_err(|e| e.with_default("table", self.table.name()))
     }
 
@@ -238,8 +246,9 @@ impl TableWriter {
     /// As [`Self::write`].
     pub async fn prepare_commit(&mut self) -> Result<Vec<CommitMessage>> {
         self.check_usable()?;
+        self.failed = true;
         let result = self.collect_messages().await;
-        self.failed |= result.is_err();
+        self.failed = result.is_err();
         result.map_err(|e| e.with_default("table", self.table.name()))
     }
 

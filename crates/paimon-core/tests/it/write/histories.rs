@@ -273,7 +273,7 @@ async fn commits_and_flushes_read_as_the_map_says(
         ("bucket", bucket),
         ("file.format", format),
         ("write-buffer-size", memory),
-        ("dynamic-bucket.target-row-num", "70"),
+        ("dynamic-bucket.target-row-num", "45"),
         ("postpone.default-bucket-num", "3"),
         (
             "changelog-producer",
@@ -310,7 +310,7 @@ async fn commits_and_flushes_read_as_the_map_says(
     for commit in 0..3 {
         let table = open(&root).await;
         let mut write = table.new_write().unwrap();
-        let mut records = random_records(&mut random, 700, 200, engine == "deduplicate");
+        let mut records = random_records(&mut random, 450, 140, engine == "deduplicate");
         if engine == "partial-update" && by_order.is_some() {
             // with nulls the outcome depends on which records meet in one flush, in Java too
             for (i, record) in records.iter_mut().enumerate() {
@@ -605,4 +605,105 @@ async fn keys_move_between_partitions(
         .map(|r| serde_json::json!(["+I", r.key, r.part, r.order, r.value]).to_string())
         .collect();
     std::fs::write(root.with_extension("rows"), rows.join("\n")).unwrap();
+}
+
+/// Remembers the most that was ever taken.
+#[derive(Debug)]
+struct Watched {
+    limit: usize,
+    state: std::sync::Mutex<(usize, usize)>,
+}
+
+impl paimon_core::write::MemoryBudget for Watched {
+    fn try_grow(&self, bytes: usize) -> bool {
+        let fits = self.state.lock().unwrap().0 + bytes <= self.limit;
+        if fits {
+            self.grow(bytes);
+        }
+        fits
+    }
+
+    fn grow(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.0 += bytes;
+        state.1 = state.1.max(state.0);
+    }
+
+    fn shrink(&self, bytes: usize) {
+        self.state.lock().unwrap().0 -= bytes;
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_within_the_budget_and_is_given_back(
+    #[values("append", "key")] kind: &str,
+    #[values("1", "4", "-1")] bucket: &str,
+) {
+    let limit = 2 << 20;
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("t");
+    let mut schema = schema(&[("bucket", bucket)]);
+    if kind == "append" {
+        schema.primary_keys.clear();
+        if bucket != "-1" {
+            schema.options.insert("bucket-key".into(), "k".into());
+        }
+    }
+    let table = create(&root, &schema).await;
+    let budget = Arc::new(Watched {
+        limit,
+        state: std::sync::Mutex::default(),
+    });
+    let mut context = paimon_core::write::WriteContext::with_memory(0);
+    context.memory = budget.clone();
+    let mut write = table.write_builder().with_context(context).build().unwrap();
+    let mut random = StdRng::seed_from_u64(3);
+    let mut total = 0;
+    for _ in 0..25 {
+        let records = random_records(&mut random, 8_000, 1_000_000, false);
+        write.write(&batch(&records).0).await.unwrap();
+        total += records.len();
+    }
+    let messages = write.prepare_commit().await.unwrap();
+    let rows: i64 = messages
+        .iter()
+        .flat_map(|m| &m.data.new_files)
+        .map(|f| f.row_count)
+        .sum();
+    assert!(
+        rows > 170_000 && rows <= i64::try_from(total).unwrap(),
+        "{rows}"
+    );
+    let (used, most) = *budget.state.lock().unwrap();
+    assert!(most < limit + limit / 2, "{most} bytes at most");
+    assert_eq!(used, 0, "all is given back when the files are complete");
+    drop(write);
+}
+
+#[tokio::test]
+async fn a_table_at_a_snapshot_takes_no_rows() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("t");
+    let table = create(&root, &schema(&[("bucket", "1")])).await;
+    let mut write = table.new_write().unwrap();
+    let record = Record {
+        key: 1,
+        part: "a",
+        order: None,
+        value: None,
+        kind: 0,
+    };
+    write.write(&batch(&[record]).0).await.unwrap();
+    publish(&root, &table, &write.prepare_commit().await.unwrap()).await;
+    let pinned = HashMap::from([("scan.snapshot-id".to_string(), "1".to_string())]);
+    let pinned = open(&root).await.with_options(&pinned).await.unwrap();
+    assert!(
+        pinned
+            .new_write()
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("time travel")
+    );
 }
