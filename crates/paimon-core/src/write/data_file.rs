@@ -6,14 +6,17 @@ use arrow_array::ArrayRef;
 use bytes::Bytes;
 use std::sync::Arc;
 
-use super::options::FileKind;
+use super::options::{FileKind, WriteOptions};
 use super::rows::{FileLayout, FileRows};
 use super::stats::{KEY_STATS_MODE, StatsCollector, StatsModes, empty_stats};
 use crate::arrow_bridge::datum_at;
 use crate::error::{Error, Result};
 use crate::format::{FileEncoder, create_encoder};
 use crate::index::FileIndexWriter;
-use crate::spec::{BinaryRow, BinaryRowWriter, DataField, DataFileMeta, FileSource, is_retract};
+use crate::options::CoreOptions;
+use crate::spec::{
+    BinaryRow, BinaryRowWriter, DataField, DataFileMeta, FileSource, TableSchema, is_retract,
+};
 
 /// Rows encoded between two looks at the size of the file.
 const ROWS_PER_STEP: usize = 4096;
@@ -45,6 +48,74 @@ pub struct FileSettings {
     pub indexed: bool,
     /// `file-index.in-manifest-threshold`: larger indexes lie beside their file, bytes.
     pub index_in_manifest: u64,
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRole {
+    /// New rows, at this level.
+    Data {
+        /// LSM level.
+        level: i32,
+    },
+    /// Changelog, of a write or a compaction.
+    Changelog,
+    /// Rows that a compaction rewrites, at this level. Such files end by size only.
+    Compacted {
+        /// LSM level.
+        level: i32,
+    },
+}
+
+impl FileSettings {
+    /// Settings of a table's files.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming an option.
+    pub fn of(
+        schema: &TableSchema,
+        core: &CoreOptions,
+        options: &WriteOptions,
+        role: FileRole,
+    ) -> Result<Self> {
+        let (kind, level, changelog) = match role {
+            FileRole::Data { level } | FileRole::Compacted { level } => {
+                (options.data_file(level), level, false)
+            }
+            FileRole::Changelog => (options.changelog_file(), 0, true),
+        };
+        let prefix = match changelog {
+            true => &options.changelog_prefix,
+            false => &options.data_prefix,
+        };
+        Ok(Self {
+            layout: FileLayout::of(schema, options.thin),
+            schema_id: schema.id,
+            stats: StatsModes::new(
+                &schema.fields,
+                kind.stats,
+                &schema.trimmed_primary_keys(),
+                options.thin,
+                options.dense_stats,
+                options.table(),
+            )?,
+            kind,
+            prefix: prefix.clone(),
+            level,
+            source: match role {
+                FileRole::Compacted { .. } => FileSource::Compact,
+                _ => FileSource::Append,
+            },
+            target_size: options.target_file_size,
+            target_rows: match role {
+                FileRole::Data { .. } => options.target_file_rows,
+                _ => None,
+            },
+            indexed: !changelog,
+            index_in_manifest: options.index_in_manifest,
+            restart_sequence: core.row_tracking,
+        })
+    }
 }
 
 /// Encodes one file and collects its metadata.

@@ -187,8 +187,9 @@ fn lower_zero(min: Datum) -> Datum {
 
 fn upper_zero(max: Datum) -> Datum {
     match max {
-        Datum::Float(0.0) => Datum::Float(0.0),
-        Datum::Double(0.0) => Datum::Double(0.0),
+        // -0.0 + 0.0 is 0.0, everything else stays
+        Datum::Float(v) => Datum::Float(v + 0.0),
+        Datum::Double(v) => Datum::Double(v + 0.0),
         other => other,
     }
 }

@@ -6,7 +6,7 @@ use arrow_array::Int8Array;
 
 use super::setup::Setup;
 use crate::error::{Error, Result};
-use crate::read::{Partition, bucket_path};
+use crate::read::Partition;
 use crate::spec::{DataFileMeta, DataIncrement};
 use crate::table::Table;
 use crate::write::append::{AppendWriter, LANE_BYTES};
@@ -140,20 +140,9 @@ impl Bucket {
         (bucket, total_buckets): (i32, i32),
         next_sequence: i64,
     ) -> Result<Self> {
-        let folder = bucket_path(table, partition, bucket)?;
-        let root = match &table.options().data_file_directory {
-            Some(data) => format!("{}/{}", table.location(), data.trim_matches('/')),
-            None => table.location().to_string(),
-        };
-        let relative = folder.strip_prefix(&root).unwrap_or_default();
-        let roots = setup.options.external_paths.iter();
-        let external = roots.map(|path| format!("{path}{relative}")).collect();
-        let paths = Arc::new(DataFilePaths::new(
-            table.io().clone(),
-            folder,
-            external,
-            context.ids.uuid(),
-        ));
+        let uuid = context.ids.uuid();
+        let paths = DataFilePaths::of_bucket(table, &setup.options, partition, bucket, uuid)?;
+        let paths = Arc::new(paths);
         let writer = match &setup.key_value {
             None => Writer::Append {
                 writer: Box::new(append_writer(setup, context, &paths, next_sequence)),

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::mergetree::function::{MergeEngine, create_merge_function};
 use crate::options::{ChangelogProducer, CoreOptions, MergeEngineKind, parse_i64};
-use crate::spec::FileSource;
 use crate::table::Table;
 use crate::write::assign::BucketMode;
 use crate::write::context::WriteContext;
-use crate::write::data_file::{FileBuilder, FileSettings};
+use crate::write::data_file::{FileBuilder, FileRole, FileSettings};
 use crate::write::key_value::KeyValueSettings;
-use crate::write::options::{FileKind, WriteOptions};
-use crate::write::rows::FileLayout;
+use crate::write::options::WriteOptions;
 use crate::write::sort_buffer::SortSpec;
-use crate::write::stats::{StatsMode, StatsModes};
+use crate::write::stats::StatsMode;
 
 /// Settings of a table's writers.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ impl Setup {
         let core = table.options();
         let options = WriteOptions::new(schema, core)?;
         let mode = BucketMode::of(schema, core)?;
-        let mut data = file_settings(table, &options, options.data_file(0), false)?;
+        let mut data = FileSettings::of(schema, core, &options, FileRole::Data { level: 0 })?;
         if mode == BucketMode::Postponed {
             data = postponed(data);
         }
@@ -101,39 +99,6 @@ fn postpone_buckets(core: &CoreOptions) -> Result<i32> {
     })
 }
 
-fn file_settings(
-    table: &Table,
-    options: &WriteOptions,
-    kind: FileKind,
-    changelog: bool,
-) -> Result<FileSettings> {
-    let schema = table.schema();
-    Ok(FileSettings {
-        layout: FileLayout::of(schema, options.thin),
-        schema_id: schema.id,
-        stats: StatsModes::new(
-            &schema.fields,
-            kind.stats,
-            &schema.trimmed_primary_keys(),
-            options.thin,
-            options.dense_stats,
-            options.table(),
-        )?,
-        kind,
-        prefix: match changelog {
-            true => options.changelog_prefix.clone(),
-            false => options.data_prefix.clone(),
-        },
-        level: 0,
-        source: FileSource::Append,
-        target_size: options.target_file_size,
-        target_rows: options.target_file_rows.filter(|_| !changelog),
-        indexed: !changelog,
-        index_in_manifest: options.index_in_manifest,
-        restart_sequence: table.options().row_tracking,
-    })
-}
-
 fn key_value_settings(
     table: &Table,
     options: &WriteOptions,
@@ -161,8 +126,8 @@ fn key_value_settings(
     )?;
     let changelog = match core.changelog_producer {
         ChangelogProducer::Input => {
-            let kind = options.changelog_file();
-            Some(Arc::new(file_settings(table, options, kind, true)?))
+            let changelog = FileSettings::of(schema, core, options, FileRole::Changelog)?;
+            Some(Arc::new(changelog))
         }
         _ => None,
     };
