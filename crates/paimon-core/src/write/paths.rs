@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
-use crate::error::Result;
+use super::options::WriteOptions;
+use crate::error::{Error, Result};
 use crate::io::FileIo;
+use crate::read::{Partition, bucket_path};
 use crate::spec::DataFileMeta;
+use crate::table::Table;
 
 /// Gives out names: `<prefix><uuid>-<counter><extension>`, one UUID and one counter per writer, shared by its data and
 /// changelog files.
@@ -43,6 +46,30 @@ impl DataFilePaths {
             uuid,
             counter: AtomicU64::new(0),
         }
+    }
+
+    /// Names in the folder of a bucket, or in the bucket's folders below the table's external paths.
+    ///
+    /// # Errors
+    /// `Internal` when the partition has no folder.
+    pub fn of_bucket(
+        table: &Table,
+        options: &WriteOptions,
+        partition: &Partition,
+        bucket: i32,
+        uuid: Uuid,
+    ) -> Result<Self> {
+        let folder = bucket_path(table, partition, bucket)?;
+        let root = match &table.options().data_file_directory {
+            Some(data) => format!("{}/{}", table.location(), data.trim_matches('/')),
+            None => table.location().to_string(),
+        };
+        let relative = folder
+            .strip_prefix(&root)
+            .ok_or_else(|| Error::internal("a bucket's folder is outside of its table"))?;
+        let roots = options.external_paths.iter();
+        let external = roots.map(|path| format!("{path}{relative}")).collect();
+        Ok(Self::new(table.io().clone(), folder, external, uuid))
     }
 
     /// The next file.

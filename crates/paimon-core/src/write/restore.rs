@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 
+use super::assign::GlobalIndex;
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestScan, index_file_path, read_index_manifest};
 use crate::predicate::Predicate;
@@ -74,6 +76,11 @@ impl Restored {
         max.map_or(0, |max| max.saturating_add(1))
     }
 
+    /// Bucket count of a partition, where it has fixed buckets.
+    pub fn total(&self, partition: &Bytes) -> Option<i32> {
+        self.totals.get(partition).copied()
+    }
+
     /// Checks that a partition has the bucket count that rows are written with.
     ///
     /// # Errors
@@ -112,6 +119,28 @@ impl Restored {
         }
         Ok(files)
     }
+}
+
+/// Reads the primary keys of all live rows of a table into an index.
+///
+/// # Errors
+/// `Damaged` for broken metadata or files, `Io` when the store fails.
+pub(super) async fn load_keys(table: &Table, index: &mut GlobalIndex) -> Result<()> {
+    let keys: Vec<&str> = table
+        .schema()
+        .primary_keys
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let builder = table.read_builder().with_projection(&keys);
+    let reader = builder.reader()?;
+    for split in builder.plan().await?.splits {
+        let mut batches = reader.read(&split)?;
+        while let Some(batch) = batches.try_next().await? {
+            index.load(&split.partition, split.bucket, &batch)?;
+        }
+    }
+    Ok(())
 }
 
 fn partition_text(schema: &TableSchema, partition: &Partition) -> String {

@@ -2,4 +2,5 @@
 
 mod copies;
 mod histories;
+mod indexes;
 mod publish;
