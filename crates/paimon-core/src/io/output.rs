@@ -216,7 +216,7 @@ impl Drop for LocalFile {
 }
 
 /// Makes a folder with its parents; returns it and every folder that got a new entry.
-fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
     let mut changed = vec![folder.to_path_buf()];
     let mut at = folder;
     while !at.exists() {

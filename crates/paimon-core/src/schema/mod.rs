@@ -2,6 +2,7 @@
 //!
 //! Source: `SchemaManager`. Schema files are immutable, so loaded ones are kept.
 
+mod create;
 mod validation;
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use create::Schema;
 pub use validation::validate_schema;
 
 use crate::codec::parse_json;
