@@ -15,7 +15,7 @@ use futures::StreamExt;
 use paimon_core::Error;
 use paimon_core::commit::Overwrite;
 use paimon_core::spec::{CommitMessage, DataField, TypeKind};
-use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableWrite};
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, ScanTarget, Table, TableWrite};
 
 use crate::error::to_datafusion;
 
@@ -32,6 +32,12 @@ impl PaimonSink {
     /// # Errors
     /// `Unsupported` or `InvalidInput` naming the option when the table cannot be written to.
     pub(crate) fn new(table: Table, overwrite: bool) -> paimon_core::Result<Self> {
+        if !matches!(table.target(), ScanTarget::Latest) {
+            return Err(Error::invalid(
+                "only the newest state of a table can be written to: take the time travel away",
+            )
+            .with("table", table.name()));
+        }
         refuse_invisible(&table)?;
         // settings are checked before the query runs
         table
