@@ -226,7 +226,7 @@ mod tests {
                 &[("bucket", "2"), ("bucket-key", "b")],
                 "primary key",
             ),
-            (&[], &[("bucket-key", "a")], "bucket-key"),
+            (&[], &[("bucket-key", "a")], "bucket key"),
             (&[], &[("merge-engine", "aggregation")], "merge-engine"),
             (&["a"], &[("merge-engine", "no-such")], "merge-engine"),
             (&["a"], &[("sequence.field", "z")], "sequence.field"),
