@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use paimon_core::Result;
-use paimon_core::schema::Schema;
+use paimon_core::schema::NewTable;
+use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 
 use crate::identifier::Identifier;
@@ -61,11 +62,11 @@ pub trait Catalog: Debug + Send + Sync {
         cascade: bool,
     ) -> Result<()>;
 
-    /// Checks a declaration without creating anything: what [`Catalog::create_table`] would refuse, this refuses.
+    /// The first schema that [`Catalog::create_table`] would give a table. Creates nothing.
     ///
     /// # Errors
-    /// As [`Catalog::create_table`], but for a name that is taken.
-    fn check_table(&self, identifier: &Identifier, schema: &Schema) -> Result<()>;
+    /// As [`Catalog::create_table`], but for names that are taken or missing.
+    fn schema_of_new(&self, identifier: &Identifier, table: &NewTable) -> Result<TableSchema>;
 
     /// Creates a table: of several callers exactly one succeeds. Returns whether this call did; false only when there
     /// is one already and `ignore_if_exists`. Catalog options `table-default.<key>` become table options unless given.
@@ -76,7 +77,7 @@ pub trait Catalog: Debug + Send + Sync {
     async fn create_table(
         &self,
         identifier: &Identifier,
-        schema: Schema,
+        table: NewTable,
         ignore_if_exists: bool,
     ) -> Result<bool>;
 

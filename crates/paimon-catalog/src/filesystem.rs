@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paimon_core::io::FileIo;
-use paimon_core::schema::Schema;
+use paimon_core::schema::NewTable;
+use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, Result};
 
@@ -195,17 +196,17 @@ impl Catalog for FileSystemCatalog {
             .await
     }
 
-    fn check_table(&self, identifier: &Identifier, schema: &Schema) -> Result<()> {
-        self.table_schema(identifier, schema.clone()).map(|_| ())
+    fn schema_of_new(&self, identifier: &Identifier, table: &NewTable) -> Result<TableSchema> {
+        self.table_schema(identifier, table.clone())
     }
 
     async fn create_table(
         &self,
         identifier: &Identifier,
-        schema: Schema,
+        table: NewTable,
         ignore_if_exists: bool,
     ) -> Result<bool> {
-        self.new_table(identifier, schema, ignore_if_exists).await
+        self.new_table(identifier, table, ignore_if_exists).await
     }
 
     async fn drop_table(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {

@@ -5,7 +5,7 @@
 
 use paimon_core::io::Publication;
 use paimon_core::options::CoreOptions;
-use paimon_core::schema::{Schema, SchemaManager};
+use paimon_core::schema::{NewTable, SchemaManager};
 use paimon_core::spec::TableSchema;
 use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, ErrorKind, Result};
@@ -87,10 +87,10 @@ impl FileSystemCatalog {
     pub(super) fn table_schema(
         &self,
         identifier: &Identifier,
-        mut schema: Schema,
+        mut table: NewTable,
     ) -> Result<TableSchema> {
         let location = self.plain_location(identifier)?;
-        if let Some(path) = schema.options.get("path")
+        if let Some(path) = table.options.get("path")
             && path.trim_end_matches('/') != location
         {
             return Err(Error::unsupported(
@@ -101,19 +101,19 @@ impl FileSystemCatalog {
         }
         for (key, value) in &self.options {
             if let Some(key) = key.strip_prefix(TABLE_DEFAULT) {
-                let entry = schema.options.entry(key.to_string());
+                let entry = table.options.entry(key.to_string());
                 entry.or_insert_with(|| value.clone());
             }
         }
-        schema
-            .into_table_schema(SystemClock.epoch_ms())
+        table
+            .into_schema(SystemClock.epoch_ms())
             .map_err(|e| e.with_default("table", identifier))
     }
 
     pub(super) async fn new_table(
         &self,
         identifier: &Identifier,
-        schema: Schema,
+        table: NewTable,
         ignore: bool,
     ) -> Result<bool> {
         let location = self.plain_location(identifier)?;
@@ -129,7 +129,7 @@ impl FileSystemCatalog {
         if self.has_schema(&location).await? {
             return taken();
         }
-        let schema = self.table_schema(identifier, schema)?;
+        let schema = self.table_schema(identifier, table)?;
         if !self
             .io
             .list_files(&format!("{location}/snapshot"))
@@ -168,7 +168,10 @@ impl FileSystemCatalog {
         const KEY: &str = "data-file.external-paths";
         let latest = SchemaManager::new(self.io.clone(), location).latest().await;
         // a table that cannot be read can be dropped all the same
-        let options = latest.ok().flatten().and_then(|s| CoreOptions::new(&s).ok());
+        let options = latest
+            .ok()
+            .flatten()
+            .and_then(|s| CoreOptions::new(&s).ok());
         match options.as_ref().and_then(|o| o.get(KEY)) {
             None => Ok(()),
             Some(_) => Err(Error::unsupported(
@@ -204,9 +207,8 @@ impl FileSystemCatalog {
     /// Location of a table that is named without a branch or system part, in a database that takes tables.
     fn plain_location(&self, identifier: &Identifier) -> Result<String> {
         if identifier.database() == SYSTEM_DATABASE {
-            return Err(
-                Error::invalid("tables of database sys cannot be changed").with("table", identifier)
-            );
+            return Err(Error::invalid("tables of database sys cannot be changed")
+                .with("table", identifier));
         }
         if identifier.branch().is_some() || identifier.system().is_some() {
             return Err(Error::invalid(
@@ -223,7 +225,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use std::collections::BTreeMap;
 
-    use paimon_core::spec::{DataField, parse_data_type};
+    use paimon_core::schema::NewColumn;
+    use paimon_core::spec::parse_data_type;
 
     use super::*;
 
@@ -237,16 +240,21 @@ mod tests {
         FileSystemCatalog::new("paimon", BTreeMap::from(options)).unwrap()
     }
 
-    fn schema() -> Schema {
-        let column = |name: &str| DataField::new(0, name, parse_data_type("INT").unwrap());
+    fn schema() -> NewTable {
+        let column = |name: &str| NewColumn {
+            name: name.to_string(),
+            data_type: parse_data_type("INT").unwrap(),
+            comment: None,
+            default: None,
+        };
         let options = [("primary-key", "id"), ("file.format", "orc")];
-        Schema {
-            fields: vec![column("id"), column("v")],
+        NewTable {
+            columns: vec![column("id"), column("v")],
             options: options
                 .iter()
                 .map(|(k, v)| (k.to_string(), v.to_string()))
                 .collect(),
-            ..Schema::default()
+            ..NewTable::default()
         }
     }
 
@@ -322,7 +330,10 @@ mod tests {
         assert!(c.create_database("sys", true).await.is_err());
         let mut elsewhere = schema();
         elsewhere.options.insert("path".into(), "/else".into());
-        let error = c.create_table(&id("t"), elsewhere, false).await.unwrap_err();
+        let error = c
+            .create_table(&id("t"), elsewhere, false)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
         // snapshots of a half-dropped table

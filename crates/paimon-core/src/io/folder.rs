@@ -92,10 +92,11 @@ impl FileIo {
         });
         match renamed.await? {
             true => Ok(()),
-            false => Err(
-                Error::new(ErrorKind::InvalidInput, "a folder of that name is there already")
-                    .with("path", to),
-            ),
+            false => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "a folder of that name is there already",
+            )
+            .with("path", to)),
         }
     }
 }

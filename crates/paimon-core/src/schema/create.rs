@@ -20,29 +20,47 @@ const PARTITION: &str = "partition";
 /// Options that are known from elsewhere and never stored.
 const NOT_STORED: &[&str] = &["path", "branch"];
 
-/// What a user declares: columns, keys, options, comment.
+/// A column of a table to be created; its field ids are given later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewColumn {
+    /// Name.
+    pub name: String,
+    /// Type. Ids of nested fields are of no account.
+    pub data_type: DataType,
+    /// Comment.
+    pub comment: Option<String>,
+    /// Default as text, cast to the type when a row has null.
+    pub default: Option<String>,
+}
+
+/// A table to be created. Java's name: `Schema`.
 ///
-/// Ids of columns are of no account: a table gives its own. Keys may be given as lists or as the options `primary-key`
-/// and `partition`.
+/// Keys may be given as lists or as the options `primary-key` and `partition`.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Schema {
+pub struct NewTable {
     /// Columns in order.
-    pub fields: Vec<DataField>,
-    /// Partition columns in order.
+    pub columns: Vec<NewColumn>,
+    /// Partition columns in order; empty when the option `partition` names them.
     pub partition_keys: Vec<String>,
-    /// Primary key columns in order.
+    /// Primary key columns in order; empty when the option `primary-key` names them.
     pub primary_keys: Vec<String>,
-    /// Table options.
+    /// Options.
     pub options: IndexMap<String, String>,
-    /// Table comment.
+    /// Comment.
     pub comment: Option<String>,
 }
 
-impl Schema {
-    /// What a stored schema declares.
-    pub fn of(schema: &TableSchema) -> Self {
+impl NewTable {
+    /// A new table like the one of a schema.
+    pub fn like(schema: &TableSchema) -> Self {
+        let column = |f: &DataField| NewColumn {
+            name: f.name.clone(),
+            data_type: f.data_type.clone(),
+            comment: f.description.clone(),
+            default: f.default_value.clone(),
+        };
         Self {
-            fields: schema.fields.clone(),
+            columns: schema.fields.iter().map(column).collect(),
             partition_keys: schema.partition_keys.clone(),
             primary_keys: schema.primary_keys.clone(),
             options: schema.options.clone(),
@@ -51,12 +69,12 @@ impl Schema {
     }
 
     /// The first schema of a table: keys moved out of the options, key columns NOT NULL, fields numbered depth first,
-    /// all rules checked. `time_ms` is the creation time, epoch milliseconds.
+    /// all rules checked. `now_ms` is the creation time, epoch milliseconds.
     ///
     /// # Errors
     /// `InvalidInput` naming the option or column that breaks a rule, `Unsupported` naming the option or column that
     /// this engine cannot honour.
-    pub fn into_table_schema(mut self, time_ms: i64) -> Result<TableSchema> {
+    pub fn into_schema(mut self, now_ms: i64) -> Result<TableSchema> {
         self.take_keys()?;
         for key in NOT_STORED {
             self.options.shift_remove(*key);
@@ -64,30 +82,35 @@ impl Schema {
         self.check_names()?;
         self.check_comments()?;
         let nullable_key = match self.options.get("primary-key.nullable") {
-            Some(text) => {
-                parse_bool(text).map_err(|e| e.with("option", "primary-key.nullable"))?
-            }
+            Some(text) => parse_bool(text).map_err(|e| e.with("option", "primary-key.nullable"))?,
             None => false,
         };
-        for field in &mut self.fields {
-            if self.primary_keys.contains(&field.name) {
+        let primary_keys = &self.primary_keys;
+        let field = |column: NewColumn| {
+            let mut field = DataField::new(0, column.name, column.data_type);
+            if primary_keys.contains(&field.name) {
                 field.data_type.nullable = nullable_key;
             }
-        }
+            field.description = column.comment;
+            field.default_value = column.default;
+            field
+        };
+        let mut fields: Vec<DataField> = self.columns.into_iter().map(field).collect();
         let mut next_id = 0;
-        assign_ids(&mut self.fields, &mut next_id)?;
+        assign_ids(&mut fields, &mut next_id)?;
         let schema = TableSchema {
             version: VERSION,
             id: 0,
-            fields: self.fields,
+            fields,
             highest_field_id: next_id - 1,
             partition_keys: self.partition_keys,
             primary_keys: self.primary_keys,
             options: self.options,
             comment: self.comment,
-            time_millis: time_ms,
+            time_millis: now_ms,
         };
         validate_schema(&schema)?;
+        check_engine(&schema)?;
         Ok(schema)
     }
 
@@ -116,10 +139,10 @@ impl Schema {
     }
 
     fn check_names(&self) -> Result<()> {
-        if self.fields.is_empty() {
+        if self.columns.is_empty() {
             return Err(Error::invalid("a table must have at least one column"));
         }
-        let names: Vec<&str> = self.fields.iter().map(|f| f.name.as_str()).collect();
+        let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
         for (i, name) in names.iter().enumerate() {
             if name.trim().is_empty() {
                 return Err(Error::invalid("a column must have a name"));
@@ -147,16 +170,16 @@ impl Schema {
 
     /// Comments that would turn a column into a BLOB or a VECTOR. Source: `ColumnDirectiveUtils`.
     fn check_comments(&self) -> Result<()> {
-        let directive = |f: &&DataField| {
-            let comment = f.description.as_deref().unwrap_or_default();
+        let directive = |c: &&NewColumn| {
+            let comment = c.comment.as_deref().unwrap_or_default();
             comment.starts_with("__BLOB") || comment.starts_with("__VECTOR")
         };
-        match self.fields.iter().find(directive) {
+        match self.columns.iter().find(directive) {
             None => Ok(()),
-            Some(field) => Err(Error::unsupported(
+            Some(column) => Err(Error::unsupported(
                 "comments that begin with __BLOB or __VECTOR are directives, which are not supported",
             )
-            .with("column", &field.name)),
+            .with("column", &column.name)),
         }
     }
 }
@@ -190,6 +213,18 @@ fn assign_nested(data_type: &mut DataType, next: &mut i32) -> Result<()> {
     }
 }
 
+/// A merge engine without a key to merge by would be ignored.
+fn check_engine(schema: &TableSchema) -> Result<()> {
+    let engine = schema.options.get("merge-engine");
+    match engine.filter(|e| !e.eq_ignore_ascii_case("deduplicate")) {
+        Some(engine) if !schema.has_primary_key() => Err(Error::invalid(format!(
+            "`merge-engine` = {engine} needs a primary key"
+        ))
+        .with("option", "merge-engine")),
+        _ => Ok(()),
+    }
+}
+
 impl SchemaManager {
     /// Creates the file of a schema unless a schema of its id exists: of several callers exactly one succeeds.
     ///
@@ -217,17 +252,20 @@ mod tests {
     use crate::io::FileIo;
     use crate::spec::parse_data_type;
 
-    fn declared(columns: &[(&str, &str)], options: &[(&str, &str)]) -> Schema {
-        let field = |(name, text): &(&str, &str)| {
-            DataField::new(0, *name, parse_data_type(text).unwrap())
+    fn declared(columns: &[(&str, &str)], options: &[(&str, &str)]) -> NewTable {
+        let column = |(name, text): &(&str, &str)| NewColumn {
+            name: (*name).to_string(),
+            data_type: parse_data_type(text).unwrap(),
+            comment: None,
+            default: None,
         };
-        Schema {
-            fields: columns.iter().map(field).collect(),
+        NewTable {
+            columns: columns.iter().map(column).collect(),
             options: options
                 .iter()
                 .map(|(k, v)| (k.to_string(), v.to_string()))
                 .collect(),
-            ..Schema::default()
+            ..NewTable::default()
         }
     }
 
@@ -246,11 +284,14 @@ mod tests {
             ("bucket", "2"),
             ("unknown.key", "kept"),
         ];
-        let schema = declared(&columns, &options).into_table_schema(7).unwrap();
+        let schema = declared(&columns, &options).into_schema(7).unwrap();
         let ids: Vec<i32> = schema.fields.iter().map(|f| f.id).collect();
         assert_eq!((ids, schema.highest_field_id), (vec![0, 1, 5, 9], 9));
         let text = serde_json::to_string(&schema.fields[2].data_type).unwrap();
-        assert!(text.contains("\"id\":6") && text.contains("\"id\":8"), "{text}");
+        assert!(
+            text.contains("\"id\":6") && text.contains("\"id\":8"),
+            "{text}"
+        );
         assert_eq!(schema.primary_keys, ["p", "id"]);
         assert_eq!(schema.partition_keys, ["p"]);
         assert!(!schema.fields[0].data_type.nullable && !schema.fields[3].data_type.nullable);
@@ -263,20 +304,20 @@ mod tests {
     fn keys_of_a_nullable_primary_key_become_nullable() {
         let options = [("primary-key", "id"), ("primary-key.nullable", "true")];
         let schema = declared(&[("id", "INT NOT NULL"), ("v", "INT")], &options);
-        let schema = schema.into_table_schema(0).unwrap();
+        let schema = schema.into_schema(0).unwrap();
         assert!(schema.fields[0].data_type.nullable);
     }
 
     #[test]
     fn wrong_declarations_are_refused() {
-        let twice = Schema {
+        let twice = NewTable {
             primary_keys: vec!["a".into()],
             ..declared(&[("a", "INT"), ("b", "INT")], &[("primary-key", "a")])
         };
         let mut directive = declared(&[("a", "BYTES")], &[]);
-        directive.fields[0].description = Some("__BLOB_FIELD".into());
+        directive.columns[0].comment = Some("__BLOB_FIELD".into());
         let mut default = declared(&[("a", "INT")], &[]);
-        default.fields[0].default_value = Some("many".into());
+        default.columns[0].default = Some("many".into());
         for (schema, named) in [
             (declared(&[], &[]), "column"),
             (declared(&[("a", "INT"), ("a", "INT")], &[]), "a"),
@@ -285,8 +326,16 @@ mod tests {
             (twice, "primary-key"),
             (directive, "__BLOB"),
             (default, "default"),
+            (
+                declared(&[("a", "INT")], &[("merge-engine", "aggregation")]),
+                "merge-engine",
+            ),
+            (
+                declared(&[("a", "INT")], &[("merge-engine", "no-such")]),
+                "merge-engine",
+            ),
         ] {
-            let error = schema.into_table_schema(0).unwrap_err().to_string();
+            let error = schema.into_schema(0).unwrap_err().to_string();
             assert!(error.contains(named), "{named}: {error}");
         }
     }
@@ -295,7 +344,7 @@ mod tests {
     async fn a_schema_is_created_once() {
         let io = FileIo::with_store(Arc::new(InMemory::new()), "memory://");
         let manager = SchemaManager::new(io, "memory:/t");
-        let schema = declared(&[("a", "INT")], &[]).into_table_schema(1).unwrap();
+        let schema = declared(&[("a", "INT")], &[]).into_schema(1).unwrap();
         assert_eq!(manager.create(&schema).await.unwrap(), Publication::Created);
         assert_eq!(manager.create(&schema).await.unwrap(), Publication::Exists);
         assert_eq!(*manager.schema(0).await.unwrap(), schema);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use create::Schema;
+pub use create::{NewColumn, NewTable};
 pub use validation::validate_schema;
 
 use crate::codec::parse_json;

@@ -120,18 +120,6 @@ impl TableCommit {
         commit.drop_partitions(partitions, identifier).await
     }
 
-    /// Snapshots that the user of this commit made with an identifier, ascending; none without [`Self::with_user`].
-    ///
-    /// # Errors
-    /// `Damaged` for a broken snapshot.
-    pub async fn committed(&self, identifier: i64) -> Result<Vec<i64>> {
-        let commit = self.file_store_commit()?;
-        Ok(self
-            .done_before(&commit, identifier)
-            .await?
-            .unwrap_or_default())
-    }
-
     /// Removes the files of messages that no snapshot names: those of a commit that did not take effect.
     ///
     /// What cannot be removed is logged and left to orphan cleaning.
@@ -169,6 +157,15 @@ impl TableCommit {
             table.io().discard(&location).await?;
         }
         Ok(())
+    }
+
+    /// Whether this user committed the identifier already; never without a user of its own.
+    ///
+    /// # Errors
+    /// `Damaged` for a broken snapshot.
+    pub async fn is_done(&self, identifier: i64) -> Result<bool> {
+        let commit = self.file_store_commit()?;
+        Ok(self.done_before(&commit, identifier).await?.is_some())
     }
 
     fn file_store_commit(&self) -> Result<FileStoreCommit> {

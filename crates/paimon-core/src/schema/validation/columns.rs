@@ -36,7 +36,10 @@ impl Check<'_> {
                 continue;
             };
             let known = |name: &str| self.schema.field(name).is_some();
-            let whole = |f: &DataField| rest.strip_prefix(&f.name).is_some_and(|r| r.starts_with('.'));
+            let whole = |f: &DataField| {
+                rest.strip_prefix(&f.name)
+                    .is_some_and(|r| r.starts_with('.'))
+            };
             if rest == "default-aggregate-function" || self.schema.fields.iter().any(whole) {
                 continue;
             }
