@@ -304,11 +304,7 @@ impl FileStoreCommit {
             };
             if !retries.wait().await {
                 let message = format!("giving up the commit after {} attempts", retries.attempts());
-                let kind = match error.kind() {
-                    ErrorKind::CommitConflict => ErrorKind::CommitConflict,
-                    other => other,
-                };
-                return Err(Error::new(kind, message)
+                return Err(Error::new(error.kind(), message)
                     .with("table", self.table.name())
                     .with_source(error));
             }

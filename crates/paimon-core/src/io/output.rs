@@ -155,6 +155,10 @@ pub(super) struct LocalFile {
 }
 
 impl LocalFile {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the name of a stage is never seen again"
+    )]
     pub(super) fn create(target: PathBuf) -> std::io::Result<Self> {
         let missing = || std::io::Error::other("a data file needs a folder and a name");
         let folder = target.parent().ok_or_else(missing)?;
