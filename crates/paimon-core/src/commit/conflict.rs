@@ -3,7 +3,7 @@
 //! Source: `ConflictDetection`.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -11,25 +11,25 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::FileIdentifier;
 use crate::spec::{BinaryRow, CommitKind, DataField, FileKind, ManifestEntry};
 
-/// Checks `delta` against the live files of the partitions it touches.
+/// Checks `delta` against the live files of the partitions it touches. Returns what is live with it, in no order.
 ///
 /// # Errors
 /// `CommitConflict` when the delta adds a file twice, removes one that is not there, changes the bucket number of a
 /// partition, or leaves overlapping key ranges on a level.
-pub(super) fn check(
-    base: &[ManifestEntry],
-    delta: &[ManifestEntry],
+pub(super) fn check<'a>(
+    base: &'a [ManifestEntry],
+    delta: &'a [ManifestEntry],
     kind: CommitKind,
     key_fields: &[DataField],
-) -> Result<()> {
+) -> Result<Vec<&'a ManifestEntry>> {
     if kind != CommitKind::Overwrite {
         check_bucket_numbers(base.iter().chain(delta))?;
     }
     let live = merge(base, delta)?;
-    if key_fields.is_empty() {
-        return Ok(());
+    if !key_fields.is_empty() {
+        check_levels(&live, delta, key_fields)?;
     }
-    check_levels(&live, key_fields)
+    Ok(live)
 }
 
 /// All files of a partition must have been written with one bucket number.
@@ -84,9 +84,24 @@ fn merge<'a>(
     Ok(live.into_values().collect())
 }
 
-/// On each level but 0 the files of a bucket must have disjoint key ranges.
-fn check_levels(live: &[&ManifestEntry], key_fields: &[DataField]) -> Result<()> {
-    match overlaps(live, key_fields)?.first() {
+/// On each level but 0 the files of a bucket must have disjoint key ranges. Only levels that the delta adds to are
+/// looked at: key bounds of old releases can be too wide, which must not stop every commit.
+fn check_levels(
+    live: &[&ManifestEntry],
+    delta: &[ManifestEntry],
+    key_fields: &[DataField],
+) -> Result<()> {
+    let added: HashSet<(&Bytes, i32, i32)> = delta
+        .iter()
+        .filter(|e| e.kind == FileKind::Add)
+        .map(level_of)
+        .collect();
+    let touched: Vec<&ManifestEntry> = live
+        .iter()
+        .copied()
+        .filter(|e| added.contains(&level_of(e)))
+        .collect();
+    match overlaps(&touched, key_fields)?.first() {
         None => Ok(()),
         Some((a, b)) => Err(conflict(
             "two files of a level would overlap: another commit compacted them",
@@ -96,6 +111,44 @@ fn check_levels(live: &[&ManifestEntry], key_fields: &[DataField]) -> Result<()>
         .with("data_file", &a.file.file_name)
         .with("other_file", &b.file.file_name)),
     }
+}
+
+fn level_of(entry: &ManifestEntry) -> (&Bytes, i32, i32) {
+    (&entry.partition, entry.bucket, entry.file.level)
+}
+
+/// Files that the delta adds with row ids given (updates of columns, compactions) must cover exactly the rows of files
+/// that are live beside them, or rows of their own: ranges are equal or disjoint.
+///
+/// # Errors
+/// `CommitConflict` when two ranges overlap without being equal.
+pub(super) fn check_row_ranges(live: &[&ManifestEntry], delta: &[ManifestEntry]) -> Result<()> {
+    let gives_ids = |e: &ManifestEntry| e.kind == FileKind::Add && e.file.first_row_id.is_some();
+    if !delta.iter().any(gives_ids) {
+        return Ok(());
+    }
+    // blobs and vectors split the range of the file they belong to
+    let mut ranges: Vec<(i64, i64, &str)> = live
+        .iter()
+        .filter(|e| !crate::read::is_side_file(&e.file.file_name))
+        .filter_map(|e| {
+            let first = e.file.first_row_id?;
+            Some((first, first + e.file.row_count, e.file.file_name.as_str()))
+        })
+        .collect();
+    ranges.sort_unstable();
+    for pair in ranges.windows(2) {
+        let (a, b) = (&pair[0], &pair[1]);
+        let equal = (a.0, a.1) == (b.0, b.1);
+        if !equal && b.0 < a.1 {
+            return Err(conflict(
+                "row id ranges of two files overlap without being equal: another commit rewrote the rows",
+            )
+            .with("data_file", a.2)
+            .with("other_file", b.2));
+        }
+    }
+    Ok(())
 }
 
 /// Pairs of neighbouring files of one bucket and level above 0 whose key ranges overlap.

@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use crate::spec::{FileKind, FileSource, ManifestEntry};
 
 /// Name of the row id column in `_WRITE_COLS`.
@@ -48,6 +50,17 @@ pub(super) fn assign_row_ids(
         }
     }
     next
+}
+
+/// Puts the entries of a partition next to each other, so that their row ids are contiguous. Partitions stay in order of
+/// first appearance, and so do the files within one.
+pub(super) fn group_by_partition(entries: &mut [ManifestEntry]) {
+    let mut order: HashMap<Bytes, usize> = HashMap::new();
+    for entry in entries.iter() {
+        let next = order.len();
+        order.entry(entry.partition.clone()).or_insert(next);
+    }
+    entries.sort_by_key(|e| order.get(&e.partition).copied());
 }
 
 /// Stamps added files with the snapshot id as their sequence number (`sequence.snapshot-ordering`).
