@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use paimon_core::Result;
+use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 
 use crate::identifier::Identifier;
@@ -41,6 +42,30 @@ pub trait Catalog: Debug + Send + Sync {
     /// # Errors
     /// `NotFound` when there is no such table or branch, `Damaged` when its metadata is broken.
     async fn get_table(&self, identifier: &Identifier) -> Result<Table>;
+
+    /// Makes a database.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it exists already or its name is reserved.
+    async fn create_database(&self, database: &str) -> Result<()>;
+
+    /// Removes a database; with `cascade` also its tables.
+    ///
+    /// # Errors
+    /// `NotFound` when it does not exist, `InvalidInput` when it has tables and `cascade` is false.
+    async fn drop_database(&self, database: &str, cascade: bool) -> Result<()>;
+
+    /// Makes a table without rows.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown database, `InvalidInput` when the table exists already.
+    async fn create_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()>;
+
+    /// Removes a table with its files. Files in external paths are left alone.
+    ///
+    /// # Errors
+    /// `NotFound` when it does not exist.
+    async fn drop_table(&self, identifier: &Identifier) -> Result<()>;
 
     /// Names of the global tables of database `sys`.
     fn global_system_tables(&self) -> &'static [&'static str];

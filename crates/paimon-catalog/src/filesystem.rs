@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paimon_core::io::FileIo;
+use paimon_core::schema::SchemaManager;
+use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, ErrorKind, Result};
 
@@ -98,6 +100,17 @@ impl FileSystemCatalog {
     }
 }
 
+/// Branches and system tables are not created or dropped as tables.
+fn refuse_parts(identifier: &Identifier) -> Result<()> {
+    if identifier.branch().is_none() && identifier.system().is_none() {
+        return Ok(());
+    }
+    Err(
+        Error::invalid("the name of a table is expected, not of a branch or system table")
+            .with("table", identifier),
+    )
+}
+
 fn is_schema_file(name: &str) -> bool {
     name.strip_prefix(SCHEMA_PREFIX)
         .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
@@ -180,6 +193,53 @@ impl Catalog for FileSystemCatalog {
             Some(branch) => table.branch(branch).await,
             None => Ok(table),
         }
+    }
+
+    async fn create_database(&self, database: &str) -> Result<()> {
+        let location = self.database_location(database)?;
+        let folder = format!("{database}{DATABASE_SUFFIX}");
+        let folders = self.io.list_folders(&self.warehouse).await?;
+        if folders.contains(&folder) {
+            return Err(Error::invalid("database exists already").with("database", database));
+        }
+        self.io.create_folder(&location).await
+    }
+
+    async fn drop_database(&self, database: &str, cascade: bool) -> Result<()> {
+        let location = self.database_location(database)?;
+        let tables = self.list_tables(database).await?;
+        if !tables.is_empty() && !cascade {
+            return Err(Error::invalid(format!(
+                "the database has {} tables: add CASCADE to drop them too",
+                tables.len()
+            ))
+            .with("database", database));
+        }
+        self.io.remove_folder(&location).await
+    }
+
+    async fn create_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        refuse_parts(identifier)?;
+        if !self.database_exists(identifier.database()).await? {
+            return Err(Error::new(ErrorKind::NotFound, "database does not exist")
+                .with("database", identifier.database()));
+        }
+        let location = self.table_location(identifier)?;
+        SchemaManager::new(self.io.clone(), &location)
+            .create(schema)
+            .await
+            .map_err(|e| e.with("table", identifier))
+    }
+
+    async fn drop_table(&self, identifier: &Identifier) -> Result<()> {
+        refuse_parts(identifier)?;
+        let location = self.table_location(identifier)?;
+        if !self.has_schema(&location).await? {
+            return Err(
+                Error::new(ErrorKind::NotFound, "table does not exist").with("table", identifier)
+            );
+        }
+        self.io.remove_folder(&location).await
     }
 
     fn global_system_tables(&self) -> &'static [&'static str] {

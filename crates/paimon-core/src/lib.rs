@@ -1,7 +1,7 @@
 //! The Apache Paimon table format and engine.
 //!
 //! Layers, lowest first: `spec`, `options`, `predicate`, `mergetree` (pure) <- `io`, `codec`, `format` <-
-//! `schema`, `snapshot`, `manifest`, `index`, `deletionvectors` <- `read` <- `table`.
+//! `schema`, `snapshot`, `manifest`, `index`, `deletionvectors` <- `read` <- `write` <- `table`.
 
 pub mod arrow_bridge;
 pub mod codec;

@@ -13,6 +13,7 @@ mod planner;
 mod provider;
 pub mod scan;
 mod session;
+mod sink;
 mod statement;
 
 pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};

@@ -4,10 +4,14 @@
 
 mod validation;
 
+mod create;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+
+pub use create::{NewColumn, NewTable};
 
 pub use validation::validate_schema;
 

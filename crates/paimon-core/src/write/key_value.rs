@@ -13,8 +13,10 @@ use crate::error::Result;
 use crate::mergetree::function::MergeFunction;
 use crate::spec::DataFileMeta;
 
-/// Keys or rows brought into order at a time.
-const STEP: usize = 32 << 10;
+/// Keys or rows brought into order at a time, at most.
+const STEP_ROWS: usize = 32 << 10;
+/// The same in bytes, about.
+const STEP_BYTES: usize = 16 << 20;
 
 /// What all flushes of a table have in common.
 #[derive(Debug)]
@@ -140,16 +142,17 @@ async fn copy(
     rows_bytes: usize,
     reservation: &mut Reservation,
 ) -> Result<()> {
+    let step = (count.saturating_mul(STEP_BYTES) / rows_bytes.max(1)).clamp(1, STEP_ROWS);
     let make = |start: usize| {
         let chunk = chunk.clone();
-        let range = start..count.min(start + STEP);
+        let range = start..count.min(start.saturating_add(step));
         blocking(move || chunk(range))
     };
     if count == 0 {
         return Ok(());
     }
     let mut ready = Some(make(0).await?);
-    let mut start = STEP;
+    let mut start = step;
     while let Some(rows) = ready.take() {
         let next = async {
             match start < count {
@@ -161,7 +164,7 @@ async fn copy(
         written?;
         account(writer, rows_bytes, reservation).await?;
         ready = made?;
-        start = start.saturating_add(STEP);
+        start = start.saturating_add(step);
     }
     Ok(())
 }

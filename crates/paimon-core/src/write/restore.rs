@@ -20,6 +20,7 @@ const INDEX_SIZE_MAX: u64 = 1 << 30;
 /// The buckets of the newest snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Restored {
+    snapshot_id: Option<i64>,
     /// Largest sequence number per partition and bucket.
     sequences: HashMap<(Bytes, i32), i64>,
     /// Bucket count per partition, where it is fixed.
@@ -38,6 +39,7 @@ impl Restored {
         let Some(snapshot) = table.snapshots().latest().await? else {
             return Ok(restored);
         };
+        restored.snapshot_id = Some(snapshot.id);
         let scan = ManifestScan {
             io: table.io().clone(),
             table: table.location().to_string(),
@@ -68,6 +70,11 @@ impl Restored {
             }
         }
         Ok(restored)
+    }
+
+    /// The snapshot that was read.
+    pub fn snapshot_id(&self) -> Option<i64> {
+        self.snapshot_id
     }
 
     /// Sequence number of the first new row of a bucket.

@@ -9,18 +9,36 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenize
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {
     tokens: Vec<Token>,
+    /// Text of each token with the blanks and comments before it.
+    texts: Vec<String>,
     at: usize,
 }
 
 impl Cursor {
     /// Over the tokens of a statement.
     pub(crate) fn new(tokens: &[TokenWithSpan]) -> Self {
+        Self::over(tokens.iter().map(|t| t.token.clone()))
+    }
+
+    fn over(all: impl Iterator<Item = Token>) -> Self {
+        let (mut tokens, mut texts) = (Vec::new(), Vec::new());
+        let mut text = String::new();
+        for token in all.filter(|t| *t != Token::EOF) {
+            match &token {
+                // the tokenizer takes the quotes off
+                Token::SingleQuotedString(s) => {
+                    text.push_str(&format!("'{}'", s.replace('\'', "''")));
+                }
+                other => text.push_str(&other.to_string()),
+            }
+            if !matches!(token, Token::Whitespace(_)) {
+                tokens.push(token);
+                texts.push(std::mem::take(&mut text));
+            }
+        }
         Self {
-            tokens: tokens
-                .iter()
-                .map(|t| t.token.clone())
-                .filter(|t| !matches!(t, Token::Whitespace(_) | Token::EOF))
-                .collect(),
+            tokens,
+            texts,
             at: 0,
         }
     }
@@ -30,13 +48,17 @@ impl Cursor {
         let tokens = Tokenizer::new(&GenericDialect, sql)
             .tokenize()
             .map_err(|e| DataFusionError::Plan(e.to_string()))?;
-        Ok(Self {
-            tokens: tokens
-                .into_iter()
-                .filter(|t| !matches!(t, Token::Whitespace(_)))
-                .collect(),
-            at: 0,
-        })
+        Ok(Self::over(tokens.into_iter()))
+    }
+
+    /// Takes everything that is left, as text with its comments.
+    pub(crate) fn rest(&mut self) -> Result<String> {
+        let text = self.texts.get(self.at..).unwrap_or_default().concat();
+        if text.trim().is_empty() {
+            return self.expected("a query");
+        }
+        self.at = self.tokens.len();
+        Ok(text)
     }
 
     /// The next token, without taking it.

@@ -181,7 +181,13 @@ impl PaimonSession {
     async fn statement(&self, sql: &str) -> Result<DataFrame> {
         let tokens = tokenize(sql)?;
         match statement::parse(&mut Cursor::new(&tokens), sql)? {
-            Some(Command::Write(write)) => statement::refuse_write(self, &write)?,
+            Some(Command::Write(write)) if statement::targets_paimon(self, &write)? => {
+                return match statement::ddl::parse(&mut Cursor::new(&tokens))? {
+                    Some(ddl) => statement::ddl::run(self, ddl).await,
+                    None => statement::refuse(&write),
+                };
+            }
+            Some(Command::Write(_)) => {}
             Some(command) => return statement::run(self, command).await,
             None => {}
         }

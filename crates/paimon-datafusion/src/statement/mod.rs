@@ -1,6 +1,7 @@
 //! The statements that DataFusion does not have, in Spark's and Flink's spellings.
 
 mod command;
+pub(crate) mod ddl;
 mod describe;
 mod procedure;
 mod refuse;
@@ -13,7 +14,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::{Command, parse};
-pub(crate) use refuse::check as refuse_write;
+pub(crate) use refuse::{refuse, targets_paimon};
 pub(crate) use run::run;
 
 /// Text of a name part: as written in quotes, else in lower case.

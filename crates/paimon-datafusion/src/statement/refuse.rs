@@ -1,4 +1,5 @@
-//! Statements that would write a Paimon table: recognised and refused by name before anything happens.
+//! Statements that write a Paimon table or database: recognised, and those that are not supported refused by name
+//! before anything happens. INSERT goes through DataFusion's planner.
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;
@@ -67,11 +68,6 @@ pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Write>> {
 /// Reads up to the name of the table.
 fn table_statement(cursor: &mut Cursor) -> Option<&'static str> {
     const FORMS: &[(&[&str], &str)] = &[
-        (&["INSERT", "INTO", "TABLE"], "INSERT INTO"),
-        (&["INSERT", "INTO"], "INSERT INTO"),
-        (&["INSERT", "OVERWRITE", "TABLE"], "INSERT OVERWRITE"),
-        (&["INSERT", "OVERWRITE", "INTO"], "INSERT OVERWRITE"),
-        (&["INSERT", "OVERWRITE"], "INSERT OVERWRITE"),
         (&["REPLACE", "INTO"], "REPLACE INTO"),
         (&["DELETE", "FROM"], "DELETE"),
         (&["MERGE", "INTO"], "MERGE INTO"),
@@ -114,23 +110,13 @@ fn database_statement(cursor: &mut Cursor) -> Option<&'static str> {
     None
 }
 
-/// Refuses the statement when its target belongs to a Paimon catalog; leaves others to DataFusion.
-pub(crate) fn check(session: &PaimonSession, write: &Write) -> Result<()> {
-    let refused = |target: String, key: &'static str| {
-        Err(to_datafusion(
-            paimon_core::Error::unsupported(format!("{} is not supported yet", write.statement))
-                .with(key, target),
-        ))
-    };
+/// Whether what a statement writes belongs to a Paimon catalog; other targets are left to DataFusion.
+pub(crate) fn targets_paimon(session: &PaimonSession, write: &Write) -> Result<bool> {
     match &write.target {
         Target::Table(name) => {
             let (catalog, database, table) = session.resolve(name)?;
-            match session.paimon_database(&catalog, &database) {
-                Some(schema) if schema.session_table(&table).is_none() => {
-                    refused(format!("{catalog}.{database}.{table}"), "table")
-                }
-                _ => Ok(()),
-            }
+            let schema = session.paimon_database(&catalog, &database);
+            Ok(schema.is_some_and(|s| s.session_table(&table).is_none()))
         }
         Target::Database(name) => {
             let (current, _) = session.current();
@@ -138,13 +124,23 @@ pub(crate) fn check(session: &PaimonSession, write: &Write) -> Result<()> {
                 [catalog, _, ..] => super::ident_text(catalog),
                 _ => current,
             };
-            match session.paimon_database(&catalog, "") {
-                Some(_) => refused(dotted(name), "database"),
-                None => Ok(()),
-            }
+            Ok(session.paimon_database(&catalog, "").is_some())
         }
-        Target::Procedure(name) => refused(dotted(name), "procedure"),
+        Target::Procedure(_) => Ok(true),
     }
+}
+
+/// The error for a statement that writes a Paimon table in a way that is not supported.
+pub(crate) fn refuse<T>(write: &Write) -> Result<T> {
+    let (key, target) = match &write.target {
+        Target::Table(name) => ("table", name),
+        Target::Database(name) => ("database", name),
+        Target::Procedure(name) => ("procedure", name),
+    };
+    Err(to_datafusion(
+        paimon_core::Error::unsupported(format!("{} is not supported yet", write.statement))
+            .with(key, dotted(target)),
+    ))
 }
 
 /// The error for a statement that DataFusion cannot run either.

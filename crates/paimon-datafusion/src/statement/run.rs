@@ -64,7 +64,7 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             nothing(session)
         }
         Command::Call(call) => procedure::run(session, &call).await,
-        Command::Write(write) => refuse::not_supported(write.statement),
+        Command::Write(write) => refuse::refuse(&write),
     }
 }
 

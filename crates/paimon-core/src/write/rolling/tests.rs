@@ -19,6 +19,10 @@ use crate::write::testing::{batch, schema};
 struct Ticks(AtomicI64);
 
 impl Clock for Ticks {
+    fn epoch_ms(&self) -> i64 {
+        self.local_ms()
+    }
+
     fn local_ms(&self) -> i64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }

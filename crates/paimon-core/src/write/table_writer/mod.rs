@@ -25,8 +25,9 @@ use super::memory::{batch_memory, compact, take_rows};
 use super::pipeline::{PreparedRows, RowPipeline};
 use super::restore::{Restored, load_keys};
 use crate::error::{Error, Result};
+use crate::mergetree::function::MergeInput;
 use crate::read::Partition;
-use crate::spec::CommitMessage;
+use crate::spec::{CommitMessage, is_retract};
 use crate::table::Table;
 
 /// Files of a flush and the position of their bucket.
@@ -56,6 +57,7 @@ pub struct TableWriter {
     ignore_previous_files: bool,
     /// Read when first needed; empty when files that are there do not matter.
     restored: Option<Restored>,
+    reads_files: bool,
     buckets: IndexMap<(Bytes, i32), Bucket>,
     flushes: JoinSet<FlushResult>,
     index_files: u64,
@@ -84,7 +86,7 @@ impl TableWriter {
             setup.name_postponed_files(settings.commit_user.as_deref(), &context);
         }
         let schema = table.schema();
-        let needs_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
+        let reads_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
             && !settings.ignore_previous_files;
         Ok(Self {
             pipeline: RowPipeline::new(schema, table.options(), &setup.options)?,
@@ -97,7 +99,8 @@ impl TableWriter {
             dynamic: DynamicBuckets::new(table.options())?,
             global: None,
             ignore_previous_files: settings.ignore_previous_files,
-            restored: (!needs_files).then(Restored::default),
+            restored: (!reads_files).then(Restored::default),
+            reads_files,
             buckets: IndexMap::new(),
             flushes: JoinSet::new(),
             index_files: 0,
@@ -128,6 +131,7 @@ impl TableWriter {
         if rows.values.num_rows() == 0 {
             return Ok(());
         }
+        self.try_retract(&rows)?;
         let mut partitions = self.router.partitions(&rows.values)?;
         if self.setup.mode == BucketMode::Dynamic {
             self.load_dynamic(&partitions.partitions).await?;
@@ -146,9 +150,29 @@ impl TableWriter {
                 .route(&rows.values, &partitions, &mut self.dynamic)?;
             (rows, routed)
         };
+        self.refresh_for(&routed).await?;
         for part in routed {
             let piece = piece(&rows, &part)?;
             self.push(&part.partition, part.bucket, piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Merges the first retract of postponed rows once, so that a table that takes none says so now and not when it is
+    /// compacted. Source: `PostponeBucketWriter.validateRetract`.
+    fn try_retract(&mut self, rows: &PreparedRows) -> Result<()> {
+        let Some(kinds) = &rows.kinds else {
+            return Ok(());
+        };
+        let Some(row) = kinds.values().iter().position(|k| is_retract(*k)) else {
+            return Ok(());
+        };
+        if let Some(function) = self.setup.later.take() {
+            function.merge(&MergeInput {
+                rows: &rows.values.slice(row, 1),
+                kinds: &kinds.values()[row..=row],
+                offsets: &[0, 1],
+            })?;
         }
         Ok(())
     }
@@ -186,6 +210,26 @@ impl TableWriter {
         self.restored
             .as_ref()
             .ok_or_else(|| Error::internal("files of the table were not read"))
+    }
+
+    /// Reads the newest snapshot again when rows go to a bucket without a writer: others may have written there.
+    async fn refresh_for(&mut self, routed: &[RoutedRows]) -> Result<()> {
+        let known = |part: &RoutedRows| {
+            let key = (part.partition.bytes.clone(), part.bucket);
+            self.buckets.contains_key(&key)
+        };
+        if !self.reads_files || routed.iter().all(known) {
+            return Ok(());
+        }
+        let latest = self.table.snapshots().latest_id().await?;
+        if self
+            .restored
+            .as_ref()
+            .is_none_or(|r| r.snapshot_id() != latest)
+        {
+            self.restored = Some(Restored::load(&self.table).await?);
+        }
+        Ok(())
     }
 
     async fn push(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::mergetree::function::{MergeEngine, create_merge_function};
+use crate::mergetree::function::{MergeEngine, MergeFunction, create_merge_function};
 use crate::options::{ChangelogProducer, CoreOptions, MergeEngineKind, parse_i64};
 use crate::table::Table;
 use crate::write::assign::BucketMode;
@@ -23,6 +23,8 @@ pub(super) struct Setup {
     pub data: Arc<FileSettings>,
     /// Bucket count of new partitions of a postpone table.
     pub postpone_buckets: i32,
+    /// Postponed rows: what a compaction will merge them with.
+    pub later: Option<Arc<dyn MergeFunction>>,
     /// Primary-key tables whose rows are merged.
     pub key_value: Option<Arc<KeyValueSettings>>,
 }
@@ -55,6 +57,10 @@ impl Setup {
             }
         };
         Ok(Self {
+            later: match mode {
+                BucketMode::Postponed => Some(merge_function(table, &options)?.into()),
+                _ => None,
+            },
             postpone_buckets: postpone_buckets(core)?,
             options,
             mode,
@@ -99,6 +105,22 @@ fn postpone_buckets(core: &CoreOptions) -> Result<i32> {
     })
 }
 
+fn merge_function(table: &Table, options: &WriteOptions) -> Result<Box<dyn MergeFunction>> {
+    let schema = table.schema();
+    let engine = match table.options().merge_engine {
+        MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
+        MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
+        MergeEngineKind::Aggregation => MergeEngine::Aggregation,
+        MergeEngineKind::FirstRow => MergeEngine::FirstRow,
+    };
+    create_merge_function(
+        engine,
+        &schema.fields,
+        &schema.primary_keys,
+        options.table(),
+    )
+}
+
 fn key_value_settings(
     table: &Table,
     options: &WriteOptions,
@@ -112,18 +134,7 @@ fn key_value_settings(
             Error::invalid(format!("{name:?} is not a column")).with("option", "sequence.field")
         })
     };
-    let engine = match core.merge_engine {
-        MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
-        MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
-        MergeEngineKind::Aggregation => MergeEngine::Aggregation,
-        MergeEngineKind::FirstRow => MergeEngine::FirstRow,
-    };
-    let function = create_merge_function(
-        engine,
-        &schema.fields,
-        &schema.primary_keys,
-        options.table(),
-    )?;
+    let function = merge_function(table, options)?;
     let changelog = match core.changelog_producer {
         ChangelogProducer::Input => {
             let changelog = FileSettings::of(schema, core, options, FileRole::Changelog)?;
@@ -143,7 +154,10 @@ fn key_value_settings(
             descending: core.sequence_descending,
         },
         // retracts that deduplicate would skip were filtered before the buffer
-        function: (engine != MergeEngine::Deduplicate).then(|| function.into()),
+        function: match core.merge_engine {
+            MergeEngineKind::Deduplicate => None,
+            _ => Some(function.into()),
+        },
         data: Arc::clone(data),
         changelog,
     })

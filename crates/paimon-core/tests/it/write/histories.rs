@@ -501,6 +501,29 @@ async fn postponed_rows_lie_in_the_order_they_came(#[values("parquet", "avro")] 
         write.write_with_kinds(&batch, &kinds).await.unwrap();
         all.extend(records);
     }
+    let retract = Record {
+        key: 1,
+        part: "a",
+        order: None,
+        value: Some(1),
+        kind: 3,
+    };
+    let first_row = [
+        ("bucket", "-2"),
+        ("postpone.batch-write-fixed-bucket", "false"),
+        ("merge-engine", "first-row"),
+    ];
+    let other = create(&temp.path().join("other"), &schema(&first_row)).await;
+    let (rows, kinds) = batch(std::slice::from_ref(&retract));
+    let refused = other
+        .new_write()
+        .unwrap()
+        .write_with_kinds(&rows, &kinds)
+        .await;
+    assert!(
+        refused.is_err(),
+        "retracts are tried before they are postponed"
+    );
     let messages = write.prepare_commit().await.unwrap();
     assert_eq!(messages.len(), 3);
     for message in &messages {
@@ -707,4 +730,33 @@ async fn a_table_at_a_snapshot_takes_no_rows() {
             .to_string()
             .contains("time travel")
     );
+}
+
+#[tokio::test]
+async fn a_bucket_first_written_late_goes_on_after_the_rows_of_others() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("t");
+    let table = create(&root, &schema(&[("bucket", "1")])).await;
+    let record = |part, value| Record {
+        key: 1,
+        part,
+        order: None,
+        value: Some(value),
+        kind: 0,
+    };
+    let mut early = table.new_write().unwrap();
+    early.write(&batch(&[record("a", 1)]).0).await.unwrap();
+    for value in [2, 3] {
+        let mut other = open(&root).await.new_write().unwrap();
+        other
+            .write(&batch(&[record("b b", value)]).0)
+            .await
+            .unwrap();
+        publish(&root, &table, &other.prepare_commit().await.unwrap()).await;
+    }
+    early.write(&batch(&[record("b b", 4)]).0).await.unwrap();
+    publish(&root, &table, &early.prepare_commit().await.unwrap()).await;
+    let rows = read(&open(&root).await).await;
+    assert_eq!(rows[&(1, "b b".to_string())].1, Some(4));
+    assert_eq!(rows[&(1, "a".to_string())].1, Some(1));
 }
