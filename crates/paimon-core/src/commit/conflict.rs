@@ -227,3 +227,106 @@ pub(super) fn compare_keys(a: &Bytes, b: &Bytes, fields: &[DataField]) -> Result
 fn conflict(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::CommitConflict, message)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::commit::testing::{add, delete, entry, file, key_fields, leveled};
+
+    fn conflicts(base: &[ManifestEntry], delta: &[ManifestEntry], kind: CommitKind) -> bool {
+        match check(base, delta, kind, &key_fields()) {
+            Ok(_) => false,
+            Err(e) => {
+                assert_eq!(e.kind(), ErrorKind::CommitConflict, "{e}");
+                true
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_added_once_and_removed_once() {
+        let base = [add("a")];
+        assert!(!conflicts(&base, &[add("b")], CommitKind::Append));
+        assert!(conflicts(&base, &[add("a")], CommitKind::Append));
+        assert!(!conflicts(&base, &[delete("a")], CommitKind::Compact));
+        assert!(conflicts(&base, &[delete("b")], CommitKind::Compact));
+        assert!(conflicts(
+            &base,
+            &[delete("a"), delete("a")],
+            CommitKind::Compact
+        ));
+    }
+
+    #[test]
+    fn a_level_change_of_a_live_file_fits() {
+        let base = [leveled("a", 1, (1, 5))];
+        let gone = ManifestEntry {
+            kind: FileKind::Delete,
+            ..base[0].clone()
+        };
+        let lifted = leveled("a", 5, (1, 5));
+        let delta = [gone, lifted];
+        let live = check(&base, &delta, CommitKind::Compact, &key_fields());
+        assert_eq!(live.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn only_an_overwrite_may_change_the_bucket_number() {
+        let base = [add("a")];
+        let mut other = add("b");
+        other.total_buckets = 2;
+        let delta = [other];
+        assert!(conflicts(&base, &delta, CommitKind::Append));
+        assert!(!conflicts(&base, &delta, CommitKind::Overwrite));
+    }
+
+    #[test]
+    fn ranges_of_a_level_stay_disjoint() {
+        let base = [leveled("a", 5, (1, 5)), leveled("b", 5, (8, 9))];
+        for (level, keys, expected) in [
+            (5, (6, 7), false),
+            (5, (5, 6), true),
+            (5, (0, 20), true),
+            (5, (7, 8), true),
+            (4, (1, 9), false),
+            (0, (1, 9), false),
+        ] {
+            let delta = [leveled("c", level, keys)];
+            let found = conflicts(&base, &delta, CommitKind::Compact);
+            assert_eq!(found, expected, "level {level}, keys {keys:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_that_overlapped_before_do_not_stop_commits_to_other_levels() {
+        let base = [leveled("a", 5, (1, 5)), leveled("b", 5, (5, 9))];
+        let delta = [leveled("c", 0, (1, 9))];
+        assert!(!conflicts(&base, &delta, CommitKind::Append));
+    }
+
+    #[test]
+    fn row_ranges_are_equal_or_disjoint() {
+        let ranged = |name: &str, first, rows| {
+            let mut entry = entry(FileKind::Add, file(name, rows));
+            entry.file.first_row_id = Some(first);
+            entry
+        };
+        let base = ranged("a", 0, 10);
+        let next = ranged("b", 10, 5);
+        for (first, rows, fits) in [
+            (0, 10, true),
+            (10, 5, true),
+            (15, 1, true),
+            (0, 9, false),
+            (9, 2, false),
+            (0, 15, false),
+        ] {
+            let new = ranged("n", first, rows);
+            let result = check_row_ranges(&[&base, &next, &new], std::slice::from_ref(&new));
+            assert_eq!(result.is_ok(), fits, "rows {first}..+{rows}");
+        }
+        let blob = ranged("c.blob", 3, 4);
+        check_row_ranges(&[&base, &next, &blob], std::slice::from_ref(&blob)).unwrap();
+    }
+}

@@ -16,6 +16,8 @@ mod overwrite;
 mod retry;
 mod row_tracking;
 mod shared;
+#[cfg(test)]
+mod testing;
 mod vectors;
 
 use std::collections::BTreeMap;

@@ -113,3 +113,88 @@ fn conflict(message: &str, file: &DataFile<'_>) -> Error {
         .with("data_file", file.2)
         .with("bucket", file.1)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::commit::testing::{add, delete, vectors};
+    use crate::spec::FileKind::{Add, Delete};
+
+    fn changes(entries: Vec<ManifestEntry>, index: Vec<IndexManifestEntry>) -> Changes {
+        Changes {
+            entries,
+            index,
+            ..Changes::default()
+        }
+    }
+
+    fn kind_of(result: Result<()>) -> ErrorKind {
+        result.unwrap_err().kind()
+    }
+
+    #[test]
+    fn a_first_vector_of_a_live_file_fits() {
+        let change = changes(vec![], vec![vectors(Add, "x", &["f"])]);
+        check(&[], &[&add("f")], &change, false).unwrap();
+    }
+
+    #[test]
+    fn deleting_rows_of_a_file_that_was_compacted_meanwhile_conflicts() {
+        let change = changes(vec![], vec![vectors(Add, "x", &["f"])]);
+        let result = check(&[], &[&add("g")], &change, false);
+        assert_eq!(kind_of(result), ErrorKind::CommitConflict);
+    }
+
+    #[test]
+    fn compacting_a_file_that_got_a_vector_meanwhile_conflicts() {
+        let before = [vectors(Add, "x", &["f", "other"])];
+        let compaction = changes(vec![delete("f"), add("g")], vec![]);
+        let live = [&add("g"), &add("other")];
+        for bucketed in [false, true] {
+            let result = check(&before, &live, &compaction, bucketed);
+            assert_eq!(kind_of(result), ErrorKind::CommitConflict);
+        }
+    }
+
+    #[test]
+    fn a_compaction_that_knows_the_vector_and_keeps_the_others_fits() {
+        let before = [vectors(Add, "x", &["f", "other"])];
+        let index = vec![
+            vectors(Delete, "x", &["f", "other"]),
+            vectors(Add, "y", &["other"]),
+        ];
+        let compaction = changes(vec![delete("f"), add("g")], index);
+        check(&before, &[&add("g"), &add("other")], &compaction, false).unwrap();
+    }
+
+    #[test]
+    fn losing_the_vector_of_a_file_that_stays_is_a_bug() {
+        let before = [vectors(Add, "x", &["f", "other"])];
+        let index = vec![vectors(Delete, "x", &["f", "other"])];
+        let compaction = changes(vec![delete("f"), add("g")], index);
+        let result = check(&before, &[&add("g"), &add("other")], &compaction, false);
+        assert_eq!(kind_of(result), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn a_bucket_is_replaced_as_a_whole() {
+        let before = [vectors(Add, "x", &["f", "other"])];
+        let compaction = changes(
+            vec![delete("f"), add("g")],
+            vec![vectors(Add, "y", &["other"])],
+        );
+        let live = [&add("g"), &add("other")];
+        check(&before, &live, &compaction, true).unwrap();
+        let result = check(&before, &live, &compaction, false);
+        assert_eq!(kind_of(result), ErrorKind::CommitConflict);
+    }
+
+    #[test]
+    fn a_file_that_only_changes_its_level_keeps_its_vector() {
+        let mut lifted = add("f");
+        lifted.file.level = 5;
+        let upgrade = changes(vec![delete("f"), lifted.clone()], vec![]);
+        check(&[vectors(Add, "x", &["f"])], &[&lifted], &upgrade, true).unwrap();
+    }
+}

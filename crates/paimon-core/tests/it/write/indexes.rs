@@ -24,6 +24,7 @@ async fn file_rows(table: &Table, path: &Path) -> Vec<RecordBatch> {
         predicate: None,
         batch_size: 100,
         with_position: false,
+        step_bytes: 1 << 20,
     };
     read_file(request)
         .await
