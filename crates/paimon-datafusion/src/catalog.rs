@@ -120,7 +120,7 @@ impl PaimonSchemaProvider {
             table.with_options(&dynamic).await?
         };
         Ok(Some(match identifier.system() {
-            None => Arc::new(PaimonTableProvider::new(table)),
+            None => Arc::new(PaimonTableProvider::new(table, self.settings.clone())),
             Some(system) => system_provider(table.system_table(system).await?)?,
         }))
     }

@@ -20,4 +20,4 @@ pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 pub use error::{paimon_error, to_datafusion};
 pub use parse::{is_complete, redact_sql, split_statements};
 pub use provider::{PaimonTableProvider, SystemTableProvider};
-pub use session::{PaimonSession, SessionSettings};
+pub use session::{CommitIdentity, PaimonSession, SessionSettings};

@@ -15,6 +15,7 @@ use paimon_core::arrow_bridge::arrow_type;
 use paimon_core::table::{SystemTable, Table};
 
 use crate::error::to_datafusion;
+use crate::session::SessionSettings;
 use crate::sink::PaimonSink;
 
 /// A Paimon table at the state that its options name.
@@ -23,18 +24,20 @@ use crate::sink::PaimonSink;
 #[derive(Debug)]
 pub struct PaimonTableProvider {
     table: Table,
+    settings: Arc<SessionSettings>,
     schema: SchemaRef,
     /// By column.
     defaults: HashMap<String, Expr>,
 }
 
 impl PaimonTableProvider {
-    /// Serves an opened table.
-    pub fn new(table: Table) -> Self {
+    /// Serves an opened table to a session of these settings.
+    pub fn new(table: Table, settings: Arc<SessionSettings>) -> Self {
         Self {
             schema: table.arrow_schema(),
             defaults: defaults(&table),
             table,
+            settings,
         }
     }
 
@@ -96,7 +99,8 @@ impl TableProvider for PaimonTableProvider {
                 )));
             }
         };
-        let sink = PaimonSink::new(self.table.clone(), overwrite).map_err(to_datafusion)?;
+        let sink = PaimonSink::new(self.table.clone(), self.settings.clone(), overwrite)
+            .map_err(to_datafusion)?;
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 

@@ -15,13 +15,15 @@ use futures::StreamExt;
 use paimon_core::Error;
 use paimon_core::commit::Overwrite;
 use paimon_core::spec::{CommitMessage, DataField, TypeKind};
-use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableWrite};
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, ScanTarget, Table, TableCommit, TableWrite};
 
 use crate::error::to_datafusion;
+use crate::session::SessionSettings;
 
 /// Writes its input to a table and commits it. Nothing happens before it is executed.
 pub(crate) struct PaimonSink {
     table: Table,
+    settings: Arc<SessionSettings>,
     overwrite: bool,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -31,7 +33,17 @@ impl PaimonSink {
     ///
     /// # Errors
     /// `Unsupported` or `InvalidInput` naming the option when the table cannot be written to.
-    pub(crate) fn new(table: Table, overwrite: bool) -> paimon_core::Result<Self> {
+    pub(crate) fn new(
+        table: Table,
+        settings: Arc<SessionSettings>,
+        overwrite: bool,
+    ) -> paimon_core::Result<Self> {
+        if !matches!(table.target(), ScanTarget::Latest) {
+            return Err(Error::invalid(
+                "only the newest state of a table can be written to: take the time travel away",
+            )
+            .with("table", table.name()));
+        }
         refuse_invisible(&table)?;
         // settings are checked before the query runs
         table
@@ -40,20 +52,24 @@ impl PaimonSink {
             .build()?;
         Ok(Self {
             table,
+            settings,
             overwrite,
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
 
-    async fn commit(&self, messages: Vec<CommitMessage>) -> paimon_core::Result<Vec<i64>> {
-        let commit = self.table.new_commit();
+    async fn commit(
+        &self,
+        commit: TableCommit,
+        identifier: i64,
+        messages: Vec<CommitMessage>,
+    ) -> paimon_core::Result<Vec<i64>> {
         if self.overwrite {
-            let target = Overwrite::Dynamic;
             return commit
-                .overwrite(target, BATCH_COMMIT_IDENTIFIER, messages)
+                .overwrite(Overwrite::Dynamic, identifier, messages)
                 .await;
         }
-        commit.commit(BATCH_COMMIT_IDENTIFIER, messages).await
+        commit.commit(identifier, messages).await
     }
 
     fn count_files(&self, messages: &[CommitMessage]) {
@@ -132,6 +148,13 @@ impl DataSink for PaimonSink {
         mut data: SendableRecordBatchStream,
         _context: &Arc<TaskContext>,
     ) -> Result<u64> {
+        let (commit, identifier) = match self.settings.next_commit_identity() {
+            Some(own) => (self.table.new_commit().with_user(&own.user), own.identifier),
+            None => (self.table.new_commit(), BATCH_COMMIT_IDENTIFIER),
+        };
+        if commit.is_done(identifier).await.map_err(to_datafusion)? {
+            return count(data).await;
+        }
         let builder = self.table.write_builder();
         let write = builder.with_ignore_previous_files(self.overwrite).build();
         let mut write = write.map_err(to_datafusion)?;
@@ -151,9 +174,19 @@ impl DataSink for PaimonSink {
             }
         };
         self.count_files(&messages);
-        self.commit(messages).await.map_err(to_datafusion)?;
+        let done = self.commit(commit, identifier, messages).await;
+        done.map_err(to_datafusion)?;
         Ok(rows)
     }
+}
+
+/// Rows of an input that was written earlier.
+async fn count(mut data: SendableRecordBatchStream) -> Result<u64> {
+    let mut rows = 0;
+    while let Some(batch) = data.next().await {
+        rows += u64::try_from(batch?.num_rows()).unwrap_or(u64::MAX);
+    }
+    Ok(rows)
 }
 
 async fn append(write: &mut TableWrite, table: &Table, batch: RecordBatch) -> Result<u64> {

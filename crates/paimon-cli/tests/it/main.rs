@@ -7,3 +7,4 @@ mod golden;
 mod output;
 mod scripts;
 mod support;
+mod writes;

@@ -2,16 +2,12 @@
 //!
 //! Source: `Schema`, `SchemaValidation`, `SchemaManager.createTable`.
 
-use std::collections::HashSet;
-
 use indexmap::IndexMap;
 
-use super::SchemaManager;
+use super::{SchemaManager, validate_schema};
 use crate::error::{Error, Result};
 use crate::io::Publication;
-use crate::mergetree::function::{MergeEngine, create_merge_function};
-use crate::options::{CoreOptions, MergeEngineKind};
-use crate::spec::{BucketFunction, DataField, DataType, SYSTEM_ID_MIN, TableSchema, TypeKind};
+use crate::spec::{DataField, DataType, TableSchema, TypeKind};
 
 /// Version of schema files.
 const SCHEMA_VERSION: i32 = 3;
@@ -84,7 +80,11 @@ impl NewTable {
             comment: self.comment,
             time_millis: now_ms,
         };
-        check(&schema)?;
+        if schema.fields.is_empty() {
+            return Err(Error::invalid("a table needs a column"));
+        }
+        validate_schema(&schema)?;
+        check_engine(&schema)?;
         Ok(schema)
     }
 }
@@ -120,152 +120,16 @@ fn number(data_type: &mut DataType, highest: &mut i32) {
     }
 }
 
-/// What makes a schema one that tables can have.
-fn check(schema: &TableSchema) -> Result<()> {
-    if schema.fields.is_empty() {
-        return Err(Error::invalid("a table needs a column"));
+/// A merge engine without a key to merge by would be ignored.
+fn check_engine(schema: &TableSchema) -> Result<()> {
+    let engine = schema.options.get("merge-engine");
+    match engine.filter(|e| !e.eq_ignore_ascii_case("deduplicate")) {
+        Some(engine) if !schema.has_primary_key() => Err(Error::invalid(format!(
+            "`merge-engine` = {engine} needs a primary key"
+        ))
+        .with("option", "merge-engine")),
+        _ => Ok(()),
     }
-    if schema.highest_field_id >= SYSTEM_ID_MIN {
-        return Err(Error::invalid("the table has too many columns"));
-    }
-    check_names(schema)?;
-    check_keys(schema)?;
-    let options = CoreOptions::new(schema)?;
-    check_bucket(schema, &options)?;
-    check_engine(schema, &options)
-}
-
-fn check_names(schema: &TableSchema) -> Result<()> {
-    let mut seen = HashSet::new();
-    for field in &schema.fields {
-        let reserved = field.name.starts_with("_KEY_")
-            || [
-                "_SEQUENCE_NUMBER",
-                "_VALUE_KIND",
-                "_LEVEL",
-                "_ROW_ID",
-                "rowkind",
-            ]
-            .contains(&field.name.as_str());
-        if field.name.is_empty() || reserved {
-            return Err(Error::invalid(format!(
-                "{:?} cannot be the name of a column",
-                field.name
-            )));
-        }
-        if !seen.insert(&field.name) {
-            return Err(Error::invalid(format!(
-                "column {:?} is named twice",
-                field.name
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn check_keys(schema: &TableSchema) -> Result<()> {
-    for (what, keys) in [
-        ("primary key", &schema.primary_keys),
-        ("partition", &schema.partition_keys),
-    ] {
-        let mut seen = HashSet::new();
-        for key in keys {
-            let Some(field) = schema.field(key) else {
-                return Err(Error::invalid(format!(
-                    "{what} column {key:?} is not a column"
-                )));
-            };
-            if !seen.insert(key) {
-                return Err(Error::invalid(format!(
-                    "{what} column {key:?} is named twice"
-                )));
-            }
-            let nested = field.data_type.kind.is_nested()
-                || matches!(field.data_type.kind, TypeKind::Variant | TypeKind::Blob);
-            if nested {
-                return Err(Error::invalid(format!(
-                    "{what} column {key:?} cannot be of type {}",
-                    field.data_type
-                )));
-            }
-        }
-    }
-    if schema.has_primary_key() && schema.trimmed_primary_keys().is_empty() {
-        return Err(Error::invalid(
-            "the primary key must have a column that is no partition column",
-        ));
-    }
-    Ok(())
-}
-
-fn check_bucket(schema: &TableSchema, options: &CoreOptions) -> Result<()> {
-    let wrong =
-        |message: String, option: &'static str| Err(Error::invalid(message).with("option", option));
-    let bucket = options.bucket;
-    if bucket == 0 || bucket < -2 {
-        return wrong(
-            format!("`bucket` must be positive, -1 or -2 (postpone), found {bucket}"),
-            "bucket",
-        );
-    }
-    if bucket == -2 && !schema.has_primary_key() {
-        return wrong("`bucket` = -2 needs a primary key".into(), "bucket");
-    }
-    BucketFunction::parse(options.get("bucket-function.type").unwrap_or("default"))
-        .map_err(|e| e.with("option", "bucket-function.type"))?;
-    let Some(keys) = options.get("bucket-key").filter(|k| !k.trim().is_empty()) else {
-        if bucket > 0 && !schema.has_primary_key() {
-            return wrong(
-                "a table with `bucket` > 0 and no primary key needs the option `bucket-key`".into(),
-                "bucket-key",
-            );
-        }
-        return Ok(());
-    };
-    if bucket == -1 {
-        return wrong("`bucket-key` needs `bucket` > 0".into(), "bucket-key");
-    }
-    for key in keys.split(',') {
-        if schema.field(key).is_none() {
-            return wrong(
-                format!("`bucket-key` names {key:?}, which is not a column"),
-                "bucket-key",
-            );
-        }
-        if schema.partition_keys.iter().any(|p| p == key) {
-            return wrong(
-                format!("`bucket-key` names the partition column {key:?}"),
-                "bucket-key",
-            );
-        }
-        if schema.has_primary_key() && !schema.primary_keys.iter().any(|p| p == key) {
-            return wrong(
-                format!("`bucket-key` names {key:?}, which is not in the primary key"),
-                "bucket-key",
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Options of merge engines name columns and functions: making the function checks them.
-fn check_engine(schema: &TableSchema, options: &CoreOptions) -> Result<()> {
-    if !schema.has_primary_key() {
-        return match options.get("merge-engine") {
-            Some(engine) if !engine.eq_ignore_ascii_case("deduplicate") => Err(Error::invalid(
-                format!("`merge-engine` = {engine} needs a primary key"),
-            )
-            .with("option", "merge-engine")),
-            _ => Ok(()),
-        };
-    }
-    let engine = match options.merge_engine {
-        MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
-        MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
-        MergeEngineKind::Aggregation => MergeEngine::Aggregation,
-        MergeEngineKind::FirstRow => MergeEngine::FirstRow,
-    };
-    create_merge_function(engine, &schema.fields, &schema.primary_keys, options.map()).map(|_| ())
 }
 
 impl SchemaManager {
@@ -353,7 +217,7 @@ mod tests {
         for (keys, options, word) in [
             (&["c"][..], &[][..], "c"),
             (&["a", "a"], &[], "twice"),
-            (&["m"], &[], "MAP"),
+            (&["m"], &[], "simple type"),
             (&[], &[("bucket", "0")], "bucket"),
             (&[], &[("bucket", "2")], "bucket-key"),
             (&[], &[("bucket", "2"), ("bucket-key", "z")], "z"),
@@ -362,7 +226,7 @@ mod tests {
                 &[("bucket", "2"), ("bucket-key", "b")],
                 "primary key",
             ),
-            (&[], &[("bucket-key", "a")], "bucket-key"),
+            (&[], &[("bucket-key", "a")], "bucket key"),
             (&[], &[("merge-engine", "aggregation")], "merge-engine"),
             (&["a"], &[("merge-engine", "no-such")], "merge-engine"),
             (&["a"], &[("sequence.field", "z")], "sequence.field"),

@@ -2,9 +2,8 @@
 //!
 //! Source: `SchemaManager`. Schema files are immutable, so loaded ones are kept.
 
-mod validation;
-
 mod create;
+mod validation;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 pub use create::{NewColumn, NewTable};
-
 pub use validation::validate_schema;
 
 use crate::codec::parse_json;

@@ -117,6 +117,15 @@ impl TableCommit {
         commit.drop_partitions(partitions, identifier).await
     }
 
+    /// Whether this user committed the identifier already; never without a user of its own.
+    ///
+    /// # Errors
+    /// `Damaged` for a broken snapshot.
+    pub async fn is_done(&self, identifier: i64) -> Result<bool> {
+        let commit = self.file_store_commit()?;
+        Ok(self.done_before(&commit, identifier).await?.is_some())
+    }
+
     fn file_store_commit(&self) -> Result<FileStoreCommit> {
         let user = match &self.user {
             Some(user) => user.clone(),

@@ -25,7 +25,7 @@ use crate::parse::{Cursor, attach_options, parse_marked, split_statements, token
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::statement::{self, Command};
 
-pub use settings::SessionSettings;
+pub use settings::{CommitIdentity, SessionSettings};
 pub(crate) use travel::instant_ms;
 
 /// A SQL session over Paimon catalogs and everything DataFusion knows.

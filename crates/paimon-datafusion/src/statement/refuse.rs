@@ -1,7 +1,7 @@
 //! Statements that write a Paimon table or database: recognised, and those that are not supported refused by name
 //! before anything happens. INSERT goes through DataFusion's planner.
 
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 
 use super::command::dotted;
@@ -141,11 +141,4 @@ pub(crate) fn refuse<T>(write: &Write) -> Result<T> {
         paimon_core::Error::unsupported(format!("{} is not supported yet", write.statement))
             .with(key, dotted(target)),
     ))
-}
-
-/// The error for a statement that DataFusion cannot run either.
-pub(crate) fn not_supported<T>(what: &str) -> Result<T> {
-    Err(DataFusionError::NotImplemented(format!(
-        "{what} is not supported yet"
-    )))
 }

@@ -175,11 +175,9 @@ fn columns_of(rows: &DataFrame) -> Result<Vec<NewColumn>> {
     let fields = rows.schema().fields().iter();
     fields
         .map(|field| {
-            let mut data_type = paimon_type(field.data_type()).map_err(to_datafusion)?;
-            data_type.nullable = field.is_nullable();
             Ok(NewColumn {
                 name: field.name().clone(),
-                data_type,
+                data_type: paimon_type(field.data_type()).map_err(to_datafusion)?,
                 comment: None,
                 default: None,
             })
