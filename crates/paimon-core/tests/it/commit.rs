@@ -305,6 +305,15 @@ async fn a_failed_commit_leaves_no_manifests() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_writers_win_with_the_default_number_of_retries() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = PLAIN.replace("commit.", "not-commit.");
+    let start = std::time::Instant::now();
+    race(on_disk(folder.path(), &schema).await, 8, 25).await;
+    println!("{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_writers_leave_only_the_manifests_of_snapshots() {
     let table = in_memory(PLAIN).await;
     race(table.clone(), 4, 10).await;
