@@ -541,7 +541,7 @@ async fn postponed_rows_lie_in_the_order_they_came(#[values("parquet", "avro")] 
         );
         assert!(rows.iter().map(|r| r.1).is_sorted_by(|a, b| a < b));
     }
-    publish(&table, messages.clone()).await;
+    publish(&table, messages).await;
     assert!(read(&open(&root).await).await.is_empty());
     let rows: Vec<String> = model("aggregation", None, &all)
         .into_iter()
