@@ -1,4 +1,5 @@
-//! An object store that fails: before an effect (nothing happened) or after it (the answer is lost).
+//! An object store that fails: before an effect (nothing happened) or after it (the answer is lost), by chance or by
+//! script.
 
 use std::fmt;
 use std::ops::Range;
@@ -23,9 +24,22 @@ pub struct FaultStore {
     one_in: u64,
     state: AtomicU64,
     deletes_left: AtomicU64,
+    script: Option<Script>,
+    requests: AtomicU64,
 }
 
-/// What happens to a put.
+/// Which request fails, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Script {
+    /// Number of the request, from 0; reads, listings, puts and deletes count alike.
+    pub at: u64,
+    /// Whether the request takes effect and only its answer is lost.
+    pub takes_effect: bool,
+    /// Whether all later requests fail too, before their effect: the process was killed.
+    pub fatal: bool,
+}
+
+/// What happens to a request.
 enum Fault {
     None,
     Before,
@@ -40,6 +54,31 @@ impl FaultStore {
             one_in: one_in.max(1),
             state: AtomicU64::new(seed),
             deletes_left: AtomicU64::new(u64::MAX),
+            script: None,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes exactly the scripted requests fail.
+    pub fn with_script(inner: Arc<dyn ObjectStore>, script: Script) -> Self {
+        Self {
+            script: Some(script),
+            ..Self::with_deletes(inner, u64::MAX)
+        }
+    }
+
+    /// Requests seen so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request; the scripted fault, if it is due.
+    fn next(&self) -> Fault {
+        let n = self.requests.fetch_add(1, Ordering::Relaxed);
+        match self.script {
+            Some(script) if n == script.at && script.takes_effect => Fault::After,
+            Some(script) if n == script.at || (n > script.at && script.fatal) => Fault::Before,
+            _ => Fault::None,
         }
     }
 
@@ -50,14 +89,35 @@ impl FaultStore {
             one_in: u64::MAX / 2,
             state: AtomicU64::new(0),
             deletes_left: AtomicU64::new(deletes),
+            script: None,
+            requests: AtomicU64::new(0),
         }
     }
 
-    fn may_delete(&self) -> bool {
+    fn delete_fault(&self) -> Fault {
         let take = |left: u64| left.checked_sub(1);
-        self.deletes_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
+        let left = self
+            .deletes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        match left {
+            Ok(_) => self.next(),
+            Err(_) => Fault::Before,
+        }
+    }
+
+    fn put_fault(&self) -> Fault {
+        match self.next() {
+            Fault::None if self.script.is_none() => self.draw(),
+            fault => fault,
+        }
+    }
+
+    /// A request without effect: both faults are the same.
+    fn read_fault(&self) -> Result<()> {
+        match self.next() {
+            Fault::None => Ok(()),
+            Fault::Before | Fault::After => Err(failure("the request was lost")),
+        }
     }
 
     fn draw(&self) -> Fault {
@@ -97,7 +157,7 @@ impl ObjectStore for FaultStore {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
-        match self.draw() {
+        match self.put_fault() {
             Fault::Before => Err(failure("the request was lost")),
             Fault::After => {
                 self.inner.put_opts(location, payload, opts).await?;
@@ -116,10 +176,12 @@ impl ObjectStore for FaultStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.read_fault()?;
         self.inner.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.read_fault()?;
         self.inner.get_ranges(location, ranges).await
     }
 
@@ -128,29 +190,37 @@ impl ObjectStore for FaultStore {
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
         let inner = Arc::clone(&self.inner);
-        let allowed = locations.map(move |location| (location, self.may_delete()));
+        let allowed = locations.map(move |location| (location, self.delete_fault()));
         let allowed: Vec<_> = allowed
             .collect::<Vec<_>>()
             .now_or_never()
             .unwrap_or_default();
-        let deletes = allowed.into_iter().map(move |(location, allowed)| {
+        let deletes = allowed.into_iter().map(move |(location, fault)| {
             let inner = Arc::clone(&inner);
             async move {
-                if !allowed {
+                if matches!(fault, Fault::Before) {
                     return Err(failure("the delete was lost"));
                 }
                 let location = location?;
-                inner.delete(&location).await.map(|()| location)
+                inner.delete(&location).await?;
+                match fault {
+                    Fault::After => Err(failure("the answer was lost")),
+                    _ => Ok(location),
+                }
             }
         });
         futures::stream::iter(deletes).buffered(1).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        if let Err(error) = self.read_fault() {
+            return futures::stream::once(async { Err(error) }).boxed();
+        }
         self.inner.list(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.read_fault()?;
         self.inner.list_with_delimiter(prefix).await
     }
 

@@ -53,7 +53,7 @@ impl SnapshotManager {
 
     async fn write_hint(&self, name: &str, id: i64) {
         let path = format!("{}/{name}", self.folder);
-        if let Err(error) = self.io.overwrite(&path, id.to_string().into()).await {
+        if let Err(error) = self.io.overwrite_hint(&path, id.to_string().into()).await {
             tracing::warn!(path, %error, "a hint could not be written");
         }
     }

@@ -255,6 +255,77 @@ async fn two_compactions_of_one_file_conflict() {
 }
 
 #[tokio::test]
+async fn a_compaction_that_lost_its_files_does_not_fail_the_rows_beside_it() {
+    let table = in_memory(PLAIN).await;
+    let old = written(&table, &[1], 0).await;
+    table.new_commit().commit(1, old.clone()).await.unwrap();
+    let mut messages = written(&table, &[2], 0).await;
+    let rewritten = written(&table, &[1], 0).await;
+    messages[0].compact = CompactIncrement {
+        compact_before: old[0].data.new_files.clone(),
+        compact_after: rewritten[0].data.new_files.clone(),
+        ..CompactIncrement::default()
+    };
+    table.new_commit().truncate(1).await.unwrap();
+    let made = table.new_commit().commit(1, messages).await.unwrap();
+    assert_eq!(made, [3]);
+    assert_eq!(ids(&table).await, once([2]));
+    assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn a_failed_commit_leaves_no_manifests() {
+    let table = in_memory(PLAIN).await;
+    let messages = written(&table, &[1], 0).await;
+    table
+        .new_commit()
+        .commit(1, messages.clone())
+        .await
+        .unwrap();
+    let manifests = async || {
+        let files = table.io().list_files("memory:/t/manifest").await.unwrap();
+        files.len()
+    };
+    let before = manifests().await;
+    let again = CommitMessage {
+        compact: CompactIncrement {
+            compact_before: messages[0].data.new_files.clone(),
+            compact_after: messages[0].data.new_files.clone(),
+            ..CompactIncrement::default()
+        },
+        data: DataIncrement::default(),
+        ..messages[0].clone()
+    };
+    table.new_commit().truncate(1).await.unwrap();
+    let after = manifests().await;
+    assert!(after > before);
+    let error = table.new_commit().commit(1, vec![again]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CommitConflict);
+    assert_eq!(manifests().await, after);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_writers_win_with_the_default_number_of_retries() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = PLAIN.replace("commit.", "not-commit.");
+    let start = std::time::Instant::now();
+    race(on_disk(folder.path(), &schema).await, 8, 25).await;
+    println!("{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_writers_leave_only_the_manifests_of_snapshots() {
+    let table = in_memory(PLAIN).await;
+    race(table.clone(), 4, 10).await;
+    let orphans = paimon_core::maintenance::RemoveOrphanFiles {
+        older_than_ms: Some(i64::MAX / 2),
+        dry_run: true,
+    };
+    let orphans = orphans.run(&table, i64::MAX / 2).await.unwrap();
+    assert_eq!(orphans.files, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn overwrites_replace_what_they_name() {
     let table = in_memory(&partitioned()).await;
     for (id, partition) in [(1, 1), (2, 2), (3, 3)] {

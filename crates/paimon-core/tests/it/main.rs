@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod commit;
+mod crash_points;
 mod fsck;
 mod golden;
 mod layering;

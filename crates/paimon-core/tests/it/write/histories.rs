@@ -541,7 +541,7 @@ async fn postponed_rows_lie_in_the_order_they_came(#[values("parquet", "avro")] 
         );
         assert!(rows.iter().map(|r| r.1).is_sorted_by(|a, b| a < b));
     }
-    publish(&root, &table, &messages).await;
+    publish(&table, messages).await;
     assert!(read(&open(&root).await).await.is_empty());
     let rows: Vec<String> = model("aggregation", None, &all)
         .into_iter()
@@ -610,7 +610,7 @@ async fn keys_move_between_partitions(
         }
         let messages = write.prepare_commit().await.unwrap();
         assert!(messages.iter().all(|m| m.total_buckets == -1));
-        publish(&root, &table, &messages).await;
+        publish(&table, messages.clone()).await;
         let model: Model = expected
             .values()
             .map(|r| ((r.key, r.part.to_string()), (r.order, r.value)))
@@ -719,7 +719,7 @@ async fn a_table_at_a_snapshot_takes_no_rows() {
         kind: 0,
     };
     write.write(&batch(&[record]).0).await.unwrap();
-    publish(&root, &table, &write.prepare_commit().await.unwrap()).await;
+    publish(&table, write.prepare_commit().await.unwrap()).await;
     let pinned = HashMap::from([("scan.snapshot-id".to_string(), "1".to_string())]);
     let pinned = open(&root).await.with_options(&pinned).await.unwrap();
     assert!(
@@ -752,10 +752,10 @@ async fn a_bucket_first_written_late_goes_on_after_the_rows_of_others() {
             .write(&batch(&[record("b b", value)]).0)
             .await
             .unwrap();
-        publish(&root, &table, &other.prepare_commit().await.unwrap()).await;
+        publish(&table, other.prepare_commit().await.unwrap()).await;
     }
     early.write(&batch(&[record("b b", 4)]).0).await.unwrap();
-    publish(&root, &table, &early.prepare_commit().await.unwrap()).await;
+    publish(&table, early.prepare_commit().await.unwrap()).await;
     let rows = read(&open(&root).await).await;
     assert_eq!(rows[&(1, "b b".to_string())].1, Some(4));
     assert_eq!(rows[&(1, "a".to_string())].1, Some(1));
