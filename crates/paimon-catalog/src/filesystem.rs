@@ -6,12 +6,16 @@
 //! <warehouse>/<database>.db/<table>/schema/schema-<N>
 //! ```
 
+mod ddl;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paimon_core::io::FileIo;
+use paimon_core::schema::NewTable;
+use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
-use paimon_core::{Error, ErrorKind, Result};
+use paimon_core::{Error, Result};
 
 use crate::catalog::Catalog;
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
@@ -145,9 +149,7 @@ impl Catalog for FileSystemCatalog {
             return Ok(sys_tables::NAMES.iter().map(ToString::to_string).collect());
         }
         if !self.database_exists(database).await? {
-            return Err(Error::new(ErrorKind::NotFound, "database does not exist")
-                .with("database", database)
-                .with("catalog", &self.name));
+            return Err(self.no_database(database));
         }
         let location = self.database_location(database)?;
         let mut names = Vec::new();
@@ -170,9 +172,7 @@ impl Catalog for FileSystemCatalog {
     async fn get_table(&self, identifier: &Identifier) -> Result<Table> {
         let location = self.table_location(identifier)?;
         if !self.has_schema(&location).await? {
-            return Err(Error::new(ErrorKind::NotFound, "table does not exist")
-                .with("table", identifier)
-                .with("catalog", &self.name));
+            return Err(self.no_table(identifier));
         }
         let full_name = format!("{}.{}", identifier.database(), identifier.table());
         let table = Table::open(self.io.clone(), &location, &full_name).await?;
@@ -180,6 +180,41 @@ impl Catalog for FileSystemCatalog {
             Some(branch) => table.branch(branch).await,
             None => Ok(table),
         }
+    }
+
+    async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()> {
+        self.new_database(database, ignore_if_exists).await
+    }
+
+    async fn drop_database(
+        &self,
+        database: &str,
+        ignore_if_missing: bool,
+        cascade: bool,
+    ) -> Result<()> {
+        self.remove_database(database, ignore_if_missing, cascade)
+            .await
+    }
+
+    fn schema_of_new(&self, identifier: &Identifier, table: &NewTable) -> Result<TableSchema> {
+        self.table_schema(identifier, table.clone())
+    }
+
+    async fn create_table(
+        &self,
+        identifier: &Identifier,
+        table: NewTable,
+        ignore_if_exists: bool,
+    ) -> Result<bool> {
+        self.new_table(identifier, table, ignore_if_exists).await
+    }
+
+    async fn drop_table(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        self.remove_table(identifier, ignore_if_missing).await
+    }
+
+    async fn rename_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
+        self.move_table(from, to).await
     }
 
     fn global_system_tables(&self) -> &'static [&'static str] {

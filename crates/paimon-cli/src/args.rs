@@ -56,6 +56,14 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Pool::Fair)]
     pub(crate) mem_pool_type: Pool,
 
+    /// User of commits; with --commit-identifier, running the same writes again adds nothing
+    #[arg(long, value_name = "USER", requires = "commit_identifier")]
+    pub(crate) commit_user: Option<String>,
+
+    /// Identifier of the first write's commit; later writes take the next ones
+    #[arg(long, value_name = "NUMBER", requires = "commit_user")]
+    pub(crate) commit_identifier: Option<i64>,
+
     /// Rows per batch
     #[arg(short, long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) batch_size: Option<u32>,
@@ -85,7 +93,7 @@ pub(crate) enum Subcommand {
         /// The file, a path or URL
         file: String,
     },
-    /// Checks the invariants of a table (not supported yet)
+    /// Checks the invariants of a table; violated ones are printed and make the exit code 4
     Fsck {
         /// One JSON value instead of text
         #[arg(long)]

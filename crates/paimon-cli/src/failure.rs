@@ -92,6 +92,14 @@ impl Failure {
         }
     }
 
+    /// Damage that was looked for and found.
+    pub(crate) fn damaged(message: String) -> Self {
+        Self {
+            code: DAMAGED,
+            message: Some(message),
+        }
+    }
+
     /// A failed statement.
     pub(crate) fn statement(number: usize, sql: &str, error: &DataFusionError) -> Self {
         Self {

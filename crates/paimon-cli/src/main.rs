@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod dump;
 mod failure;
+mod fsck;
 mod output;
 mod progress;
 mod run;
@@ -49,9 +50,7 @@ fn main() -> ExitCode {
 async fn start(invocation: Invocation) -> Outcome {
     match &invocation.args.subcommand {
         Some(Subcommand::Dump { json, file }) => dump::run(file, *json).await,
-        Some(Subcommand::Fsck { .. }) => {
-            Err(Failure::usage("fsck is not supported yet".to_string()))
-        }
+        Some(Subcommand::Fsck { json, table }) => fsck::run(&invocation.args, table, *json).await,
         None => run::run(&invocation).await,
     }
 }

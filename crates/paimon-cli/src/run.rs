@@ -9,7 +9,7 @@ use datafusion::execution::memory_pool::{
 };
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
-use paimon_datafusion::{PaimonSession, split_statements};
+use paimon_datafusion::{CommitIdentity, PaimonSession, split_statements};
 
 use crate::args::{Args, Invocation, Pool, Source};
 use crate::config::{self, CatalogOptions, Config};
@@ -74,6 +74,12 @@ fn open_session(args: &Args) -> Outcome<PaimonSession> {
         session_config = session_config.with_batch_size(rows);
     }
     let session = PaimonSession::with_runtime(session_config, runtime(args)?);
+    if let (Some(user), Some(identifier)) = (&args.commit_user, args.commit_identifier) {
+        session.settings().set_commit_identity(CommitIdentity {
+            user: user.clone(),
+            identifier,
+        });
+    }
     let (catalogs, first) = catalogs(args)?;
     for (name, options) in catalogs {
         session
@@ -89,10 +95,10 @@ fn open_session(args: &Args) -> Outcome<PaimonSession> {
 }
 
 /// Options of catalogs by name, in the order of registration.
-type NamedCatalogs = Vec<(String, CatalogOptions)>;
+pub(crate) type NamedCatalogs = Vec<(String, CatalogOptions)>;
 
 /// Catalogs of the configuration file and of the flags, and the one to begin in.
-fn catalogs(args: &Args) -> Outcome<(NamedCatalogs, Option<String>)> {
+pub(crate) fn catalogs(args: &Args) -> Outcome<(NamedCatalogs, Option<String>)> {
     let config = match &args.config {
         Some(path) => config::read(path).map_err(Failure::usage)?,
         None => Config {

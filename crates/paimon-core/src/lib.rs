@@ -1,7 +1,7 @@
 //! The Apache Paimon table format and engine.
 //!
 //! Layers, lowest first: `spec`, `options`, `predicate`, `mergetree` (pure) <- `io`, `codec`, `format` <-
-//! `schema`, `snapshot`, `manifest`, `index`, `deletionvectors` <- `read` <- `table`.
+//! `schema`, `snapshot`, `manifest`, `index`, `deletionvectors` <- `read` <- `write` <- `table`.
 
 pub mod arrow_bridge;
 pub mod codec;
@@ -12,6 +12,7 @@ mod error;
 pub mod format;
 pub mod index;
 pub mod io;
+pub mod maintenance;
 pub mod manifest;
 pub mod mergetree;
 pub mod options;

@@ -13,10 +13,13 @@ mod planner;
 mod provider;
 pub mod scan;
 mod session;
+mod sink;
 mod statement;
+mod store;
 
 pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 pub use error::{paimon_error, to_datafusion};
 pub use parse::{is_complete, redact_sql, split_statements};
 pub use provider::{PaimonTableProvider, SystemTableProvider};
-pub use session::{PaimonSession, SessionSettings};
+pub use session::{CommitIdentity, OverwriteMode, PaimonSession, SessionSettings};
+pub use sink::finish_cleanups;

@@ -6,25 +6,32 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, Session, TableProvider};
 use datafusion::error::Result;
+use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use paimon_core::table::{SystemTable, Table};
 
+use crate::error::to_datafusion;
+use crate::session::SessionSettings;
+use crate::sink::{SinkMode, SinkTarget};
+
 /// A Paimon table at the state that its options name.
 ///
-/// Reads only: the writing methods keep DataFusion's refusals.
+/// UPDATE and DELETE keep DataFusion's refusals.
 #[derive(Debug)]
 pub struct PaimonTableProvider {
     table: Table,
+    settings: Arc<SessionSettings>,
     schema: SchemaRef,
 }
 
 impl PaimonTableProvider {
-    /// Serves an opened table.
-    pub fn new(table: Table) -> Self {
+    /// Serves an opened table to a session of these settings.
+    pub fn new(table: Table, settings: Arc<SessionSettings>) -> Self {
         Self {
             schema: table.arrow_schema(),
             table,
+            settings,
         }
     }
 
@@ -52,6 +59,25 @@ impl TableProvider for PaimonTableProvider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         crate::scan::scan_table(&self.table, state, projection, filters, limit).await
+    }
+
+    async fn insert_into(
+        &self,
+        state: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        insert_op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mode = match insert_op {
+            InsertOp::Append => SinkMode::Append,
+            InsertOp::Overwrite => SinkMode::overwrite_dynamic(),
+            InsertOp::Replace => {
+                return Err(to_datafusion(paimon_core::Error::unsupported(
+                    "REPLACE INTO is not supported",
+                )));
+            }
+        };
+        let target = SinkTarget::new(self.table.clone(), self.settings.clone(), mode);
+        target.insert_into(state, input, insert_op).await
     }
 
     fn supports_filters_pushdown(

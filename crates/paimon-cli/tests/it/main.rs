@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod dump;
+mod fsck;
 mod golden;
 mod output;
 mod scripts;
 mod support;
+mod writes;

@@ -4,11 +4,10 @@ use bytes::Bytes;
 
 use super::changes::Changes;
 use super::manifest_files::{ManifestFiles, NamedSize};
-use super::{
-    FileStoreCommit, Plan, Request, conflict, index, manifest_merge, overwrite, row_tracking,
-};
+use super::shared::{DeltaLists, Shared};
+use super::{FileStoreCommit, Plan, Request, conflict, index, overwrite, row_tracking, vectors};
 use crate::codec::parse_json;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::io::Publication;
 use crate::manifest::{ManifestScan, partition_values, read_index_manifest, read_manifest_list};
 use crate::predicate::{Predicate, PredicateOp};
@@ -33,6 +32,8 @@ pub(super) enum Outcome {
     Lost,
     /// It may or may not have been published.
     Unknown(Error),
+    /// It was published, and another program put its own file in its place.
+    Replaced(Error),
 }
 
 /// One attempt.
@@ -45,8 +46,7 @@ pub(super) struct Attempt<'a> {
 /// Metadata files of an attempt.
 struct Written {
     base: NamedSize,
-    delta: NamedSize,
-    changelog: Option<NamedSize>,
+    delta: DeltaLists,
     index: Option<String>,
 }
 
@@ -63,26 +63,19 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    pub(super) async fn run(&self) -> Outcome {
+    /// Files that later attempts can use as well go to `shared`.
+    pub(super) async fn run(&self, shared: &mut Shared<'_>) -> Outcome {
         let table = &self.commit.table;
-        let fields = table.schema().partition_fields();
         let schema_id = match table.schemas().latest().await {
             Ok(schema) => schema.map_or(table.schema().id, |s| s.id),
             Err(error) => return Outcome::Failed(error),
         };
-        let mut files = ManifestFiles::new(
-            table.io(),
-            table.location(),
-            &fields,
-            &self.commit.options,
-            schema_id,
-            self.commit.context.ids.uuid(),
-        );
-        let snapshot = match self.prepare(schema_id, &mut files).await {
+        let mut files = shared.files.of_attempt(self.commit.context.ids.uuid());
+        let snapshot = match self.prepare(schema_id, &mut files, shared).await {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 files.discard().await;
-                return Outcome::Failed(error);
+                return self.settle(error).await;
             }
         };
         let outcome = self.publish(&snapshot).await;
@@ -92,16 +85,38 @@ impl<'a> Attempt<'a> {
         outcome
     }
 
+    /// An attempt that could not be prepared: lost when its snapshot is no longer the newest, so that expiry may have
+    /// removed what it read.
+    async fn settle(&self, error: Error) -> Outcome {
+        let may_be_stale = matches!(
+            error.kind(),
+            ErrorKind::Damaged | ErrorKind::SnapshotExpired
+        );
+        let seen = self.latest.as_ref().map(|s| s.id);
+        if may_be_stale
+            && let Ok(newest) = self.commit.table.snapshots().latest_id().await
+            && newest > seen
+        {
+            return Outcome::Lost;
+        }
+        Outcome::Failed(error)
+    }
+
     /// Checks the changes and writes everything but the snapshot file.
-    async fn prepare(&self, schema_id: i64, files: &mut ManifestFiles<'_>) -> Result<Snapshot> {
+    async fn prepare<'b>(
+        &self,
+        schema_id: i64,
+        files: &mut ManifestFiles<'b>,
+        shared: &mut Shared<'b>,
+    ) -> Result<Snapshot> {
         let id = self.latest.as_ref().map_or(1, |s| s.id + 1);
         let mut changes = self.changes().await?;
         self.check(&changes).await?;
         let next_row_id = self.assign(&mut changes, id);
-        let written = self.write(&changes, files).await?;
-        let previous_rows = self.latest.as_ref().and_then(|s| s.total_record_count);
+        let written = self.write(&changes, files, shared).await?;
         let delta_rows = changed_rows(&changes.entries);
-        let (changelog_list, changelog_size) = split(written.changelog);
+        let (delta_list, delta_size) = written.delta.delta;
+        let (changelog_list, changelog_size) = split(written.delta.changelog);
         Ok(Snapshot {
             version: Some(SNAPSHOT_VERSION),
             uuid: Some(self.commit.context.ids.uuid().to_string()),
@@ -109,8 +124,8 @@ impl<'a> Attempt<'a> {
             schema_id,
             base_manifest_list: written.base.0,
             base_manifest_list_size: Some(written.base.1),
-            delta_manifest_list: written.delta.0,
-            delta_manifest_list_size: Some(written.delta.1),
+            delta_manifest_list: delta_list,
+            delta_manifest_list_size: Some(delta_size),
             changelog_manifest_list: changelog_list,
             changelog_manifest_list_size: changelog_size,
             index_manifest: written.index,
@@ -119,7 +134,7 @@ impl<'a> Attempt<'a> {
             commit_identifier: self.request.identifier,
             commit_kind: self.request.kind,
             time_millis: self.commit.context.clock.epoch_ms(),
-            total_record_count: Some(previous_rows.unwrap_or(0) + delta_rows),
+            total_record_count: Some(self.previous_rows().await? + delta_rows),
             delta_record_count: Some(delta_rows),
             changelog_record_count: (!changes.changelog.is_empty())
                 .then(|| changed_rows(&changes.changelog)),
@@ -158,7 +173,7 @@ impl<'a> Attempt<'a> {
     async fn check(&self, changes: &Changes) -> Result<()> {
         let schema = self.commit.table.schema();
         let Some(snapshot) = &self.latest else {
-            return conflict::check(&[], &changes.entries, CommitKind::Append, &[]);
+            return conflict::check(&[], &changes.entries, CommitKind::Append, &[]).map(|_| ());
         };
         if !self.request.check {
             return Ok(());
@@ -174,12 +189,21 @@ impl<'a> Attempt<'a> {
         let filter = partitions_filter(&touched, &schema.partition_fields())?;
         let (mut base, _) = self.scan(filter).live_files(snapshot).await?;
         base.retain(|e| touched.binary_search(&&e.partition).is_ok());
-        conflict::check(
+        let live = conflict::check(
             &base,
             &changes.entries,
             self.request.kind,
             &schema.key_fields(),
-        )
+        )?;
+        let options = self.commit.table.options();
+        if options.data_evolution {
+            conflict::check_row_ranges(&live, &changes.entries)?;
+        }
+        if options.deletion_vectors || changes.index.iter().any(index::is_vectors) {
+            let before = self.index_entries().await?;
+            vectors::check(&before, &live, changes, self.is_bucketed())?;
+        }
+        Ok(())
     }
 
     fn scan(&self, partition_filter: Predicate) -> ManifestScan {
@@ -206,33 +230,53 @@ impl<'a> Attempt<'a> {
             row_tracking::stamp_sequences(&mut changes.entries, snapshot_id);
         }
         if options.row_tracking {
+            if self.commit.options.groups_row_ids {
+                row_tracking::group_by_partition(&mut changes.entries);
+            }
             return row_tracking::assign_row_ids(&mut changes.entries, snapshot_id, next);
         }
         next
     }
 
-    async fn write(&self, changes: &Changes, files: &mut ManifestFiles<'_>) -> Result<Written> {
-        let base = self.base_manifests(files).await?;
-        let base = files.list(&base).await?;
-        let delta = files.entries(&changes.entries).await?;
-        let delta = files.list(&delta).await?;
-        let changelog = if changes.changelog.is_empty() {
-            None
-        } else {
-            let manifests = files.entries(&changes.changelog).await?;
-            Some(files.list(&manifests).await?)
+    /// Rows before this commit; snapshots of very old releases do not record them.
+    async fn previous_rows(&self) -> Result<i64> {
+        let Some(snapshot) = &self.latest else {
+            return Ok(0);
         };
+        match snapshot.total_record_count {
+            Some(rows) => Ok(rows),
+            None => {
+                let scan = self.scan(Predicate::AlwaysTrue);
+                Ok(changed_rows(&scan.live_files(snapshot).await?.0))
+            }
+        }
+    }
+
+    async fn write<'b>(
+        &self,
+        changes: &Changes,
+        files: &mut ManifestFiles<'b>,
+        shared: &mut Shared<'b>,
+    ) -> Result<Written> {
+        let delta = match self.changes_are_fixed() {
+            true => shared.delta_lists(changes).await?,
+            false => DeltaLists::write(changes, files).await?,
+        };
+        let base = self.base_manifests(shared).await?;
+        let base = files.list(&base).await?;
         let index = self.index_manifest(changes, files).await?;
-        Ok(Written {
-            base,
-            delta,
-            changelog,
-            index,
-        })
+        Ok(Written { base, delta, index })
+    }
+
+    /// Whether every attempt writes the same entries.
+    fn changes_are_fixed(&self) -> bool {
+        let options = self.commit.table.options();
+        let stamped = options.snapshot_ordering || options.row_tracking;
+        matches!(self.request.plan, Plan::Fixed(_)) && !stamped
     }
 
     /// The manifests of the newest snapshot, merged where that pays.
-    async fn base_manifests(&self, files: &mut ManifestFiles<'_>) -> Result<Vec<ManifestFileMeta>> {
+    async fn base_manifests(&self, shared: &mut Shared<'_>) -> Result<Vec<ManifestFileMeta>> {
         let Some(snapshot) = &self.latest else {
             return Ok(Vec::new());
         };
@@ -243,8 +287,13 @@ impl<'a> Attempt<'a> {
         )
         .await?;
         metas.extend(delta);
-        let scan = self.scan(Predicate::AlwaysTrue);
-        manifest_merge::merge(metas, &scan, &self.commit.options, files).await
+        shared
+            .merge(
+                metas,
+                &self.scan(Predicate::AlwaysTrue),
+                &self.commit.options,
+            )
+            .await
     }
 
     async fn index_entries(&self) -> Result<Vec<IndexManifestEntry>> {
@@ -265,14 +314,18 @@ impl<'a> Attempt<'a> {
         if changes.index.is_empty() {
             return Ok(previous);
         }
-        let bucketed = self.commit.table.schema().has_primary_key()
-            || self.commit.table.options().bucket != -1;
         let before = self.index_entries().await?;
-        let after = index::combine(before.clone(), &changes.index, bucketed)?;
+        let after = index::combine(before.clone(), &changes.index, self.is_bucketed())?;
         if after == before && previous.is_some() {
             return Ok(previous);
         }
         files.index(&after).await.map(Some)
+    }
+
+    /// Whether rows go to real buckets, each of which has one file of deletion vectors.
+    fn is_bucketed(&self) -> bool {
+        let table = &self.commit.table;
+        table.schema().has_primary_key() || table.options().bucket != -1
     }
 
     fn watermark(&self) -> Option<i64> {
@@ -312,6 +365,10 @@ impl<'a> Attempt<'a> {
         };
         let path = table.snapshots().location(snapshot.id);
         let answer = table.io().publish(&path, bytes.clone()).await;
+        if matches!(answer, Ok(Publication::Created)) && !table.io().published_may_be_replaced() {
+            table.snapshots().hint_latest(snapshot.id).await;
+            return Outcome::Committed(snapshot.id);
+        }
         let there = match table.io().read_optional(&path, SNAPSHOT_SIZE_MAX).await {
             Ok(there) => there,
             Err(error) => return Outcome::Unknown(error),
@@ -321,9 +378,9 @@ impl<'a> Attempt<'a> {
                 table.snapshots().hint_latest(snapshot.id).await;
                 Outcome::Committed(snapshot.id)
             }
-            (Ok(Publication::Created), _) => Outcome::Failed(
+            (Ok(Publication::Created), _) => Outcome::Replaced(
                 Error::new(
-                    crate::ErrorKind::CommitConflict,
+                    ErrorKind::CommitConflict,
                     "the snapshot was replaced right after it was published: another program commits without \
                      regard to existing files",
                 )

@@ -12,11 +12,16 @@ pub(super) const DELETION_VECTORS: &str = "DELETION_VECTORS";
 /// Index type of the keys of a dynamic bucket.
 pub(super) const HASH: &str = "HASH";
 
+/// Whether an index file holds deletion vectors.
+pub(super) fn is_vectors(entry: &IndexManifestEntry) -> bool {
+    entry.index_type == DELETION_VECTORS
+}
+
 /// The live index files after a commit. `bucketed` is false for tables that put all rows into one unaware bucket.
 ///
 /// # Errors
-/// `CommitConflict` when a change does not fit: a vector file added twice, one removed that is not there, a data file
-/// with two vectors.
+/// `CommitConflict` when a change does not fit: an index file added twice, one removed that is not there, a data file
+/// with two vectors, two global indexes of one field over the same rows.
 pub(super) fn combine(
     previous: Vec<IndexManifestEntry>,
     changes: &[IndexManifestEntry],
@@ -27,7 +32,7 @@ pub(super) fn combine(
         let by_bucket =
             change.index_type == HASH || (change.index_type == DELETION_VECTORS && bucketed);
         match change.kind {
-            FileKind::Delete if by_bucket => live.retain(|e| e.file_name != change.file_name),
+            // stricter than Java, which loses what another writer put into the index of a bucket meanwhile
             FileKind::Delete => remove(&mut live, change)?,
             FileKind::Add => {
                 if by_bucket {
@@ -40,6 +45,7 @@ pub(super) fn combine(
         }
     }
     check_vectors(&live)?;
+    check_global(&live, changes)?;
     Ok(live)
 }
 
@@ -70,6 +76,33 @@ fn check_vectors(live: &[IndexManifestEntry]) -> Result<()> {
                 return Err(conflict("a data file has two deletion vectors", entry)
                     .with("data_file", &range.data_file_name));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Added global indexes of one type and field must cover disjoint rows.
+fn check_global(live: &[IndexManifestEntry], changes: &[IndexManifestEntry]) -> Result<()> {
+    let added = changes.iter().filter(|c| c.kind == FileKind::Add);
+    for change in added {
+        let Some(new) = &change.global_index else {
+            continue;
+        };
+        let overlaps = |e: &&IndexManifestEntry| {
+            e.file_name != change.file_name
+                && e.index_type == change.index_type
+                && e.global_index.as_ref().is_some_and(|old| {
+                    old.index_field_id == new.index_field_id
+                        && old.row_range_start <= new.row_range_end
+                        && new.row_range_start <= old.row_range_end
+                })
+        };
+        if let Some(other) = live.iter().find(overlaps) {
+            return Err(conflict(
+                "two global indexes of one field cover the same rows",
+                change,
+            )
+            .with("other_file", &other.file_name));
         }
     }
     Ok(())

@@ -56,13 +56,41 @@ impl<'a> ManifestFiles<'a> {
         }
     }
 
+    /// Files of one attempt, named after a `uuid` of their own.
+    pub(super) fn of_attempt(&self, uuid: Uuid) -> Self {
+        Self {
+            uuid,
+            manifests: 0,
+            lists: 0,
+            written: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Removes what was written; for attempts that certainly published nothing.
-    pub(super) async fn discard(self) {
-        for location in self.written {
+    pub(super) async fn discard(mut self) {
+        self.discard_written().await;
+    }
+
+    /// As [`Self::discard`].
+    pub(super) async fn discard_written(&mut self) {
+        for location in std::mem::take(&mut self.written) {
             if let Err(error) = self.io.discard(&location).await {
                 tracing::warn!(path = location, %error, "a file of a failed commit stays behind");
             }
         }
+    }
+
+    /// Removes written files of these names, as [`Self::discard`].
+    pub(super) async fn discard_named(&mut self, names: &[&str]) {
+        let named = |location: &String| names.iter().any(|n| location.ends_with(&format!("/{n}")));
+        let (gone, kept) = std::mem::take(&mut self.written)
+            .into_iter()
+            .partition(named);
+        self.written = kept;
+        let mut files = self.of_attempt(self.uuid);
+        files.written = gone;
+        files.discard().await;
     }
 
     /// Writes entries to manifests of about the target size.

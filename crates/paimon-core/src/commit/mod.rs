@@ -15,17 +15,24 @@ mod options;
 mod overwrite;
 mod retry;
 mod row_tracking;
+mod shared;
+#[cfg(test)]
+mod testing;
+mod vectors;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use conflict::overlapping_files;
 pub use overwrite::Overwrite;
 
 use self::attempt::{Attempt, Outcome};
 use self::changes::Changes;
+use self::manifest_files::ManifestFiles;
 use self::options::CommitOptions;
 use self::overwrite::Target;
 use self::retry::Retries;
+use self::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
 use crate::table::Table;
@@ -99,9 +106,12 @@ impl FileStoreCommit {
     /// Adds the files of a committable: what was written as an APPEND snapshot (OVERWRITE when files are removed), then
     /// what was compacted as a COMPACT snapshot. Returns the ids of the snapshots, none when nothing changed.
     ///
+    /// Once the rows are committed a compaction that cannot be committed is given up with a warning: it changes no row,
+    /// and an error would invite the caller to write the rows again.
+    ///
     /// # Errors
     /// `CommitConflict` when the changes do not fit what others committed meanwhile, or every race was lost;
-    /// `Io` when the store fails.
+    /// `Io` when the store fails; with the context `outcome` = `unknown` the commit may have taken effect.
     ///
     /// # Cancel safety
     /// A cancelled commit may have taken effect; committing the same user and identifier again settles it.
@@ -120,16 +130,33 @@ impl FileStoreCommit {
             let request = self.request(kind, committable, removes, Plan::Fixed(&writes));
             ids.push(self.publish(&request).await?);
         }
-        if !compactions.is_empty() {
-            ids.push(self.compact(committable, &compactions).await?);
-        }
+        self.compact(committable, &compactions, &mut ids).await?;
         Ok(ids)
     }
 
-    async fn compact(&self, committable: &ManifestCommittable, changes: &Changes) -> Result<i64> {
+    /// Publishes the compactions of a committable, after the snapshots `ids` of its rows.
+    async fn compact(
+        &self,
+        committable: &ManifestCommittable,
+        changes: &Changes,
+        ids: &mut Vec<i64>,
+    ) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let plan = Plan::Fixed(changes);
         let request = self.request(CommitKind::Compact, committable, true, plan);
-        self.publish(&request).await
+        match self.publish(&request).await {
+            Ok(id) => ids.push(id),
+            Err(error) if ids.is_empty() => return Err(error),
+            Err(error) => {
+                tracing::warn!(
+                    table = self.table.name(), %error,
+                    "the rows are committed, their compaction is given up"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Replaces the files of a target with those of a committable as one OVERWRITE snapshot; compactions follow as a
@@ -179,9 +206,7 @@ impl FileStoreCommit {
             let request = self.request(CommitKind::Overwrite, committable, true, plan);
             ids.push(self.publish(&request).await?);
         }
-        if !compactions.is_empty() {
-            ids.push(self.compact(committable, &compactions).await?);
-        }
+        self.compact(committable, &compactions, &mut ids).await?;
         Ok(ids)
     }
 
@@ -273,44 +298,77 @@ impl FileStoreCommit {
         }
     }
 
-    /// The loop: attempts until one wins.
     async fn publish(&self, request: &Request<'_>) -> Result<i64> {
+        let fields = self.table.schema().partition_fields();
+        let mut shared = Shared::new(ManifestFiles::new(
+            self.table.io(),
+            self.table.location(),
+            &fields,
+            &self.options,
+            self.table.schema().id,
+            self.context.ids.uuid(),
+        ));
+        let mut doubtful_since = None;
+        let result = self
+            .attempts(request, &mut shared, &mut doubtful_since)
+            .await;
+        result.map_err(|error| {
+            let error = error.with_default("table", self.table.name());
+            match doubtful_since {
+                Some(_) => error.with_default("outcome", "unknown"),
+                None => error,
+            }
+        })
+    }
+
+    /// The loop: attempts until one wins. `doubtful_since` is the newest snapshot before the first attempt whose outcome
+    /// is open.
+    async fn attempts<'a>(
+        &'a self,
+        request: &Request<'_>,
+        shared: &mut Shared<'a>,
+        doubtful_since: &mut Option<i64>,
+    ) -> Result<i64> {
         let mut retries = Retries::new(&self.options, &self.context);
-        // newest snapshot before the first attempt whose outcome is open
-        let mut doubtful_since: Option<i64> = None;
         loop {
-            let latest = self.table.snapshots().latest().await?;
+            let latest = self.newest().await?;
             let latest_id = latest.as_ref().map_or(0, |s| s.id);
-            if let Some(since) = doubtful_since
+            if let Some(since) = *doubtful_since
                 && let Some(id) = self.find_own(request, since + 1, latest_id).await?
             {
                 return Ok(id);
             }
-            let attempt = Attempt::new(self, request, latest);
-            let error = match attempt.run().await {
+            let error = match Attempt::new(self, request, latest).run(shared).await {
                 Outcome::Committed(id) => return Ok(id),
                 Outcome::Failed(error) => {
-                    return Err(error.with_default("table", self.table.name()));
+                    shared.discard().await;
+                    return Err(error);
                 }
+                Outcome::Replaced(error) => return Err(error),
                 Outcome::Lost => Error::new(
                     ErrorKind::CommitConflict,
                     "another commit took the snapshot id",
                 ),
                 Outcome::Unknown(error) => {
                     doubtful_since.get_or_insert(latest_id);
+                    shared.keep_all();
                     error
                 }
             };
             if !retries.wait().await {
+                shared.discard().await;
                 let message = format!("giving up the commit after {} attempts", retries.attempts());
-                let kind = match error.kind() {
-                    ErrorKind::CommitConflict => ErrorKind::CommitConflict,
-                    other => other,
-                };
-                return Err(Error::new(kind, message)
-                    .with("table", self.table.name())
-                    .with_source(error));
+                return Err(Error::new(error.kind(), message).with_source(error));
             }
+        }
+    }
+
+    /// The newest snapshot; looks again when it is gone before it could be read (rollback, expiry).
+    async fn newest(&self) -> Result<Option<Snapshot>> {
+        let manager = self.table.snapshots();
+        match manager.latest().await {
+            Err(error) if error.kind() == ErrorKind::SnapshotExpired => manager.latest().await,
+            other => other,
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct CommitOptions {
     pub(super) dynamic_overwrite: bool,
     /// `overwrite-upgrade`
     pub(super) overwrite_upgrade: bool,
+    /// `row-tracking.partition-group-on-commit`
+    pub(super) groups_row_ids: bool,
     /// Highest level of an LSM tree: `num-levels` - 1.
     pub(super) level_max: i32,
 }
@@ -74,6 +76,7 @@ impl CommitOptions {
             ignore_empty: o.bool("snapshot.ignore-empty-commit", true)?,
             dynamic_overwrite: o.bool("dynamic-partition-overwrite", true)?,
             overwrite_upgrade: o.bool("overwrite-upgrade", true)?,
+            groups_row_ids: o.bool("row-tracking.partition-group-on-commit", true)?,
             level_max: i32::try_from(levels - 1).map_err(|_| negative("num-levels"))?,
         })
     }
@@ -111,10 +114,14 @@ impl Reader<'_> {
             "zstd" | "zstandard" => Ok(Codec::Zstandard { level }),
             "deflate" => Ok(Codec::Deflate),
             "bzip2" => Ok(Codec::Bzip2),
-            "snappy" => Ok(Codec::Snappy),
             "null" => Ok(Codec::Null),
+            // Java reads no manifests compressed with snappy
+            "snappy" => Err(Error::unsupported(
+                "manifests compressed with snappy are not supported: Java cannot read them",
+            )
+            .with("option", "manifest.compression")),
             other => Err(Error::invalid(format!(
-                "expected zstd, deflate, bzip2, snappy or null, found {other:?}"
+                "expected zstd, deflate, bzip2 or null, found {other:?}"
             ))
             .with("option", "manifest.compression")),
         }
@@ -125,6 +132,14 @@ impl Reader<'_> {
             if self.bool(key, false)? {
                 return Err(refused(key));
             }
+        }
+        // an option of releases up to 1.4: they read manifests in the format it names
+        if self
+            .options
+            .get("manifest.format")
+            .is_some_and(|f| !f.eq_ignore_ascii_case("avro"))
+        {
+            return Err(refused("manifest.format"));
         }
         match UNSUPPORTED_KEYS
             .iter()

@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use crate::spec::{FileKind, FileSource, ManifestEntry};
 
 /// Name of the row id column in `_WRITE_COLS`.
@@ -50,10 +52,75 @@ pub(super) fn assign_row_ids(
     next
 }
 
+/// Puts the entries of a partition next to each other, so that their row ids are contiguous. Partitions stay in order of
+/// first appearance, and so do the files within one.
+pub(super) fn group_by_partition(entries: &mut [ManifestEntry]) {
+    let mut order: HashMap<Bytes, usize> = HashMap::new();
+    for entry in entries.iter() {
+        let next = order.len();
+        order.entry(entry.partition.clone()).or_insert(next);
+    }
+    entries.sort_by_key(|e| order.get(&e.partition).copied());
+}
+
 /// Stamps added files with the snapshot id as their sequence number (`sequence.snapshot-ordering`).
 pub(super) fn stamp_sequences(entries: &mut [ManifestEntry], snapshot_id: i64) {
     for entry in entries.iter_mut().filter(|e| e.kind == FileKind::Add) {
         entry.file.min_sequence_number = snapshot_id;
         entry.file.max_sequence_number = snapshot_id;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::testing::{add, entry, file};
+
+    fn firsts(entries: &[ManifestEntry]) -> Vec<Option<i64>> {
+        entries.iter().map(|e| e.file.first_row_id).collect()
+    }
+
+    #[test]
+    fn side_files_share_the_rows_of_the_file_before_them() {
+        let blob = |name: &str, column: &str, rows| {
+            let mut blob = entry(FileKind::Add, file(name, rows));
+            blob.file.write_cols = Some(vec![column.to_string()]);
+            blob
+        };
+        let mut entries = [
+            add("a.parquet"),
+            blob("1.blob", "x", 4),
+            blob("2.blob", "x", 6),
+            blob("3.blob", "y", 10),
+            add("b.parquet"),
+            blob("4.blob", "x", 10),
+        ];
+        assert_eq!(assign_row_ids(&mut entries, 7, 100), 120);
+        let expected = [100, 100, 104, 100, 110, 110].map(Some);
+        assert_eq!(firsts(&entries), expected);
+        assert!(entries.iter().all(|e| e.file.max_sequence_number == 7));
+    }
+
+    #[test]
+    fn given_and_written_row_ids_stay() {
+        let mut given = add("a");
+        given.file.first_row_id = Some(3);
+        let mut stored = add("b");
+        stored.file.write_cols = Some(vec!["v".into(), ROW_ID.into()]);
+        let mut entries = [given, stored, add("c")];
+        assert_eq!(assign_row_ids(&mut entries, 7, 100), 110);
+        assert_eq!(firsts(&entries), [Some(3), None, Some(100)]);
+    }
+
+    #[test]
+    fn partitions_get_contiguous_ids() {
+        let of = |partition: &'static str, name: &str| ManifestEntry {
+            partition: Bytes::from_static(partition.as_bytes()),
+            ..add(name)
+        };
+        let mut entries = [of("q", "1"), of("p", "2"), of("q", "3"), of("p", "4")];
+        group_by_partition(&mut entries);
+        let names: Vec<&str> = entries.iter().map(|e| e.file.file_name.as_str()).collect();
+        assert_eq!(names, ["1", "3", "2", "4"]);
     }
 }

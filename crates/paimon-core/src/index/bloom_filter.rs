@@ -109,7 +109,7 @@ fn hash(datum: &Datum, data_type: &DataType) -> Option<i64> {
 }
 
 /// Thomas Wang's integer hash with the arithmetic shifts of Java's `long`.
-fn fast_hash(key: i64) -> i64 {
+pub(super) fn fast_hash(key: i64) -> i64 {
     let mut k = (!key).wrapping_add(key << 21);
     k ^= k >> 24;
     k = k.wrapping_add(k << 3).wrapping_add(k << 8);

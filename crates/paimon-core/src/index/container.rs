@@ -10,8 +10,8 @@
 use super::cursor::{Cursor, part};
 use crate::error::{Error, Result};
 
-const MAGIC: i64 = 1_493_475_289_347_502;
-const VERSION: i32 = 1;
+pub(super) const MAGIC: i64 = 1_493_475_289_347_502;
+pub(super) const VERSION: i32 = 1;
 /// Magic, version and head length.
 const FIXED_HEAD: usize = 16;
 

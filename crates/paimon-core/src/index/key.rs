@@ -33,7 +33,8 @@ pub(super) enum Key<'a> {
 }
 
 impl KeyType {
-    fn of(data_type: &DataType) -> Option<Self> {
+    /// The stored form of values of a type; `None` when they have none.
+    pub(super) fn of(data_type: &DataType) -> Option<Self> {
         Some(match &data_type.kind {
             TypeKind::Boolean => Self::Boolean,
             TypeKind::TinyInt => Self::Byte,
@@ -48,6 +49,17 @@ impl KeyType {
             TypeKind::Char(_) | TypeKind::VarChar(_) => Self::Text,
             _ => return None,
         })
+    }
+
+    /// Bytes of a number; 0 for text.
+    pub(super) fn width(self) -> usize {
+        match self {
+            Self::Boolean | Self::Byte => 1,
+            Self::Short => 2,
+            Self::Int | Self::Float => 4,
+            Self::Long | Self::Decimal | Self::Double => 8,
+            Self::Text => 0,
+        }
     }
 
     /// Reads the next value.

@@ -17,12 +17,15 @@ mod key;
 mod range_bitmap;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use bytes::Bytes;
 use roaring::RoaringBitmap;
 
 use container::{Container, IndexBody};
 use key::Question;
+
+pub use writer::FileIndexWriter;
 
 use crate::error::Result;
 use crate::predicate::{Leaf, Predicate, PredicateOp};

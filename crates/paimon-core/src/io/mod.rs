@@ -3,6 +3,7 @@
 //! A location is a full path as text: `/abs/path`, `file:/abs/path`, `memory:/path` or `scheme://authority/path`.
 //! [`FileIo`] belongs to one store and refuses locations of another one.
 
+mod folder;
 mod identity;
 mod output;
 mod publish;
@@ -29,6 +30,18 @@ pub struct FileIo {
     store: Arc<dyn ObjectStore>,
     /// `file://`, `memory://`, `s3://bucket`: everything before the path.
     prefix: Arc<str>,
+    durability: Durability,
+}
+
+/// Whether files on a local disk survive a power cut once a call returned. Other stores decide for themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Files and their folders are synced.
+    #[default]
+    Synced,
+    /// Files reach the disk when the system likes: an acknowledged commit may be lost with the power. For tests and
+    /// tables that can be made again.
+    Cached,
 }
 
 /// One entry of a folder listing.
@@ -60,6 +73,7 @@ impl FileIo {
         Ok(Self {
             store: open_store(&prefix)?,
             prefix: prefix.into(),
+            durability: Durability::Synced,
         })
     }
 
@@ -68,7 +82,15 @@ impl FileIo {
         Self {
             store,
             prefix: prefix.into(),
+            durability: Durability::Synced,
         }
+    }
+
+    /// The same store with another durability of files on a local disk; the default is `Synced`.
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
     }
 
     /// The store, for readers that need it whole.

@@ -13,7 +13,7 @@ use object_store::buffered::BufWriter;
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
-use super::{FileIo, store_error};
+use super::{Durability, FileIo, store_error};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes gathered before a part is uploaded; smaller files are one put.
@@ -45,7 +45,11 @@ impl FileIo {
     pub async fn create(&self, location: &str) -> Result<OutputFile> {
         let path = self.path(location)?;
         let target = match self.local_path(&path) {
-            Some(path) => Target::Local(blocking(location, move || LocalFile::create(path)).await?),
+            Some(path) => {
+                let durability = self.durability;
+                let create = move || LocalFile::create(path, durability);
+                Target::Local(blocking(location, create).await?)
+            }
             None => {
                 let writer = BufWriter::with_capacity(self.store.clone(), path, PART_BYTES)
                     .with_max_concurrency(PARTS_IN_FLIGHT);
@@ -151,11 +155,16 @@ pub(super) struct LocalFile {
     target: PathBuf,
     /// Folders whose entries are new and must be synced, innermost first.
     folders: Vec<PathBuf>,
+    durability: Durability,
     published: bool,
 }
 
 impl LocalFile {
-    pub(super) fn create(target: PathBuf) -> std::io::Result<Self> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the name of a stage is never seen again"
+    )]
+    pub(super) fn create(target: PathBuf, durability: Durability) -> std::io::Result<Self> {
         let missing = || std::io::Error::other("a data file needs a folder and a name");
         let folder = target.parent().ok_or_else(missing)?;
         let name = target.file_name().ok_or_else(missing)?.to_string_lossy();
@@ -170,13 +179,14 @@ impl LocalFile {
             stage,
             target,
             folders,
+            durability,
             published: false,
         })
     }
 
     /// Gives the file its name, replacing another one.
     pub(super) fn publish(mut self) -> std::io::Result<()> {
-        self.file.sync_all()?;
+        self.sync_file()?;
         std::fs::rename(&self.stage, &self.target)?;
         self.published = true;
         self.sync_folders()
@@ -184,12 +194,22 @@ impl LocalFile {
 
     /// Gives the file its name; fails with `AlreadyExists` when the name is taken.
     pub(super) fn link(self) -> std::io::Result<()> {
-        self.file.sync_all()?;
+        self.sync_file()?;
         std::fs::hard_link(&self.stage, &self.target)?;
         self.sync_folders()
     }
 
+    fn sync_file(&self) -> std::io::Result<()> {
+        match self.durability {
+            Durability::Synced => self.file.sync_all(),
+            Durability::Cached => Ok(()),
+        }
+    }
+
     fn sync_folders(&self) -> std::io::Result<()> {
+        if self.durability == Durability::Cached {
+            return Ok(());
+        }
         self.folders
             .iter()
             .try_for_each(|folder| File::open(folder)?.sync_all())
@@ -216,7 +236,7 @@ impl Drop for LocalFile {
 }
 
 /// Makes a folder with its parents; returns it and every folder that got a new entry.
-fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
     let mut changed = vec![folder.to_path_buf()];
     let mut at = folder;
     while !at.exists() {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use object_store::{ObjectStoreExt, PutMode, PutOptions};
 
 use super::output::{LocalFile, blocking};
-use super::{FileIo, store_error};
+use super::{Durability, FileIo, store_error};
 use crate::error::{Error, Result};
 
 /// Answer of [`FileIo::publish`].
@@ -32,8 +32,12 @@ impl FileIo {
     pub async fn publish(&self, location: &str, bytes: Bytes) -> Result<Publication> {
         let path = self.path(location)?;
         if let Some(target) = self.local_path(&path) {
+            let durability = self.durability;
             return blocking(location, move || {
-                let mut file = LocalFile::create(target)?;
+                if target.symlink_metadata().is_ok() {
+                    return Ok(Publication::Exists);
+                }
+                let mut file = LocalFile::create(target, durability)?;
                 file.write_all(&bytes)?;
                 match file.link() {
                     Ok(()) => Ok(Publication::Created),
@@ -63,10 +67,22 @@ impl FileIo {
     /// # Errors
     /// `Io` when the store fails.
     pub async fn overwrite(&self, location: &str, bytes: Bytes) -> Result<()> {
+        self.replace(location, bytes, self.durability).await
+    }
+
+    /// As [`Self::overwrite`], but never synced: for hints, which readers do not need.
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn overwrite_hint(&self, location: &str, bytes: Bytes) -> Result<()> {
+        self.replace(location, bytes, Durability::Cached).await
+    }
+
+    async fn replace(&self, location: &str, bytes: Bytes, durability: Durability) -> Result<()> {
         let path = self.path(location)?;
         if let Some(target) = self.local_path(&path) {
             return blocking(location, move || {
-                let mut file = LocalFile::create(target)?;
+                let mut file = LocalFile::create(target, durability)?;
                 file.write_all(&bytes)?;
                 file.publish()
             })
@@ -76,5 +92,11 @@ impl FileIo {
             Ok(_) => Ok(()),
             Err(e) => Err(store_error(e, location)),
         }
+    }
+
+    /// Whether a program that is not atomic may replace a file right after [`Self::publish`] created it: Java renames
+    /// over existing files on a local disk.
+    pub fn published_may_be_replaced(&self) -> bool {
+        &*self.prefix == "file://"
     }
 }

@@ -2,10 +2,16 @@
 //!
 //! Source: `SchemaManager`. Schema files are immutable, so loaded ones are kept.
 
+mod create;
+mod validation;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+
+pub use create::{NewColumn, NewTable};
+pub use validation::validate_schema;
 
 use crate::codec::parse_json;
 use crate::error::{Error, ErrorKind, Result};

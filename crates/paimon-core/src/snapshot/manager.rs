@@ -46,9 +46,14 @@ impl SnapshotManager {
         self.write_hint("LATEST", id).await;
     }
 
+    /// Notes the oldest id where readers look first. Failing is harmless: they list the folder then.
+    pub async fn hint_earliest(&self, id: i64) {
+        self.write_hint("EARLIEST", id).await;
+    }
+
     async fn write_hint(&self, name: &str, id: i64) {
         let path = format!("{}/{name}", self.folder);
-        if let Err(error) = self.io.overwrite(&path, id.to_string().into()).await {
+        if let Err(error) = self.io.overwrite_hint(&path, id.to_string().into()).await {
             tracing::warn!(path, %error, "a hint could not be written");
         }
     }

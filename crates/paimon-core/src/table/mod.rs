@@ -197,6 +197,11 @@ impl Table {
         &self.inner.schema
     }
 
+    /// [`Self::arrow_schema`], borrowed.
+    pub fn arrow_schema_ref(&self) -> &SchemaRef {
+        &self.inner.arrow_schema
+    }
+
     /// Arrow schema of the columns.
     pub fn arrow_schema(&self) -> SchemaRef {
         self.inner.arrow_schema.clone()

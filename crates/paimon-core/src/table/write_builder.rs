@@ -5,21 +5,20 @@ use arrow_array::{Int8Array, RecordBatch};
 use super::Table;
 use crate::error::Result;
 use crate::spec::CommitMessage;
-use crate::write::{TableWriter, WriteContext};
+use crate::write::{TableWriter, WriteContext, WriteSettings};
 
 /// How to write to a table.
 #[derive(Clone, Debug)]
 pub struct WriteBuilder {
     table: Table,
-    context: Option<WriteContext>,
-    ignore_previous_files: bool,
+    settings: WriteSettings,
 }
 
 impl WriteBuilder {
     /// Clock, names, memory and cores; the default is the system's, with `write-buffer-size` bytes of memory.
     #[must_use]
     pub fn with_context(mut self, context: WriteContext) -> Self {
-        self.context = Some(context);
+        self.settings.context = Some(context);
         self
     }
 
@@ -27,7 +26,14 @@ impl WriteBuilder {
     /// begin anew and the bucket number may differ from theirs.
     #[must_use]
     pub fn with_ignore_previous_files(mut self, ignore: bool) -> Self {
-        self.ignore_previous_files = ignore;
+        self.settings.ignore_previous_files = ignore;
+        self
+    }
+
+    /// The user that will commit: writers of postponed rows (bucket -2) put it into file names.
+    #[must_use]
+    pub fn with_commit_user(mut self, user: impl Into<String>) -> Self {
+        self.settings.commit_user = Some(user.into());
         self
     }
 
@@ -37,7 +43,7 @@ impl WriteBuilder {
     /// `Unsupported` or `InvalidInput` naming the option or column when the table cannot be written to. Nothing has
     /// been written then.
     pub fn build(self) -> Result<TableWrite> {
-        let writer = TableWriter::new(&self.table, self.context, self.ignore_previous_files)?;
+        let writer = TableWriter::new(&self.table, self.settings)?;
         Ok(TableWrite { writer })
     }
 }
@@ -99,8 +105,7 @@ impl Table {
     pub fn write_builder(&self) -> WriteBuilder {
         WriteBuilder {
             table: self.clone(),
-            context: None,
-            ignore_previous_files: false,
+            settings: WriteSettings::default(),
         }
     }
 }

@@ -6,13 +6,17 @@ use arrow_array::ArrayRef;
 use bytes::Bytes;
 use std::sync::Arc;
 
-use super::options::FileKind;
+use super::options::{FileKind, WriteOptions};
 use super::rows::{FileLayout, FileRows};
 use super::stats::{KEY_STATS_MODE, StatsCollector, StatsModes, empty_stats};
 use crate::arrow_bridge::datum_at;
 use crate::error::{Error, Result};
 use crate::format::{FileEncoder, create_encoder};
-use crate::spec::{BinaryRow, BinaryRowWriter, DataField, DataFileMeta, FileSource, is_retract};
+use crate::index::FileIndexWriter;
+use crate::options::CoreOptions;
+use crate::spec::{
+    BinaryRow, BinaryRowWriter, DataField, DataFileMeta, FileSource, TableSchema, is_retract,
+};
 
 /// Rows encoded between two looks at the size of the file.
 const ROWS_PER_STEP: usize = 4096;
@@ -40,6 +44,78 @@ pub struct FileSettings {
     pub target_rows: Option<u64>,
     /// Sequence numbers of append files begin at 0 in each file (row tracking), not once per writer.
     pub restart_sequence: bool,
+    /// Whether files get the indexes that the options ask for; changelog files do not.
+    pub indexed: bool,
+    /// `file-index.in-manifest-threshold`: larger indexes lie beside their file, bytes.
+    pub index_in_manifest: u64,
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRole {
+    /// New rows, at this level.
+    Data {
+        /// LSM level.
+        level: i32,
+    },
+    /// Changelog, of a write or a compaction.
+    Changelog,
+    /// Rows that a compaction rewrites, at this level. Such files end by size only.
+    Compacted {
+        /// LSM level.
+        level: i32,
+    },
+}
+
+impl FileSettings {
+    /// Settings of a table's files.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming an option.
+    pub fn of(
+        schema: &TableSchema,
+        core: &CoreOptions,
+        options: &WriteOptions,
+        role: FileRole,
+    ) -> Result<Self> {
+        let (kind, level, changelog) = match role {
+            FileRole::Data { level } | FileRole::Compacted { level } => {
+                (options.data_file(level), level, false)
+            }
+            FileRole::Changelog => (options.changelog_file(), 0, true),
+        };
+        let prefix = match changelog {
+            true => &options.changelog_prefix,
+            false => &options.data_prefix,
+        };
+        Ok(Self {
+            layout: FileLayout::of(schema, options.thin),
+            schema_id: schema.id,
+            stats: StatsModes::new(
+                &schema.fields,
+                kind.stats,
+                &schema.trimmed_primary_keys(),
+                options.thin,
+                options.dense_stats,
+                options.table(),
+            )?,
+            kind,
+            prefix: prefix.clone(),
+            level,
+            source: match role {
+                FileRole::Compacted { .. } => FileSource::Compact,
+                _ => FileSource::Append,
+            },
+            target_size: options.target_file_size,
+            target_rows: match role {
+                FileRole::Data { .. } => options.target_file_rows,
+                _ => None,
+            },
+            indexed: !changelog,
+            index_in_manifest: options.index_in_manifest,
+            restart_sequence: core.row_tracking,
+        })
+    }
 }
 
 /// Encodes one file and collects its metadata.
@@ -49,6 +125,7 @@ pub(super) struct FileBuilder {
     encoder: Box<dyn FileEncoder>,
     values: StatsCollector,
     keys: StatsCollector,
+    index: Option<FileIndexWriter>,
     min_key: Option<Bytes>,
     max_key: Bytes,
     sequence: Option<(i64, i64)>,
@@ -66,6 +143,16 @@ pub(super) struct Filled {
     pub full: bool,
 }
 
+/// A file that is complete but for its name.
+pub(super) struct Finished {
+    /// Its last bytes.
+    pub output: Bytes,
+    /// What a manifest says about it, without name, size and time.
+    pub meta: DataFileMeta,
+    /// Its index container.
+    pub index: Option<Bytes>,
+}
+
 impl FileBuilder {
     /// An empty file.
     ///
@@ -79,12 +166,17 @@ impl FileBuilder {
             columns: vec![KEY_STATS_MODE; key_fields.len()],
             dense: false,
         };
+        let index = match settings.indexed {
+            true => FileIndexWriter::new(&layout.values, &settings.kind.encoder.table)?,
+            false => None,
+        };
         let nested_counts = settings.kind.encoder.format == "avro";
         Ok(Self {
             encoder: create_encoder(&fields, &settings.kind.encoder)?,
             values: StatsCollector::new(&layout.values, &settings.stats, nested_counts),
             keys: StatsCollector::new(&key_fields, &key_modes, nested_counts),
             fields,
+            index,
             min_key: None,
             max_key: Bytes::new(),
             sequence: None,
@@ -136,6 +228,9 @@ impl FileBuilder {
         self.encoder.write(&batch)?;
         let values = rows.values();
         self.values.update(values.columns())?;
+        if let Some(index) = &mut self.index {
+            index.update(values)?;
+        }
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         self.rows += count;
         match rows {
@@ -186,21 +281,23 @@ impl FileBuilder {
         Ok(writer.finish().to_serialized())
     }
 
-    /// Ends the file: its last bytes, and its metadata without name, size and time.
+    /// Ends the file: its last bytes, its metadata without name, size and time, and its index.
     ///
     /// # Errors
     /// `Internal` for a file without rows: those are never kept.
-    pub fn finish(self) -> Result<(Bytes, DataFileMeta)> {
+    pub fn finish(self) -> Result<Finished> {
         let Some((min_sequence_number, max_sequence_number)) = self.sequence else {
             return Err(Error::internal("a data file needs at least one row"));
         };
         let output = self.encoder.finish()?;
+        let index = self.index.map(FileIndexWriter::finish).transpose()?;
         let (value_stats, value_stats_cols) = self.values.finish();
         let keyed = self.settings.layout.is_keyed();
         let empty = || BinaryRow::empty().to_serialized();
-        Ok((
+        Ok(Finished {
             output,
-            DataFileMeta {
+            index,
+            meta: DataFileMeta {
                 file_name: String::new(),
                 file_size: 0,
                 row_count: i64::try_from(self.rows).unwrap_or(i64::MAX),
@@ -227,6 +324,6 @@ impl FileBuilder {
                 write_cols: None,
                 write_cols_sequences: None,
             },
-        ))
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Flushing the buffer of a primary-key bucket to level-0 files. Source: `MergeTreeWriter.flushWriteBuffer`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::context::{Reservation, WriteContext};
@@ -12,8 +13,10 @@ use crate::error::Result;
 use crate::mergetree::function::MergeFunction;
 use crate::spec::DataFileMeta;
 
-/// Keys or rows brought into order at a time.
-const STEP: usize = 32 << 10;
+/// Keys or rows brought into order at a time, at most.
+const STEP_ROWS: usize = 32 << 10;
+/// The same in bytes, about.
+const STEP_BYTES: usize = 16 << 20;
 
 /// What all flushes of a table have in common.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ impl Flush {
             paths,
             rows,
             first_sequence,
-            reservation,
+            mut reservation,
         } = self;
         let spec = Arc::clone(&settings);
         let sorted =
@@ -69,7 +72,14 @@ impl Flush {
         };
         let mut changelog = settings.changelog.as_ref().map(&writer);
         let mut data = writer(&settings.data);
-        let result = write_all(&settings, &sorted, &mut data, changelog.as_mut()).await;
+        let result = write_all(
+            &settings,
+            &sorted,
+            &mut data,
+            changelog.as_mut(),
+            &mut reservation,
+        )
+        .await;
         drop(reservation);
         if result.is_err() {
             data.abort().await;
@@ -86,34 +96,75 @@ async fn write_all(
     sorted: &Arc<SortedRows>,
     data: &mut RollingFileWriter,
     changelog: Option<&mut RollingFileWriter>,
+    reservation: &mut Reservation,
 ) -> Result<Flushed> {
+    let rows_bytes = reservation.bytes();
     let mut flushed = Flushed::default();
     if let Some(changelog) = changelog {
-        for start in (0..sorted.num_rows()).step_by(STEP) {
-            let end = sorted.num_rows().min(start + STEP);
-            let rows = Arc::clone(sorted);
-            write(changelog, move || rows.raw(start..end)).await?;
-        }
-        flushed.changelog = changelog.close().await?;
-    }
-    for start in (0..sorted.num_keys()).step_by(STEP) {
-        let keys = start..sorted.num_keys().min(start + STEP);
         let rows = Arc::clone(sorted);
-        let settings = Arc::clone(settings);
-        write(data, move || match &settings.function {
-            None => rows.newest(keys),
-            Some(function) => rows.merged(keys, function.as_ref()),
-        })
-        .await?;
+        let chunk = move |range| rows.raw(range);
+        copy(sorted.num_rows(), chunk, changelog, rows_bytes, reservation).await?;
+        flushed.changelog = changelog.close().await?;
+        reservation.shrink_to(rows_bytes);
     }
+    let rows = Arc::clone(sorted);
+    let settings = Arc::clone(settings);
+    let chunk = move |keys| match &settings.function {
+        None => rows.newest(keys),
+        Some(function) => rows.merged(keys, function.as_ref()),
+    };
+    copy(sorted.num_keys(), chunk, data, rows_bytes, reservation).await?;
     flushed.data = data.close().await?;
     Ok(flushed)
 }
 
-async fn write(
+/// Takes memory for the open file beside that of the rows; when there is none, its row group ends.
+async fn account(
     writer: &mut RollingFileWriter,
-    rows: impl FnOnce() -> Result<KeyValueBatch> + Send + 'static,
+    rows_bytes: usize,
+    reservation: &mut Reservation,
 ) -> Result<()> {
-    let rows = blocking(rows).await?;
-    writer.write(FileRows::Keyed(rows)).await
+    let wanted = rows_bytes.saturating_add(writer.memory_size());
+    reservation.shrink_to(wanted);
+    let more = wanted.saturating_sub(reservation.bytes());
+    if more > 0 && !reservation.try_grow(more) {
+        writer.flush_memory().await?;
+        reservation.shrink_to(rows_bytes);
+    }
+    Ok(())
+}
+
+/// Writes `count` keys or rows chunk by chunk; the next chunk is made while the last is being encoded.
+async fn copy(
+    count: usize,
+    chunk: impl Fn(Range<usize>) -> Result<KeyValueBatch> + Clone + Send + 'static,
+    writer: &mut RollingFileWriter,
+    rows_bytes: usize,
+    reservation: &mut Reservation,
+) -> Result<()> {
+    let step = (count.saturating_mul(STEP_BYTES) / rows_bytes.max(1)).clamp(1, STEP_ROWS);
+    let make = |start: usize| {
+        let chunk = chunk.clone();
+        let range = start..count.min(start.saturating_add(step));
+        blocking(move || chunk(range))
+    };
+    if count == 0 {
+        return Ok(());
+    }
+    let mut ready = Some(make(0).await?);
+    let mut start = step;
+    while let Some(rows) = ready.take() {
+        let next = async {
+            match start < count {
+                true => make(start).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let (written, made) = futures::join!(writer.write(FileRows::Keyed(rows)), next);
+        written?;
+        account(writer, rows_bytes, reservation).await?;
+        ready = made?;
+        start = start.saturating_add(step);
+    }
+    Ok(())
 }

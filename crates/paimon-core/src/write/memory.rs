@@ -17,7 +17,7 @@ const SLACK: usize = 64 << 10;
 
 /// Bytes that the rows of a batch take, without what shared buffers hold beside them.
 pub(super) fn batch_memory(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|c| array_memory(c)).sum()
+    batch.columns().iter().map(array_memory).sum()
 }
 
 fn array_memory(array: &ArrayRef) -> usize {

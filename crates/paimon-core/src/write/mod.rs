@@ -23,11 +23,15 @@ pub(crate) mod testing;
 pub use context::{
     Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
 };
-pub use data_file::FileSettings;
+pub use data_file::{FileRole, FileSettings};
 pub use options::{FileKind, WriteOptions};
 pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
+<<<<<<< HEAD
 pub use table_writer::TableWriter;
 pub(crate) use table_writer::compacted_files;
+=======
+pub use table_writer::{TableWriter, WriteSettings};
+>>>>>>> main

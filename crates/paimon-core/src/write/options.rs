@@ -37,6 +37,8 @@ pub struct WriteOptions {
     pub thin: bool,
     /// `data-file.external-paths`, used in turn; empty when files stay in the table's folder
     pub external_paths: Vec<String>,
+    /// `file-index.in-manifest-threshold`, bytes
+    pub index_in_manifest: u64,
     /// `write-buffer-size`, bytes
     pub buffer_size: u64,
     /// `rowkind.field`
@@ -121,6 +123,7 @@ impl WriteOptions {
             dense_stats: o.bool("metadata.stats-dense-store", true)?,
             thin: o.bool("data-file.thin-mode", false)?,
             external_paths: o.external_paths()?,
+            index_in_manifest: o.bytes("file-index.in-manifest-threshold")?.unwrap_or(500),
             buffer_size: o.bytes("write-buffer-size")?.unwrap_or(256 * MIB),
             rowkind_field: options.get("rowkind.field").map(str::to_string),
             ignore_update_before: o.bool("ignore-update-before", false)?,

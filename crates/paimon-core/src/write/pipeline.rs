@@ -5,7 +5,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int8Array, RecordBatch, Scalar, StringViewArray};
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType as ArrowType, SchemaRef};
+use arrow_schema::{DataType as ArrowType, Fields, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use std::sync::Arc;
 
@@ -238,6 +238,13 @@ fn conform(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
         .map_err(|e| Error::invalid(format!("value does not fit {data_type}")).with_source(e))
 }
 
+/// Whether the fields of two structs have the same names in another order: by name and by position would differ.
+fn is_reordered(a: &Fields, b: &Fields) -> bool {
+    let same_order = a.iter().zip(b).all(|(a, b)| a.name() == b.name());
+    let same_names = a.iter().all(|f| b.iter().any(|o| o.name() == f.name()));
+    same_names && !same_order
+}
+
 /// Whether every value of one type is a value of the other, so that only the layout changes.
 fn holds_same_values(from: &ArrowType, to: &ArrowType) -> bool {
     use ArrowType::*;
@@ -256,6 +263,7 @@ fn holds_same_values(from: &ArrowType, to: &ArrowType) -> bool {
         (Map(a, _), Map(b, _)) => holds_same_values(a.data_type(), b.data_type()),
         (Struct(a), Struct(b)) => {
             a.len() == b.len()
+                && !is_reordered(a, b)
                 && a.iter()
                     .zip(b)
                     .all(|(a, b)| holds_same_values(a.data_type(), b.data_type()))
@@ -267,10 +275,12 @@ fn holds_same_values(from: &ArrowType, to: &ArrowType) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use arrow_array::builder::{Int32Builder, MapBuilder, StringBuilder};
     use arrow_array::{
-        DictionaryArray, Int32Array, Int64Array, StringArray, TimestampMillisecondArray,
-        types::Int32Type,
+        DictionaryArray, Int32Array, Int64Array, ListArray, StringArray, StructArray,
+        TimestampMillisecondArray, types::Int32Type,
     };
+    use arrow_buffer::OffsetBuffer;
     use arrow_schema::{Field, Schema};
 
     use super::*;
@@ -314,6 +324,80 @@ mod tests {
         assert!(error.to_string().contains("c0"), "{error}");
         let few = rows.project(&[0]).unwrap();
         assert!(pipeline(&schema).unwrap().prepare(&few, None).is_err());
+    }
+
+    /// Query engines name the parts of nested types as they like: position decides, unless names say otherwise.
+    #[test]
+    fn nested_columns_are_taken_by_position() {
+        let schema = schema(
+            &[
+                "ROW<a INT, b STRING>",
+                "MAP<STRING, INT>",
+                "ARRAY<ROW<x INT, y INT>>",
+            ],
+            &[],
+            &[],
+            &[],
+        );
+        let ints = |values: Vec<i32>| -> ArrayRef { Arc::new(Int32Array::from(values)) };
+        let field = |name: &str, data_type: ArrowType| Arc::new(Field::new(name, data_type, true));
+        let row = StructArray::from(vec![
+            (field("b", ArrowType::Int32), ints(vec![1, 2])),
+            (
+                field("c1", ArrowType::Utf8),
+                Arc::new(StringArray::from(vec!["p", "q"])) as ArrayRef,
+            ),
+        ]);
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+        for key in ["k", "l"] {
+            map.keys().append_value(key);
+            map.values().append_value(7);
+            map.append(true).unwrap();
+        }
+        let list = |names: [&str; 2]| -> ArrayRef {
+            let items = StructArray::from(vec![
+                (field(names[0], ArrowType::Int32), ints(vec![3, 4, 5])),
+                (field(names[1], ArrowType::Int32), ints(vec![30, 40, 50])),
+            ]);
+            Arc::new(ListArray::new(
+                field("item", items.data_type().clone()),
+                OffsetBuffer::new(vec![0, 2, 3].into()),
+                Arc::new(items),
+                None,
+            ))
+        };
+        let map = Arc::new(map.finish());
+        let rows = batch(vec![Arc::new(row), map, list(["y", "z"])]);
+        let columns = rows.columns();
+        let swapped = batch(vec![
+            columns[0].clone(),
+            columns[1].clone(),
+            list(["y", "x"]),
+        ]);
+        let error = pipeline(&schema)
+            .unwrap()
+            .prepare(&swapped, None)
+            .unwrap_err();
+        assert!(error.to_string().contains("c2"), "{error}");
+        let values = pipeline(&schema)
+            .unwrap()
+            .prepare(&rows, None)
+            .unwrap()
+            .values;
+        let row = values.column(0).as_struct();
+        assert_eq!(row.column(0).as_primitive::<Int32Type>().values(), &[1, 2]);
+        assert_eq!(row.column(1).as_string_view().value(1), "q");
+        let map = values.column(1).as_map();
+        assert_eq!(map.keys().as_string_view().value(1), "l");
+        let items = values.column(2).as_list::<i32>().values().as_struct();
+        assert_eq!(
+            items.column(0).as_primitive::<Int32Type>().values(),
+            &[3, 4, 5]
+        );
+        assert_eq!(
+            items.column(1).as_primitive::<Int32Type>().values(),
+            &[30, 40, 50]
+        );
     }
 
     #[test]

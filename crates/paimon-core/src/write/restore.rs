@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 
+use super::assign::GlobalIndex;
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestScan, index_file_path, read_index_manifest};
 use crate::predicate::Predicate;
@@ -18,6 +20,7 @@ const INDEX_SIZE_MAX: u64 = 1 << 30;
 /// The buckets of the newest snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Restored {
+    snapshot_id: Option<i64>,
     /// Largest sequence number per partition and bucket.
     sequences: HashMap<(Bytes, i32), i64>,
     /// Bucket count per partition, where it is fixed.
@@ -36,6 +39,7 @@ impl Restored {
         let Some(snapshot) = table.snapshots().latest().await? else {
             return Ok(restored);
         };
+        restored.snapshot_id = Some(snapshot.id);
         let scan = ManifestScan {
             io: table.io().clone(),
             table: table.location().to_string(),
@@ -68,10 +72,20 @@ impl Restored {
         Ok(restored)
     }
 
+    /// The snapshot that was read.
+    pub fn snapshot_id(&self) -> Option<i64> {
+        self.snapshot_id
+    }
+
     /// Sequence number of the first new row of a bucket.
     pub fn next_sequence(&self, partition: &Bytes, bucket: i32) -> i64 {
         let max = self.sequences.get(&(partition.clone(), bucket));
         max.map_or(0, |max| max.saturating_add(1))
+    }
+
+    /// Bucket count of a partition, where it has fixed buckets.
+    pub fn total(&self, partition: &Bytes) -> Option<i32> {
+        self.totals.get(partition).copied()
     }
 
     /// Checks that a partition has the bucket count that rows are written with.
@@ -112,6 +126,28 @@ impl Restored {
         }
         Ok(files)
     }
+}
+
+/// Reads the primary keys of all live rows of a table into an index.
+///
+/// # Errors
+/// `Damaged` for broken metadata or files, `Io` when the store fails.
+pub(super) async fn load_keys(table: &Table, index: &mut GlobalIndex) -> Result<()> {
+    let keys: Vec<&str> = table
+        .schema()
+        .primary_keys
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let builder = table.read_builder().with_projection(&keys);
+    let reader = builder.reader()?;
+    for split in builder.plan().await?.splits {
+        let mut batches = reader.read(&split)?;
+        while let Some(batch) = batches.try_next().await? {
+            index.load(&split.partition, split.bucket, &batch)?;
+        }
+    }
+    Ok(())
 }
 
 fn partition_text(schema: &TableSchema, partition: &Partition) -> String {

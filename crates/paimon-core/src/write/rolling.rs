@@ -129,10 +129,8 @@ impl RollingFileWriter {
         if let Some(open) = self.open.take() {
             open.output.abort().await;
         }
-        for (file, _) in self.done.drain(..) {
-            if let Err(error) = file.io.discard(&file.location).await {
-                tracing::warn!(path = file.location, %error, "could not remove an uncommitted file");
-            }
+        for (_, meta) in self.done.drain(..) {
+            self.paths.discard(&meta).await;
         }
     }
 
@@ -161,13 +159,36 @@ impl RollingFileWriter {
         else {
             return Ok(());
         };
-        let (bytes, mut meta) = blocking(move || builder.finish()).await?;
-        output.write(bytes).await?;
+        let finished = blocking(move || builder.finish()).await?;
+        let mut meta = finished.meta;
+        output.write(finished.output).await?;
         meta.file_size = i64::try_from(output.close().await?).unwrap_or(i64::MAX);
         meta.file_name = file.name.clone();
         meta.external_path = file.external_path.clone();
         meta.creation_time = Some(self.context.clock.local_ms());
-        self.done.push((file, meta));
+        self.done.push((file.clone(), meta));
+        match finished.index {
+            Some(index) => self.keep_index(&file, index).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the index of the last file into its metadata or, when it is large, beside it.
+    async fn keep_index(&mut self, file: &NewFile, index: Bytes) -> Result<()> {
+        let size = u64::try_from(index.len()).unwrap_or(u64::MAX);
+        let Some((_, meta)) = self.done.last_mut() else {
+            return Err(Error::internal("an index without a file"));
+        };
+        if size <= self.settings.index_in_manifest {
+            meta.embedded_index = Some(index);
+            return Ok(());
+        }
+        let name = format!("{}.index", file.name);
+        let side = self.paths.beside(file, &name);
+        meta.extra_files.push(name);
+        let mut output = side.io.create(&side.location).await?;
+        output.write(index).await?;
+        output.close().await?;
         Ok(())
     }
 }
@@ -180,3 +201,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .await
         .map_err(|e| Error::internal("an encoding task stopped").with_source(e))?
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -119,9 +119,9 @@ fn column(data_type: &DataType, rows: usize, shift: usize) -> ArrayRef {
 fn datum(kind: &TypeKind, i: usize) -> Datum {
     let n = i64::try_from(i).unwrap();
     let small = i8::try_from(n % 100).unwrap();
-    let sign = if i % 2 == 0 { 1 } else { -1 };
+    let sign = if i.is_multiple_of(2) { 1 } else { -1 };
     match kind {
-        TypeKind::Boolean => Datum::Boolean(i % 3 == 0),
+        TypeKind::Boolean => Datum::Boolean(i.is_multiple_of(3)),
         TypeKind::TinyInt => Datum::TinyInt(if i == 0 { i8::MIN } else { small }),
         TypeKind::SmallInt => Datum::SmallInt(if i == 0 { i16::MAX } else { i16::from(small) }),
         TypeKind::Int => Datum::Int(if i == 0 {

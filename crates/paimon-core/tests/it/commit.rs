@@ -18,17 +18,17 @@ use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use paimon_testing::fault_store::FaultStore;
 use tokio::task::JoinSet;
 
-const PLAIN: &str = r#"{"version": 3, "id": 0, "highestFieldId": 1, "partitionKeys": [], "primaryKeys": [],
+pub(crate) const PLAIN: &str = r#"{"version": 3, "id": 0, "highestFieldId": 1, "partitionKeys": [], "primaryKeys": [],
     "fields": [{"id": 0, "name": "id", "type": "INT NOT NULL"}, {"id": 1, "name": "p", "type": "INT"}],
     "options": {"commit.max-retries": "100", "commit.min-retry-wait": "1 ms", "commit.max-retry-wait": "20 ms"}}"#;
 
-async fn create(io: FileIo, location: &str, schema: &str) -> Table {
+pub(crate) async fn create(io: FileIo, location: &str, schema: &str) -> Table {
     let path = format!("{location}/schema/schema-0");
     io.publish(&path, schema.to_string().into()).await.unwrap();
     Table::open(io, location, "t").await.unwrap()
 }
 
-async fn in_memory(schema: &str) -> Table {
+pub(crate) async fn in_memory(schema: &str) -> Table {
     let io = FileIo::with_store(Arc::new(InMemory::new()), "memory://");
     create(io, "memory:/t", schema).await
 }
@@ -39,7 +39,7 @@ async fn on_disk(folder: &Path, schema: &str) -> Table {
     create(io, location, schema).await
 }
 
-fn partitioned() -> String {
+pub(crate) fn partitioned() -> String {
     PLAIN.replace(r#""partitionKeys": []"#, r#""partitionKeys": ["p"]"#)
 }
 
@@ -50,14 +50,14 @@ fn rows(table: &Table, ids: &[i32], partition: i32) -> RecordBatch {
 }
 
 /// Messages of one write.
-async fn written(table: &Table, ids: &[i32], partition: i32) -> Vec<CommitMessage> {
+pub(crate) async fn written(table: &Table, ids: &[i32], partition: i32) -> Vec<CommitMessage> {
     let mut write = table.new_write().unwrap();
     write.write(&rows(table, ids, partition)).await.unwrap();
     write.prepare_commit().await.unwrap()
 }
 
 /// How often each id is in the table.
-async fn ids(table: &Table) -> BTreeMap<i32, usize> {
+pub(crate) async fn ids(table: &Table) -> BTreeMap<i32, usize> {
     let builder = table.read_builder().with_projection(&["id"]);
     let plan = builder.plan().await.unwrap();
     let reader = builder.reader().unwrap();
@@ -73,7 +73,7 @@ async fn ids(table: &Table) -> BTreeMap<i32, usize> {
     found
 }
 
-fn once(ids: impl IntoIterator<Item = i32>) -> BTreeMap<i32, usize> {
+pub(crate) fn once(ids: impl IntoIterator<Item = i32>) -> BTreeMap<i32, usize> {
     ids.into_iter().map(|id| (id, 1)).collect()
 }
 
@@ -81,6 +81,11 @@ async fn assert_gapless(table: &Table, count: usize) {
     let ids = table.snapshots().ids().await.unwrap();
     let expected: Vec<i64> = (1..=i64::try_from(count).unwrap()).collect();
     assert_eq!(ids, expected);
+}
+
+pub(crate) async fn assert_sound(table: &Table) {
+    let report = paimon_core::maintenance::fsck::fsck(table).await.unwrap();
+    assert_eq!(report.findings, []);
 }
 
 async fn race(table: Table, writers: i32, commits: i32) {
@@ -102,6 +107,7 @@ async fn race(table: Table, writers: i32, commits: i32) {
     let total = writers * commits;
     assert_gapless(&table, usize::try_from(total).unwrap()).await;
     assert_eq!(ids(&table).await, once(0..total));
+    assert_sound(&table).await;
     let mut seen = std::collections::HashSet::new();
     for snapshot in table.snapshots().all().await.unwrap() {
         let rows = snapshot.total_record_count.unwrap();
@@ -149,6 +155,7 @@ async fn lost_requests_and_lost_answers_never_lose_or_double_rows() {
                 Err(_) => open.push(id),
             }
         }
+        assert_sound(&healthy).await;
         let found = ids(&healthy).await;
         for id in &acknowledged {
             assert_eq!(
@@ -178,6 +185,22 @@ async fn a_repeated_commit_takes_effect_once() {
     assert_eq!(commit.commit(7, messages).await.unwrap(), [1]);
     assert_gapless(&table, 1).await;
     assert_eq!(ids(&table).await, once([1]));
+}
+
+#[tokio::test]
+async fn options_that_a_commit_cannot_honour_are_named() {
+    for (key, value) in [("manifest.format", "orc"), ("commit.callbacks", "x")] {
+        let schema = PLAIN.replace(
+            "\"options\": {",
+            &format!("\"options\": {{\"{key}\": \"{value}\", "),
+        );
+        let table = in_memory(&schema).await;
+        let messages = written(&table, &[1], 0).await;
+        let error = table.new_commit().commit(1, messages).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(key), "{error}");
+        assert_gapless(&table, 0).await;
+    }
 }
 
 #[tokio::test]
@@ -232,6 +255,77 @@ async fn two_compactions_of_one_file_conflict() {
 }
 
 #[tokio::test]
+async fn a_compaction_that_lost_its_files_does_not_fail_the_rows_beside_it() {
+    let table = in_memory(PLAIN).await;
+    let old = written(&table, &[1], 0).await;
+    table.new_commit().commit(1, old.clone()).await.unwrap();
+    let mut messages = written(&table, &[2], 0).await;
+    let rewritten = written(&table, &[1], 0).await;
+    messages[0].compact = CompactIncrement {
+        compact_before: old[0].data.new_files.clone(),
+        compact_after: rewritten[0].data.new_files.clone(),
+        ..CompactIncrement::default()
+    };
+    table.new_commit().truncate(1).await.unwrap();
+    let made = table.new_commit().commit(1, messages).await.unwrap();
+    assert_eq!(made, [3]);
+    assert_eq!(ids(&table).await, once([2]));
+    assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn a_failed_commit_leaves_no_manifests() {
+    let table = in_memory(PLAIN).await;
+    let messages = written(&table, &[1], 0).await;
+    table
+        .new_commit()
+        .commit(1, messages.clone())
+        .await
+        .unwrap();
+    let manifests = async || {
+        let files = table.io().list_files("memory:/t/manifest").await.unwrap();
+        files.len()
+    };
+    let before = manifests().await;
+    let again = CommitMessage {
+        compact: CompactIncrement {
+            compact_before: messages[0].data.new_files.clone(),
+            compact_after: messages[0].data.new_files.clone(),
+            ..CompactIncrement::default()
+        },
+        data: DataIncrement::default(),
+        ..messages[0].clone()
+    };
+    table.new_commit().truncate(1).await.unwrap();
+    let after = manifests().await;
+    assert!(after > before);
+    let error = table.new_commit().commit(1, vec![again]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CommitConflict);
+    assert_eq!(manifests().await, after);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_writers_win_with_the_default_number_of_retries() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = PLAIN.replace("commit.", "not-commit.");
+    let start = std::time::Instant::now();
+    race(on_disk(folder.path(), &schema).await, 8, 25).await;
+    println!("{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_writers_leave_only_the_manifests_of_snapshots() {
+    let table = in_memory(PLAIN).await;
+    race(table.clone(), 4, 10).await;
+    let orphans = paimon_core::maintenance::RemoveOrphanFiles {
+        older_than_ms: Some(i64::MAX / 2),
+        dry_run: true,
+    };
+    let orphans = orphans.run(&table, i64::MAX / 2).await.unwrap();
+    assert_eq!(orphans.files, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn overwrites_replace_what_they_name() {
     let table = in_memory(&partitioned()).await;
     for (id, partition) in [(1, 1), (2, 2), (3, 3)] {
@@ -267,6 +361,7 @@ async fn overwrites_replace_what_they_name() {
     let last = table.snapshots().latest().await.unwrap().unwrap();
     assert_eq!(last.total_record_count, Some(0));
     assert_eq!(last.operation.as_deref(), Some("TRUNCATE"));
+    assert_sound(&table).await;
 }
 
 #[tokio::test]
@@ -281,4 +376,5 @@ async fn the_number_of_manifests_does_not_grow_with_the_number_of_commits() {
         assert!(count <= 30, "{count} manifests after {id} commits");
     }
     assert_eq!(ids(&table).await, once(0..130));
+    assert_sound(&table).await;
 }

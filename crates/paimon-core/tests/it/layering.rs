@@ -24,6 +24,7 @@ const LAYERS: &[&str] = &[
     "write",
     "compact",
     "commit",
+    "maintenance",
     "table",
 ];
 
@@ -35,6 +36,7 @@ const DOWNWARDS: &[(&str, &str)] = &[
     ("compact", "table::Table"),
     ("compact", "table::ScanTarget"),
     ("commit", "table::Table"),
+    ("maintenance", "table::Table"),
 ];
 
 fn rust_files(folder: &Path, out: &mut Vec<std::path::PathBuf>) {

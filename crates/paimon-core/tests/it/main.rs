@@ -3,7 +3,11 @@
 
 mod commit;
 mod compact;
+mod crash_points;
+mod fsck;
 mod golden;
 mod layering;
+mod maintenance;
 mod mutated;
+mod pruning;
 mod write;

@@ -9,18 +9,25 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenize
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {
     tokens: Vec<Token>,
+    /// Position of each token among all of the statement, blanks and comments included.
+    origins: Vec<usize>,
     at: usize,
 }
 
 impl Cursor {
     /// Over the tokens of a statement.
     pub(crate) fn new(tokens: &[TokenWithSpan]) -> Self {
+        Self::over(tokens.iter().map(|t| t.token.clone()))
+    }
+
+    fn over(all: impl Iterator<Item = Token>) -> Self {
+        let (origins, tokens) = all
+            .enumerate()
+            .filter(|(_, t)| !matches!(t, Token::Whitespace(_) | Token::EOF))
+            .unzip();
         Self {
-            tokens: tokens
-                .iter()
-                .map(|t| t.token.clone())
-                .filter(|t| !matches!(t, Token::Whitespace(_) | Token::EOF))
-                .collect(),
+            tokens,
+            origins,
             at: 0,
         }
     }
@@ -30,13 +37,34 @@ impl Cursor {
         let tokens = Tokenizer::new(&GenericDialect, sql)
             .tokenize()
             .map_err(|e| DataFusionError::Plan(e.to_string()))?;
-        Ok(Self {
-            tokens: tokens
-                .into_iter()
-                .filter(|t| !matches!(t, Token::Whitespace(_)))
-                .collect(),
-            at: 0,
-        })
+        Ok(Self::over(tokens.into_iter()))
+    }
+
+    /// Takes everything that is left and returns where it begins among all tokens of the statement.
+    pub(crate) fn rest(&mut self) -> Result<usize> {
+        match self.origins.get(self.at) {
+            Some(origin) => {
+                self.at = self.tokens.len();
+                Ok(*origin)
+            }
+            None => self.expected("a query"),
+        }
+    }
+
+    /// Takes the tokens up to a comma or the parenthesis that closes what is around them.
+    pub(crate) fn balanced(&mut self) -> Vec<Token> {
+        let mut depth = 0usize;
+        let mut taken = Vec::new();
+        while let Some(token) = self.peek() {
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen | Token::Comma if depth == 0 => break,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            taken.extend(self.take());
+        }
+        taken
     }
 
     /// The next token, without taking it.

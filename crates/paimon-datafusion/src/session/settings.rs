@@ -14,6 +14,26 @@ use parking_lot::RwLock;
 pub struct SessionSettings {
     time_zone: RwLock<String>,
     options: RwLock<Vec<SessionOption>>,
+    commits: RwLock<Option<CommitIdentity>>,
+    overwrite_mode: RwLock<Option<OverwriteMode>>,
+}
+
+/// What INSERT OVERWRITE removes in a partitioned table when its partition is not given in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverwriteMode {
+    /// Everything, or what matches the values that are given.
+    Static,
+    /// The partitions that the new rows are in.
+    Dynamic,
+}
+
+/// Who commits, and under which number: the same user and identifier take effect at most once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitIdentity {
+    /// Commit user.
+    pub user: String,
+    /// Commit identifier.
+    pub identifier: i64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +63,34 @@ impl SessionSettings {
         Self {
             time_zone: RwLock::new(zone.to_string()),
             options: RwLock::default(),
+            commits: RwLock::default(),
+            overwrite_mode: RwLock::default(),
         }
+    }
+
+    /// Makes the writes of the session idempotent: the first one commits under this identity, each later one under the
+    /// next identifier. Running the same statements again adds nothing.
+    pub fn set_commit_identity(&self, identity: CommitIdentity) {
+        *self.commits.write() = Some(identity);
+    }
+
+    /// The identity of the next write; `None` when every write is a new one.
+    pub(crate) fn next_commit_identity(&self) -> Option<CommitIdentity> {
+        let mut commits = self.commits.write();
+        let next = commits.as_mut()?;
+        let own = next.clone();
+        next.identifier = next.identifier.saturating_add(1);
+        Some(own)
+    }
+
+    /// The mode of INSERT OVERWRITE; `None` leaves it to the table's option `dynamic-partition-overwrite`.
+    pub fn overwrite_mode(&self) -> Option<OverwriteMode> {
+        *self.overwrite_mode.read()
+    }
+
+    /// Changes the mode of INSERT OVERWRITE.
+    pub fn set_overwrite_mode(&self, mode: Option<OverwriteMode>) {
+        *self.overwrite_mode.write() = mode;
     }
 
     /// The session time zone: `UTC`, `+08:00`, `Europe/Berlin`.

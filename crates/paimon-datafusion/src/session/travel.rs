@@ -32,6 +32,12 @@ pub(crate) fn clause_options(
     Ok(options)
 }
 
+/// Epoch milliseconds of a timestamp text in the session time zone.
+pub(crate) fn instant_ms(session: &PaimonSession, text: &str) -> Result<i64> {
+    let value = datafusion::sql::sqlparser::ast::Value::SingleQuotedString(text.to_string());
+    millis_of(session, Expr::Value(value.with_empty_span()))
+}
+
 /// Epoch milliseconds of a constant: a text or TIMESTAMP in the session time zone, an instant, a DATE, or a number of
 /// seconds.
 fn millis_of(session: &PaimonSession, expr: Expr) -> Result<i64> {
@@ -68,7 +74,7 @@ fn millis_of(session: &PaimonSession, expr: Expr) -> Result<i64> {
     })
 }
 
-fn evaluate(session: &PaimonSession, expr: Expr) -> Result<ScalarValue> {
+pub(super) fn evaluate(session: &PaimonSession, expr: Expr) -> Result<ScalarValue> {
     let state = session.context.state();
     let schema = DFSchema::empty();
     let expr =

@@ -1,6 +1,7 @@
-//! Statements that would write a Paimon table: recognised and refused by name before anything happens.
+//! Statements that write a Paimon table or database: recognised, and those that are not supported refused by name
+//! before anything happens. INSERT goes through DataFusion's planner.
 
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 
 use super::command::dotted;
@@ -22,30 +23,13 @@ pub(crate) struct Write {
 pub(crate) enum Target {
     Table(Vec<Ident>),
     Database(Vec<Ident>),
-    Procedure(Vec<Ident>),
 }
 
-/// Recognises writing statements, also below EXPLAIN.
+/// Recognises writing statements.
 ///
 /// # Errors
 /// When the name of the target is missing.
 pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Write>> {
-    if cursor.keyword("EXPLAIN") {
-        while cursor
-            .one_of(&[
-                "ANALYZE",
-                "VERBOSE",
-                "EXTENDED",
-                "FORMATTED",
-                "CODEGEN",
-                "COST",
-            ])
-            .is_some()
-        {}
-        if cursor.keyword("FORMAT") {
-            cursor.take();
-        }
-    }
     if let Some(statement) = table_statement(cursor) {
         let target = Target::Table(cursor.object_name()?);
         return Ok(Some(Write { statement, target }));
@@ -54,24 +38,12 @@ pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Write>> {
         let target = Target::Database(cursor.object_name()?);
         return Ok(Some(Write { statement, target }));
     }
-    if cursor.keyword("CALL") {
-        let target = Target::Procedure(cursor.object_name()?);
-        return Ok(Some(Write {
-            statement: "CALL",
-            target,
-        }));
-    }
     Ok(None)
 }
 
 /// Reads up to the name of the table.
 fn table_statement(cursor: &mut Cursor) -> Option<&'static str> {
     const FORMS: &[(&[&str], &str)] = &[
-        (&["INSERT", "INTO", "TABLE"], "INSERT INTO"),
-        (&["INSERT", "INTO"], "INSERT INTO"),
-        (&["INSERT", "OVERWRITE", "TABLE"], "INSERT OVERWRITE"),
-        (&["INSERT", "OVERWRITE", "INTO"], "INSERT OVERWRITE"),
-        (&["INSERT", "OVERWRITE"], "INSERT OVERWRITE"),
         (&["REPLACE", "INTO"], "REPLACE INTO"),
         (&["DELETE", "FROM"], "DELETE"),
         (&["MERGE", "INTO"], "MERGE INTO"),
@@ -114,42 +86,36 @@ fn database_statement(cursor: &mut Cursor) -> Option<&'static str> {
     None
 }
 
-/// Refuses the statement when its target belongs to a Paimon catalog; leaves others to DataFusion.
-pub(crate) fn check(session: &PaimonSession, write: &Write) -> Result<()> {
-    let refused = |target: String, key: &'static str| {
-        Err(to_datafusion(
-            paimon_core::Error::unsupported(format!("{} is not supported yet", write.statement))
-                .with(key, target),
-        ))
-    };
+/// Whether what a statement writes belongs to a Paimon catalog; other targets are left to DataFusion.
+pub(crate) fn targets_paimon(session: &PaimonSession, write: &Write) -> Result<bool> {
     match &write.target {
-        Target::Table(name) => {
-            let (catalog, database, table) = session.resolve(name)?;
-            match session.paimon_database(&catalog, &database) {
-                Some(schema) if schema.session_table(&table).is_none() => {
-                    refused(format!("{catalog}.{database}.{table}"), "table")
-                }
-                _ => Ok(()),
-            }
-        }
+        Target::Table(name) => is_paimon_table(session, name),
         Target::Database(name) => {
             let (current, _) = session.current();
             let catalog = match name.as_slice() {
                 [catalog, _, ..] => super::ident_text(catalog),
                 _ => current,
             };
-            match session.paimon_database(&catalog, "") {
-                Some(_) => refused(dotted(name), "database"),
-                None => Ok(()),
-            }
+            Ok(session.paimon_database(&catalog, "").is_some())
         }
-        Target::Procedure(name) => refused(dotted(name), "procedure"),
     }
 }
 
-/// The error for a statement that DataFusion cannot run either.
-pub(crate) fn not_supported<T>(what: &str) -> Result<T> {
-    Err(DataFusionError::NotImplemented(format!(
-        "{what} is not supported yet"
-    )))
+/// Whether a name stands for a table of a Paimon catalog, there or not, and not for one of the session.
+pub(crate) fn is_paimon_table(session: &PaimonSession, name: &[Ident]) -> Result<bool> {
+    let (catalog, database, table) = session.resolve(name)?;
+    let schema = session.paimon_database(&catalog, &database);
+    Ok(schema.is_some_and(|s| s.session_table(&table).is_none()))
+}
+
+/// The error for a statement that writes a Paimon table in a way that is not supported.
+pub(crate) fn refuse<T>(write: &Write) -> Result<T> {
+    let (key, target) = match &write.target {
+        Target::Table(name) => ("table", name),
+        Target::Database(name) => ("database", name),
+    };
+    Err(to_datafusion(
+        paimon_core::Error::unsupported(format!("{} is not supported yet", write.statement))
+            .with(key, dotted(target)),
+    ))
 }

@@ -58,22 +58,10 @@ impl DynamicBuckets {
     /// # Errors
     /// `InvalidInput` naming the option.
     pub fn new(options: &CoreOptions) -> Result<Self> {
-        let number = |key: &'static str| {
-            let parse = |text| parse_i64(text).map_err(|e| e.with("option", key));
-            options.get(key).map(parse).transpose()
-        };
-        let target = number("dynamic-bucket.target-row-num")?.unwrap_or(2_000_000);
-        let target_rows = usize::try_from(target).ok().filter(|n| *n > 0);
-        let max = number("dynamic-bucket.max-buckets")?.unwrap_or(-1);
+        let (target_rows, max_buckets) = bucket_limits(options)?;
         Ok(Self {
-            target_rows: target_rows.ok_or_else(|| {
-                Error::invalid(format!("expected more than 0 rows, found {target}"))
-                    .with("option", "dynamic-bucket.target-row-num")
-            })?,
-            max_buckets: match i32::try_from(max) {
-                Ok(n) if n > 0 => n.min(BUCKETS_MAX),
-                _ => BUCKETS_MAX,
-            },
+            target_rows,
+            max_buckets,
             partitions: HashMap::new(),
         })
     }
@@ -119,7 +107,7 @@ impl DynamicBuckets {
         if let Some(bucket) = buckets.by_hash.get(&hash) {
             return Ok(*bucket);
         }
-        let bucket = buckets.choose(hash, target, max)?;
+        let bucket = choose_bucket(&buckets.sizes, hash, target, max)?;
         buckets.by_hash.insert(hash, bucket);
         *buckets.sizes.entry(bucket).or_default() += 1;
         buckets.changed.insert(bucket);
@@ -155,26 +143,53 @@ impl DynamicBuckets {
     }
 }
 
-impl PartitionBuckets {
-    fn choose(&self, hash: i32, target: usize, max: i32) -> Result<i32> {
-        if let Some((bucket, _)) = self.sizes.iter().find(|(_, size)| **size < target) {
-            return Ok(*bucket);
-        }
-        if let Some(free) = (0..max).find(|b| !self.sizes.contains_key(b)) {
-            return Ok(free);
-        }
-        if max == BUCKETS_MAX {
-            return Err(Error::new(
-                crate::ErrorKind::ResourceExhausted,
-                format!("a partition has no bucket number below {BUCKETS_MAX} left"),
-            )
-            .with("option", "dynamic-bucket.target-row-num"));
-        }
-        // all are full: any of them, the same one for the same key
-        let count = i32::try_from(self.sizes.len()).unwrap_or(i32::MAX).max(1);
-        let nth = usize::try_from(hash.rem_euclid(count)).unwrap_or(0);
-        Ok(self.sizes.keys().nth(nth).copied().unwrap_or(0))
+/// Bucket of a new key: the first with room, else a new one, else (at the bound) any.
+pub(super) fn choose_bucket(
+    sizes: &BTreeMap<i32, usize>,
+    hash: i32,
+    target: usize,
+    max: i32,
+) -> Result<i32> {
+    if let Some((bucket, _)) = sizes.iter().find(|(_, size)| **size < target) {
+        return Ok(*bucket);
     }
+    if let Some(free) = (0..max).find(|b| !sizes.contains_key(b)) {
+        return Ok(free);
+    }
+    if max == BUCKETS_MAX {
+        return Err(Error::new(
+            crate::ErrorKind::ResourceExhausted,
+            format!("a partition has no bucket number below {BUCKETS_MAX} left"),
+        )
+        .with("option", "dynamic-bucket.target-row-num"));
+    }
+    // all are full: any of them, the same one for the same key
+    let count = i32::try_from(sizes.len()).unwrap_or(i32::MAX).max(1);
+    let nth = usize::try_from(hash.rem_euclid(count)).unwrap_or(0);
+    Ok(sizes.keys().nth(nth).copied().unwrap_or(0))
+}
+
+/// Rows a bucket should have and how many buckets a partition may have.
+///
+/// # Errors
+/// `InvalidInput` naming the option.
+pub(super) fn bucket_limits(options: &CoreOptions) -> Result<(usize, i32)> {
+    let number = |key: &'static str| {
+        let parse = |text| parse_i64(text).map_err(|e| e.with("option", key));
+        options.get(key).map(parse).transpose()
+    };
+    let target = number("dynamic-bucket.target-row-num")?.unwrap_or(2_000_000);
+    let target_rows = usize::try_from(target).ok().filter(|n| *n > 0);
+    let max = number("dynamic-bucket.max-buckets")?.unwrap_or(-1);
+    let max = match i32::try_from(max) {
+        Ok(n) if n > 0 => n.min(BUCKETS_MAX),
+        _ => BUCKETS_MAX,
+    };
+    let target_rows = target_rows.ok_or_else(|| {
+        Error::invalid(format!("expected more than 0 rows, found {target}"))
+            .with("option", "dynamic-bucket.target-row-num")
+    })?;
+    Ok((target_rows, max))
 }
 
 impl HashIndex {

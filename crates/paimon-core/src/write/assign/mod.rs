@@ -3,16 +3,21 @@
 //! Source: `BucketMode`, `FixedBucketRowKeyExtractor`, `HashBucketAssigner`, `PartitionIndex`.
 
 mod binary_rows;
+mod cross_partition;
 mod dynamic;
 mod router;
 
 pub use binary_rows::BinaryRows;
+pub use cross_partition::{ExistingKey, GlobalIndex};
 pub use dynamic::{DynamicBuckets, HashIndex};
 pub use router::{RoutedRows, Router};
 
 use crate::error::{Error, Result};
-use crate::options::CoreOptions;
+use crate::options::{CoreOptions, parse_bool};
 use crate::spec::TableSchema;
+
+/// Bucket of rows that a compaction will distribute, and the bucket count that goes with it.
+pub const POSTPONE_BUCKET: i32 = -2;
 
 /// How a table finds the bucket of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +26,15 @@ pub enum BucketMode {
     Fixed(i32),
     /// A map from key hash to bucket per partition, kept in HASH index files.
     Dynamic,
+    /// As `Dynamic`, but a key may move between partitions: a map over all keys of the table.
+    CrossPartition,
     /// Everything in bucket 0, without order.
     Unaware,
+    /// As `Fixed` with a number per partition: postpone tables written in batch
+    /// (`postpone.batch-write-fixed-bucket`).
+    PerPartition,
+    /// Everything in bucket -2, to be distributed by a compaction.
+    Postponed,
 }
 
 impl BucketMode {
@@ -31,16 +43,27 @@ impl BucketMode {
     /// # Errors
     /// `Unsupported` for tables whose buckets this engine cannot assign, `InvalidInput` for a wrong bucket number.
     pub fn of(schema: &TableSchema, options: &CoreOptions) -> Result<Self> {
-        let refuse = |what: &str| {
-            Error::unsupported(format!("writing to {what} is not supported"))
-                .with("option", "bucket")
-        };
         match options.bucket {
             n if n > 0 => Ok(Self::Fixed(n)),
             -1 if !schema.has_primary_key() => Ok(Self::Unaware),
-            -1 if is_cross_partition(schema) => Err(refuse(
-                "dynamic-bucket tables whose primary key lacks a partition column",
-            )),
+            -1 if is_cross_partition(schema) && options.batch_scan_skips_level0() => {
+                // their level-0 files cannot be read, so the index would miss keys
+                Err(Error::unsupported(
+                    "writing to tables of bucket -1 whose primary key lacks a partition column is not supported with \
+                     merge engine first-row or deletion vectors",
+                )
+                .with("option", "bucket"))
+            }
+            -1 if is_cross_partition(schema) => {
+                const TTL: &str = "cross-partition-upsert.index-ttl";
+                match options.get(TTL) {
+                    None => Ok(Self::CrossPartition),
+                    Some(_) => Err(Error::unsupported(format!(
+                        "option `{TTL}` is not supported when writing"
+                    ))
+                    .with("option", TTL)),
+                }
+            }
             -1 if options
                 .get("index-file-in-data-file-dir")
                 .is_some_and(|v| v != "false") =>
@@ -51,7 +74,14 @@ impl BucketMode {
                 .with("option", "index-file-in-data-file-dir"))
             }
             -1 => Ok(Self::Dynamic),
-            -2 if schema.has_primary_key() => Err(refuse("postpone-bucket tables (bucket = -2)")),
+            -2 if schema.has_primary_key() => {
+                const KEY: &str = "postpone.batch-write-fixed-bucket";
+                let fixed = options.get(KEY).map_or(Ok(true), parse_bool);
+                Ok(match fixed.map_err(|e| e.with("option", KEY))? {
+                    true => Self::PerPartition,
+                    false => Self::Postponed,
+                })
+            }
             n => Err(Error::invalid(format!(
                 "bucket is {n}, expected a positive number, -1 or (with a primary key) -2"
             ))
@@ -59,11 +89,13 @@ impl BucketMode {
         }
     }
 
-    /// Bucket count recorded in manifests.
-    pub fn total_buckets(self) -> i32 {
+    /// Bucket count recorded in manifests; `None` when each partition has its own.
+    pub fn total_buckets(self) -> Option<i32> {
         match self {
-            Self::Fixed(n) => n,
-            Self::Dynamic | Self::Unaware => -1,
+            Self::Fixed(n) => Some(n),
+            Self::Dynamic | Self::CrossPartition | Self::Unaware => Some(-1),
+            Self::Postponed => Some(POSTPONE_BUCKET),
+            Self::PerPartition => None,
         }
     }
 }

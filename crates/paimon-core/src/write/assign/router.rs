@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use bytes::Bytes;
 
-use super::BucketMode;
 use super::binary_rows::BinaryRows;
 use super::dynamic::DynamicBuckets;
+use super::{BucketMode, POSTPONE_BUCKET};
 use crate::arrow_bridge::datum_at;
 use crate::error::{Error, Result};
 use crate::manifest::partition_values;
@@ -16,6 +16,9 @@ use crate::read::Partition;
 use crate::spec::{
     BucketFunction, DataField, DataType, Datum, TableSchema, default_bucket, murmur_hash,
 };
+
+/// Most places of (partition, bucket) that are kept in a list.
+const PLACES_MAX: usize = 1 << 16;
 
 /// Rows of one bucket.
 #[derive(Debug, Clone)]
@@ -45,8 +48,18 @@ pub struct Router {
 pub struct RoutedPartitions {
     /// Distinct partitions.
     pub partitions: Vec<Arc<Partition>>,
+    /// Bucket count of each partition, where each has its own ([`BucketMode::PerPartition`]).
+    pub totals: Vec<i32>,
     /// Index into `partitions` per row; empty when there is just one.
     rows: Vec<u32>,
+}
+
+impl RoutedPartitions {
+    /// Position of a row's partition in `partitions`.
+    pub fn of_row(&self, row: usize) -> usize {
+        let id = self.rows.get(row).copied().unwrap_or(0);
+        usize::try_from(id).unwrap_or(0)
+    }
 }
 
 impl Router {
@@ -69,9 +82,9 @@ impl Router {
         };
         let columns = |names: &[String]| names.iter().map(position).collect::<Result<Vec<_>>>();
         let key_columns = match mode {
-            BucketMode::Fixed(_) => columns(bucket_keys)?,
+            BucketMode::Fixed(_) | BucketMode::PerPartition => columns(bucket_keys)?,
             BucketMode::Dynamic => columns(&schema.trimmed_primary_keys())?,
-            BucketMode::Unaware => Vec::new(),
+            BucketMode::CrossPartition | BucketMode::Unaware | BucketMode::Postponed => Vec::new(),
         };
         if matches!(mode, BucketMode::Fixed(_)) && key_columns.is_empty() {
             return Err(
@@ -108,6 +121,7 @@ impl Router {
         let mut encoded = BinaryRows::new(&arrays, &types)?;
         let mut found = RoutedPartitions {
             partitions: Vec::new(),
+            totals: Vec::new(),
             rows: Vec::new(),
         };
         if self.partition_columns.is_empty() {
@@ -169,21 +183,59 @@ impl Router {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }
-        let part = |row: usize| found.rows.get(row).copied().unwrap_or(0);
-        let partition = |id: u32| {
-            let at = usize::try_from(id).unwrap_or(usize::MAX);
+        let part = |row: usize| found.of_row(row);
+        let partition = |at: usize| {
             let known = found.partitions.get(at).cloned();
             known.ok_or_else(|| Error::internal("a row has no partition"))
         };
-        let buckets = self.buckets(batch, &part, &partition, dynamic)?;
-        let mut order: Vec<(u32, i32, Vec<u32>)> = Vec::new();
-        let mut at: HashMap<(u32, i32), usize> = HashMap::new();
+        let total = |row: usize| {
+            let known = found.totals.get(part(row)).copied();
+            known.ok_or_else(|| Error::internal("a partition has no bucket count"))
+        };
+        let buckets = match self.mode {
+            BucketMode::Dynamic => self.hashes(batch, |row, hash| {
+                dynamic.assign(&partition(part(row))?.bytes, hash)
+            })?,
+            BucketMode::Fixed(n) => self.buckets(batch, &|_| Ok(n))?,
+            BucketMode::PerPartition => self.buckets(batch, &total)?,
+            BucketMode::Postponed => vec![POSTPONE_BUCKET; batch.num_rows()],
+            BucketMode::Unaware => Vec::new(),
+            BucketMode::CrossPartition => {
+                return Err(Error::internal(
+                    "keys that move are routed by the global index",
+                ));
+            }
+        };
+        let mut order: Vec<(usize, i32, Vec<u32>)> = Vec::new();
+        let mut at: HashMap<(usize, i32), usize> = HashMap::new();
+        // buckets are few and small numbers, so their places are kept in a list
+        let most = buckets.iter().copied().max().unwrap_or(0).max(0);
+        let width = usize::try_from(most).unwrap_or(0) + 1;
+        let dense = width.saturating_mul(found.partitions.len()) <= PLACES_MAX;
+        let mut places = vec![
+            usize::MAX;
+            if dense {
+                width * found.partitions.len()
+            } else {
+                0
+            }
+        ];
         for row in 0..batch.num_rows() {
-            let key = (part(row), buckets.get(row).copied().unwrap_or(0));
-            let slot = *at.entry(key).or_insert_with(|| {
-                order.push((key.0, key.1, Vec::new()));
+            let (id, bucket) = (part(row), buckets.get(row).copied().unwrap_or(0));
+            let mut new = || {
+                order.push((id, bucket, Vec::new()));
                 order.len() - 1
-            });
+            };
+            let place = usize::try_from(bucket).ok().map(|b| id * width + b);
+            let slot = match place.and_then(|p| places.get_mut(p)) {
+                Some(slot) => {
+                    if *slot == usize::MAX {
+                        *slot = new();
+                    }
+                    *slot
+                }
+                None => *at.entry((id, bucket)).or_insert_with(new),
+            };
             let row =
                 u32::try_from(row).map_err(|_| Error::invalid("a batch has too many rows"))?;
             if let Some((_, _, rows)) = order.get_mut(slot) {
@@ -203,28 +255,19 @@ impl Router {
             .collect()
     }
 
-    /// Bucket of every row; empty when all are in bucket 0.
+    /// Bucket of every row by the bucket function.
     fn buckets(
         &self,
         batch: &RecordBatch,
-        part: &dyn Fn(usize) -> u32,
-        partition: &dyn Fn(u32) -> Result<Arc<Partition>>,
-        dynamic: &mut DynamicBuckets,
+        total: &dyn Fn(usize) -> Result<i32>,
     ) -> Result<Vec<i32>> {
-        let rows = 0..batch.num_rows();
-        match (self.mode, self.function) {
-            (BucketMode::Unaware, _) | (BucketMode::Fixed(1), BucketFunction::Default) => {
-                Ok(Vec::new())
+        match self.function {
+            BucketFunction::Default => {
+                self.hashes(batch, |row, hash| Ok(default_bucket(hash, total(row)?)))
             }
-            (BucketMode::Fixed(total), BucketFunction::Default) => {
-                self.hashes(batch, |_, hash| Ok(default_bucket(hash, total)))
-            }
-            (BucketMode::Fixed(total), function) => rows
-                .map(|row| function.bucket(&self.key(batch, row)?, total))
+            function => (0..batch.num_rows())
+                .map(|row| function.bucket(&self.key(batch, row)?, total(row)?))
                 .collect(),
-            (BucketMode::Dynamic, _) => self.hashes(batch, |row, hash| {
-                dynamic.assign(&partition(part(row))?.bytes, hash)
-            }),
         }
     }
 
@@ -283,7 +326,7 @@ mod tests {
         for function in [BucketFunction::Default, BucketFunction::Hive] {
             let mut router = Router::new(&schema, BucketMode::Fixed(7), function, &keys).unwrap();
             let routed = route(&mut router, &rows);
-            let mut seen = vec![false; 200];
+            let mut seen = [false; 200];
             for part in &routed {
                 for row in part.rows.as_ref().unwrap() {
                     let row = usize::try_from(*row).unwrap();

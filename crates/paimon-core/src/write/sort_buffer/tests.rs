@@ -16,6 +16,8 @@ use crate::write::testing::schema;
 /// (key, sequence field, value, kind)
 type Row = (i32, Option<i32>, Option<i32>, i8);
 
+type Found = (String, Option<i32>, Option<i32>, i8, i64);
+
 fn spec(types: &[&str], keys: &[usize], sequence: &[usize], descending: bool) -> SortSpec {
     SortSpec {
         fields: schema(types, &[], &[], &[]).fields,
@@ -54,7 +56,7 @@ fn buffered(spec: &SortSpec, kind: &str, rows: &[Row], cuts: usize) -> BufferedR
 }
 
 /// (key text, sequence field, value, kind, sequence number) of every row.
-fn rows_of(batch: &KeyValueBatch) -> Vec<(String, Option<i32>, Option<i32>, i8, i64)> {
+fn rows_of(batch: &KeyValueBatch) -> Vec<Found> {
     let text = arrow_cast::cast(batch.values.column(0), &arrow_schema::DataType::Utf8View).unwrap();
     let ints = |c: usize, i: usize| {
         let column = batch.values.column(c).as_primitive::<Int32Type>();

@@ -179,16 +179,17 @@ impl Column {
 /// Zeros of both signs are equal in a filter but not in statistics: bounds take in both.
 fn lower_zero(min: Datum) -> Datum {
     match min {
-        Datum::Float(v) if v == 0.0 => Datum::Float(-0.0),
-        Datum::Double(v) if v == 0.0 => Datum::Double(-0.0),
+        Datum::Float(0.0) => Datum::Float(-0.0),
+        Datum::Double(0.0) => Datum::Double(-0.0),
         other => other,
     }
 }
 
 fn upper_zero(max: Datum) -> Datum {
     match max {
-        Datum::Float(v) if v == 0.0 => Datum::Float(0.0),
-        Datum::Double(v) if v == 0.0 => Datum::Double(0.0),
+        // -0.0 + 0.0 is 0.0, everything else stays
+        Datum::Float(v) => Datum::Float(v + 0.0),
+        Datum::Double(v) => Datum::Double(v + 0.0),
         other => other,
     }
 }
@@ -277,13 +278,13 @@ mod tests {
     fn dense_statistics_leave_out_nested_columns() {
         let fields = fields(&["ARRAY<INT>", "INT", "VARIANT"], 0);
         let rows = batch(&fields, 10);
-        let (stats, names) = collect(&fields, StatsMode::Full, true, &[rows.clone()]);
+        let (stats, names) = collect(&fields, StatsMode::Full, true, std::slice::from_ref(&rows));
         assert_eq!(names, Some(vec!["c1".to_string()]));
         assert_eq!(stats.null_counts, Some(vec![Some(2)]));
-        let (stats, names) = collect(&fields, StatsMode::Full, false, &[rows.clone()]);
+        let (stats, names) = collect(&fields, StatsMode::Full, false, std::slice::from_ref(&rows));
         assert_eq!(names, None);
         assert_eq!(stats.null_counts, Some(vec![None, Some(2), None]));
-        let (stats, names) = collect(&fields, StatsMode::None, true, &[rows.clone()]);
+        let (stats, names) = collect(&fields, StatsMode::None, true, std::slice::from_ref(&rows));
         assert_eq!((names, stats), (Some(vec![]), empty_stats()));
         let (stats, _) = collect(
             &fields[1..2],

@@ -5,16 +5,22 @@ use std::sync::Arc;
 use arrow_array::Int8Array;
 
 use super::setup::Setup;
+<<<<<<< HEAD
 use crate::error::Result;
+=======
+use crate::error::{Error, Result};
+>>>>>>> main
 use crate::read::Partition;
 use crate::spec::{DataFileMeta, DataIncrement};
 use crate::table::Table;
-use crate::write::append::AppendWriter;
+use crate::write::append::{AppendWriter, LANE_BYTES};
+use crate::write::assign::BucketMode;
 use crate::write::context::{Reservation, WriteContext};
 use crate::write::key_value::{Flush, Flushed, KeyValueSettings};
 use crate::write::paths::DataFilePaths;
 use crate::write::pipeline::PreparedRows;
 use crate::write::rolling::RollingFileWriter;
+use crate::write::rows::{FileRows, KeyValueBatch};
 use crate::write::sort_buffer::BufferedRows;
 
 /// One bucket of a write.
@@ -24,11 +30,19 @@ pub(super) struct Bucket {
     pub reservation: Reservation,
     /// Files since the last commit.
     pub ready: DataIncrement,
+    /// Bucket count recorded in manifests.
+    pub total_buckets: i32,
     paths: Arc<DataFilePaths>,
 }
 
 pub(super) enum Writer {
-    Append(Box<AppendWriter>),
+    /// Rows are written in the order they come.
+    Append {
+        writer: Box<AppendWriter>,
+        /// Sequence number of the next row, where rows have keys.
+        next_sequence: i64,
+        keyed: bool,
+    },
     /// An append writer that a task is closing.
     Closing,
     KeyValue(KeyValueBuffer),
@@ -41,6 +55,67 @@ pub(super) struct KeyValueBuffer {
     /// Sequence number of the first buffered row.
     first_sequence: i64,
     next_sequence: i64,
+}
+
+/// Rows without bucket order are encoded on several lanes.
+fn append_writer(
+    setup: &Setup,
+    context: &WriteContext,
+    paths: &Arc<DataFilePaths>,
+    next_sequence: i64,
+) -> AppendWriter {
+    let lanes = match setup.mode {
+        BucketMode::Unaware => context.parallelism,
+        _ => 1,
+    };
+    let (settings, paths, context) = (Arc::clone(&setup.data), Arc::clone(paths), context.clone());
+    let make = move || {
+        RollingFileWriter::new(
+            Arc::clone(&settings),
+            Arc::clone(&paths),
+            context.clone(),
+            next_sequence,
+        )
+    };
+    AppendWriter::new(lanes, LANE_BYTES, Box::new(make))
+}
+
+impl Writer {
+    /// Takes rows of `bytes` bytes; returns whether they should be encoded now.
+    ///
+    /// # Errors
+    /// `Internal` while the bucket is being closed.
+    pub fn push(&mut self, rows: PreparedRows, bytes: usize) -> Result<bool> {
+        match self {
+            Self::Closing => Err(Error::internal("a bucket is closing")),
+            Self::KeyValue(buffer) => {
+                buffer.push(rows);
+                Ok(false)
+            }
+            Self::Append {
+                writer,
+                keyed: false,
+                ..
+            } => Ok(writer.push(FileRows::Plain(rows.values), bytes)),
+            Self::Append {
+                writer,
+                next_sequence,
+                ..
+            } => {
+                let count = rows.values.num_rows();
+                let first = *next_sequence;
+                *next_sequence = first.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
+                let rows = KeyValueBatch {
+                    kinds: rows
+                        .kinds
+                        .unwrap_or_else(|| Int8Array::from_value(0, count)),
+                    sequence: (first..*next_sequence).collect::<Vec<_>>().into(),
+                    values: rows.values,
+                };
+                Ok(writer.push(FileRows::Keyed(rows), bytes))
+            }
+        }
+    }
 }
 
 impl KeyValueBuffer {
@@ -66,9 +141,10 @@ impl Bucket {
         setup: &Setup,
         context: &WriteContext,
         partition: &Arc<Partition>,
-        bucket: i32,
+        (bucket, total_buckets): (i32, i32),
         next_sequence: i64,
     ) -> Result<Self> {
+<<<<<<< HEAD
         let paths = Arc::new(DataFilePaths::of_bucket(
             table,
             &setup.options.external_paths,
@@ -76,13 +152,17 @@ impl Bucket {
             bucket,
             context.ids.uuid(),
         )?);
+=======
+        let uuid = context.ids.uuid();
+        let paths = DataFilePaths::of_bucket(table, &setup.options, partition, bucket, uuid)?;
+        let paths = Arc::new(paths);
+>>>>>>> main
         let writer = match &setup.key_value {
-            None => Writer::Append(Box::new(AppendWriter::new(RollingFileWriter::new(
-                Arc::clone(&setup.data),
-                Arc::clone(&paths),
-                context.clone(),
+            None => Writer::Append {
+                writer: Box::new(append_writer(setup, context, &paths, next_sequence)),
                 next_sequence,
-            )))),
+                keyed: setup.data.layout.is_keyed(),
+            },
             Some(settings) => Writer::KeyValue(KeyValueBuffer {
                 settings: Arc::clone(settings),
                 rows: BufferedRows::default(),
@@ -94,6 +174,7 @@ impl Bucket {
             writer,
             reservation: Reservation::new(Arc::clone(&context.memory)),
             ready: DataIncrement::default(),
+            total_buckets,
             paths,
         })
     }
@@ -119,9 +200,9 @@ impl Bucket {
     }
 
     /// The append writer, for a task that closes it.
-    pub fn take_append(&mut self) -> Option<Box<AppendWriter>> {
+    pub fn take_append(&mut self) -> Option<Writer> {
         match std::mem::replace(&mut self.writer, Writer::Closing) {
-            Writer::Append(writer) => Some(writer),
+            append @ Writer::Append { .. } => Some(append),
             other => {
                 self.writer = other;
                 None
@@ -147,7 +228,7 @@ impl Bucket {
 
     /// Removes all files that were not taken.
     pub async fn abort(&mut self) {
-        if let Writer::Append(writer) = &mut self.writer {
+        if let Writer::Append { writer, .. } = &mut self.writer {
             writer.abort().await;
         }
         let ready = std::mem::take(&mut self.ready);

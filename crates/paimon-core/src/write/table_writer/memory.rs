@@ -82,15 +82,14 @@ impl TableWriter {
         Ok(true)
     }
 
-    /// Starts encoding the pending rows of an append bucket and accounts for what the last ones left behind.
+    /// Starts encoding the pending rows of an append bucket and accounts for what earlier ones left behind.
     pub(super) async fn encode(&mut self, at: usize) -> Result<()> {
         let bucket = self.bucket_at(at)?;
-        let Writer::Append(writer) = &mut bucket.writer else {
+        let Writer::Append { writer, .. } = &mut bucket.writer else {
             return Ok(());
         };
-        writer.wait().await?;
-        let held = writer.memory_size();
         writer.encode().await?;
+        let held = writer.memory_size();
         bucket.reservation.shrink_to(held);
         let more = held.saturating_sub(bucket.reservation.bytes());
         if more > 0 && !bucket.reservation.try_grow(more) {
@@ -102,7 +101,7 @@ impl TableWriter {
     /// Writes out all an append bucket holds; false when that gave nothing back.
     async fn flush_append(&mut self, at: usize) -> Result<bool> {
         let bucket = self.bucket_at(at)?;
-        let Writer::Append(writer) = &mut bucket.writer else {
+        let Writer::Append { writer, .. } = &mut bucket.writer else {
             return Ok(false);
         };
         writer.flush_memory().await?;

@@ -7,10 +7,9 @@ use super::TableWriter;
 use super::bucket::{Bucket, Writer};
 use crate::error::{Error, Result};
 use crate::spec::{CommitMessage, CompactIncrement, DataFileMeta, FileKind, IndexManifestEntry};
-use crate::write::append::AppendWriter;
 use crate::write::assign::HashIndex;
 
-type Closed = (usize, Box<AppendWriter>, Result<Vec<DataFileMeta>>);
+type Closed = (usize, Writer, Result<Vec<DataFileMeta>>);
 
 impl TableWriter {
     pub(super) async fn collect_messages(&mut self) -> Result<Vec<CommitMessage>> {
@@ -25,11 +24,10 @@ impl TableWriter {
                 bucket.ready.new_index_files.push(entry);
             }
         }
-        let total_buckets = self.setup.mode.total_buckets();
         let message = |((partition, bucket), writer): (&(Bytes, i32), &mut Bucket)| CommitMessage {
             partition: partition.clone(),
             bucket: *bucket,
-            total_buckets,
+            total_buckets: writer.total_buckets,
             data: writer.take_ready(),
             compact: CompactIncrement::default(),
         };
@@ -60,7 +58,10 @@ impl TableWriter {
                 let bucket = self.bucket_at(at)?;
                 if let Some(mut writer) = bucket.take_append() {
                     closing.spawn(async move {
-                        let files = writer.close().await;
+                        let files = match &mut writer {
+                            Writer::Append { writer, .. } => writer.close().await,
+                            _ => Ok(Vec::new()),
+                        };
                         (at, writer, files)
                     });
                 }
@@ -71,7 +72,7 @@ impl TableWriter {
             let (at, writer, files) =
                 done.map_err(|e| Error::internal("a writing task stopped").with_source(e))?;
             let bucket = self.bucket_at(at)?;
-            bucket.writer = Writer::Append(writer);
+            bucket.writer = writer;
             bucket.reservation.shrink_to(0);
             match files {
                 Ok(files) => bucket.ready.new_files.extend(files),

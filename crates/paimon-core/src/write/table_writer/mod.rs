@@ -16,22 +16,38 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
-use self::bucket::{Bucket, Writer};
+use self::bucket::Bucket;
 use self::setup::Setup;
+<<<<<<< HEAD
 pub(crate) use self::setup::compacted_files;
 use super::assign::{BucketMode, DynamicBuckets, RoutedRows, Router};
+=======
+use super::assign::{BucketMode, DynamicBuckets, GlobalIndex, RoutedRows, Router};
+>>>>>>> main
 use super::context::WriteContext;
 use super::key_value::Flushed;
 use super::memory::{batch_memory, compact, take_rows};
 use super::pipeline::{PreparedRows, RowPipeline};
-use super::restore::Restored;
+use super::restore::{Restored, load_keys};
 use crate::error::{Error, Result};
+use crate::mergetree::function::MergeInput;
 use crate::read::Partition;
-use crate::spec::CommitMessage;
+use crate::spec::{CommitMessage, is_retract};
 use crate::table::Table;
 
 /// Files of a flush and the position of their bucket.
 type FlushResult = (usize, Result<Flushed>);
+
+/// How a write differs from the usual.
+#[derive(Debug, Clone, Default)]
+pub struct WriteSettings {
+    /// Clock, names, memory and cores; `None` is the system's with `write-buffer-size` bytes of memory.
+    pub context: Option<WriteContext>,
+    /// All files of the partitions written to will be gone (overwrite): sequence numbers and buckets begin anew.
+    pub ignore_previous_files: bool,
+    /// Who will commit: part of the names of postponed files; `None` is a random name.
+    pub commit_user: Option<String>,
+}
 
 /// A write under way.
 pub struct TableWriter {
@@ -41,8 +57,12 @@ pub struct TableWriter {
     pipeline: RowPipeline,
     router: Router,
     dynamic: DynamicBuckets,
+    /// Tables whose keys move between partitions.
+    global: Option<GlobalIndex>,
+    ignore_previous_files: bool,
     /// Read when first needed; empty when files that are there do not matter.
     restored: Option<Restored>,
+    reads_files: bool,
     buckets: IndexMap<(Bytes, i32), Bucket>,
     flushes: JoinSet<FlushResult>,
     index_files: u64,
@@ -51,22 +71,28 @@ pub struct TableWriter {
 }
 
 impl TableWriter {
-    /// A writer for the newest snapshot of a table. `ignore_previous` says that all files of the partitions written to
-    /// will be gone (overwrite): sequence numbers and buckets begin anew.
+    /// A writer for the newest snapshot of a table.
     ///
     /// # Errors
     /// `Unsupported` or `InvalidInput` naming the option or column when the table cannot be written to. Nothing is
     /// written then.
-    pub fn new(
-        table: &Table,
-        context: Option<WriteContext>,
-        ignore_previous: bool,
-    ) -> Result<Self> {
-        let setup = Setup::new(table).map_err(|e| e.with_default("table", table.name()))?;
+    pub fn new(table: &Table, settings: WriteSettings) -> Result<Self> {
+        if table.target().snapshot().is_some() {
+            return Err(Error::invalid(
+                "a table that is opened at a snapshot takes no rows: open it without time travel",
+            )
+            .with("table", table.name()));
+        }
+        let mut setup = Setup::new(table).map_err(|e| e.with_default("table", table.name()))?;
+        let context = settings.context.clone();
         let context =
             context.unwrap_or_else(|| WriteContext::with_memory(setup.options.buffer_size));
+        if setup.mode == BucketMode::Postponed {
+            setup.name_postponed_files(settings.commit_user.as_deref(), &context);
+        }
         let schema = table.schema();
-        let needs_files = setup.mode != BucketMode::Unaware && !ignore_previous;
+        let reads_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
+            && !settings.ignore_previous_files;
         Ok(Self {
             pipeline: RowPipeline::new(schema, table.options(), &setup.options)?,
             router: Router::new(
@@ -76,7 +102,10 @@ impl TableWriter {
                 &table.options().bucket_keys(schema),
             )?,
             dynamic: DynamicBuckets::new(table.options())?,
-            restored: (!needs_files).then(Restored::default),
+            global: None,
+            ignore_previous_files: settings.ignore_previous_files,
+            restored: (!reads_files).then(Restored::default),
+            reads_files,
             buckets: IndexMap::new(),
             flushes: JoinSet::new(),
             index_files: 0,
@@ -95,8 +124,10 @@ impl TableWriter {
     /// were written in the background. After an error only [`Self::abort`] is of use.
     pub async fn write(&mut self, batch: &RecordBatch, kinds: Option<&Int8Array>) -> Result<()> {
         self.check_usable()?;
+        // stays so when the future is dropped half-way: some of the rows are lost then
+        self.failed = true;
         let result = self.write_rows(batch, kinds).await;
-        self.failed |= result.is_err();
+        self.failed = result.is_err();
         result.map_err(|e| e.with_default("table", self.table.name()))
     }
 
@@ -105,16 +136,48 @@ impl TableWriter {
         if rows.values.num_rows() == 0 {
             return Ok(());
         }
-        let partitions = self.router.partitions(&rows.values)?;
+        self.try_retract(&rows)?;
+        let mut partitions = self.router.partitions(&rows.values)?;
         if self.setup.mode == BucketMode::Dynamic {
             self.load_dynamic(&partitions.partitions).await?;
         }
-        let routed = self
-            .router
-            .route(&rows.values, &partitions, &mut self.dynamic)?;
+        if self.setup.mode == BucketMode::PerPartition {
+            let default_total = self.setup.postpone_buckets;
+            let restored = self.restored().await?;
+            let total = |p: &Arc<Partition>| restored.total(&p.bytes).unwrap_or(default_total);
+            partitions.totals = partitions.partitions.iter().map(total).collect();
+        }
+        let (rows, routed) = if self.setup.mode == BucketMode::CrossPartition {
+            self.global_index().await?.route(&rows, &partitions)?
+        } else {
+            let routed = self
+                .router
+                .route(&rows.values, &partitions, &mut self.dynamic)?;
+            (rows, routed)
+        };
+        self.refresh_for(&routed).await?;
         for part in routed {
             let piece = piece(&rows, &part)?;
             self.push(&part.partition, part.bucket, piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Merges the first retract of postponed rows once, so that a table that takes none says so now and not when it is
+    /// compacted. Source: `PostponeBucketWriter.validateRetract`.
+    fn try_retract(&mut self, rows: &PreparedRows) -> Result<()> {
+        let Some(kinds) = &rows.kinds else {
+            return Ok(());
+        };
+        let Some(row) = kinds.values().iter().position(|k| is_retract(*k)) else {
+            return Ok(());
+        };
+        if let Some(function) = self.setup.later.take() {
+            function.merge(&MergeInput {
+                rows: &rows.values.slice(row, 1),
+                kinds: &kinds.values()[row..=row],
+                offsets: &[0, 1],
+            })?;
         }
         Ok(())
     }
@@ -131,6 +194,20 @@ impl TableWriter {
         Ok(())
     }
 
+    /// Where all keys of the table are, read from it when first needed.
+    async fn global_index(&mut self) -> Result<&mut GlobalIndex> {
+        if self.global.is_none() {
+            let mut index = GlobalIndex::new(self.table.schema(), self.table.options())?;
+            if !self.ignore_previous_files {
+                load_keys(&self.table, &mut index).await?;
+            }
+            self.global = Some(index);
+        }
+        self.global
+            .as_mut()
+            .ok_or_else(|| Error::internal("keys of the table were not read"))
+    }
+
     async fn restored(&mut self) -> Result<&Restored> {
         if self.restored.is_none() {
             self.restored = Some(Restored::load(&self.table).await?);
@@ -138,6 +215,26 @@ impl TableWriter {
         self.restored
             .as_ref()
             .ok_or_else(|| Error::internal("files of the table were not read"))
+    }
+
+    /// Reads the newest snapshot again when rows go to a bucket without a writer: others may have written there.
+    async fn refresh_for(&mut self, routed: &[RoutedRows]) -> Result<()> {
+        let known = |part: &RoutedRows| {
+            let key = (part.partition.bytes.clone(), part.bucket);
+            self.buckets.contains_key(&key)
+        };
+        if !self.reads_files || routed.iter().all(known) {
+            return Ok(());
+        }
+        let latest = self.table.snapshots().latest_id().await?;
+        if self
+            .restored
+            .as_ref()
+            .is_none_or(|r| r.snapshot_id() != latest)
+        {
+            self.restored = Some(Restored::load(&self.table).await?);
+        }
+        Ok(())
     }
 
     async fn push(
@@ -150,15 +247,7 @@ impl TableWriter {
         let bytes = batch_memory(&rows.values);
         self.reserve(at, bytes).await?;
         let bucket = self.bucket_at(at)?;
-        let full = match &mut bucket.writer {
-            Writer::Append(writer) => writer.push(rows.values, bytes),
-            Writer::KeyValue(buffer) => {
-                buffer.push(rows);
-                false
-            }
-            Writer::Closing => return Err(Error::internal("a bucket is closing")),
-        };
-        if full {
+        if bucket.writer.push(rows, bytes)? {
             self.encode(at).await?;
         }
         self.flush_early()
@@ -170,9 +259,14 @@ impl TableWriter {
         if let Some(at) = self.buckets.get_index_of(&key) {
             return Ok(at);
         }
-        let total = self.setup.mode.total_buckets();
+        let mode = self.setup.mode;
+        let default_total = self.setup.postpone_buckets;
         let table = self.table.clone();
         let restored = self.restored().await?;
+        let total = match mode.total_buckets() {
+            Some(total) => total,
+            None => restored.total(&partition.bytes).unwrap_or(default_total),
+        };
         restored.check_total(table.schema(), partition, total)?;
         let next_sequence = restored.next_sequence(&partition.bytes, bucket);
         let made = Bucket::new(
@@ -180,7 +274,7 @@ impl TableWriter {
             &self.setup,
             &self.context,
             partition,
-            bucket,
+            (bucket, total),
             next_sequence,
         )?;
         Ok(self.buckets.insert_full(key, made).0)
@@ -201,8 +295,9 @@ impl TableWriter {
     /// As [`Self::write`].
     pub async fn prepare_commit(&mut self) -> Result<Vec<CommitMessage>> {
         self.check_usable()?;
+        self.failed = true;
         let result = self.collect_messages().await;
-        self.failed |= result.is_err();
+        self.failed = result.is_err();
         result.map_err(|e| e.with_default("table", self.table.name()))
     }
 

@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+<<<<<<< HEAD
 use crate::mergetree::function::{MergeEngine, create_merge_function};
 use crate::options::ChangelogProducer;
 use crate::spec::FileSource;
+=======
+use crate::mergetree::function::{MergeEngine, MergeFunction, create_merge_function};
+use crate::options::{ChangelogProducer, CoreOptions, MergeEngineKind, parse_i64};
+>>>>>>> main
 use crate::table::Table;
 use crate::write::assign::BucketMode;
-use crate::write::data_file::{FileBuilder, FileSettings};
+use crate::write::context::WriteContext;
+use crate::write::data_file::{FileBuilder, FileRole, FileSettings};
 use crate::write::key_value::KeyValueSettings;
-use crate::write::options::{FileKind, WriteOptions};
-use crate::write::rows::FileLayout;
+use crate::write::options::WriteOptions;
 use crate::write::sort_buffer::SortSpec;
-use crate::write::stats::StatsModes;
+use crate::write::stats::StatsMode;
 
 /// Settings of a table's writers.
 #[derive(Debug)]
@@ -22,7 +27,11 @@ pub(super) struct Setup {
     pub mode: BucketMode,
     /// New data files.
     pub data: Arc<FileSettings>,
-    /// Primary-key tables.
+    /// Bucket count of new partitions of a postpone table.
+    pub postpone_buckets: i32,
+    /// Postponed rows: what a compaction will merge them with.
+    pub later: Option<Arc<dyn MergeFunction>>,
+    /// Primary-key tables whose rows are merged.
     pub key_value: Option<Arc<KeyValueSettings>>,
 }
 
@@ -36,10 +45,14 @@ impl Setup {
         let core = table.options();
         let options = WriteOptions::new(schema, core)?;
         let mode = BucketMode::of(schema, core)?;
-        let data = Arc::new(file_settings(table, &options, options.data_file(0), false)?);
+        let mut data = FileSettings::of(schema, core, &options, FileRole::Data { level: 0 })?;
+        if mode == BucketMode::Postponed {
+            data = postponed(data);
+        }
+        let data = Arc::new(data);
         // fails for formats, codecs and types that cannot be written
         FileBuilder::new(Arc::clone(&data))?;
-        let key_value = match schema.has_primary_key() {
+        let key_value = match schema.has_primary_key() && mode != BucketMode::Postponed {
             false => None,
             true => {
                 let settings = key_value_settings(table, &options, &data)?;
@@ -50,45 +63,55 @@ impl Setup {
             }
         };
         Ok(Self {
+            later: match mode {
+                BucketMode::Postponed => Some(merge_function(table, &options)?.into()),
+                _ => None,
+            },
+            postpone_buckets: postpone_buckets(core)?,
             options,
             mode,
             data,
             key_value,
         })
     }
+
+    /// Names the files of a writer of postponed rows, so that a compaction can read them in the order of writing.
+    /// Source: `PostponeBucketFileStoreWrite`.
+    pub fn name_postponed_files(&mut self, commit_user: Option<&str>, context: &WriteContext) {
+        let user = commit_user.map_or_else(|| context.ids.uuid().to_string(), str::to_string);
+        let (_, id, ..) = context.ids.uuid().as_fields();
+        let mut data = FileSettings::clone(&self.data);
+        data.prefix = format!("{}-u-{user}-s-{id}-w-", data.prefix);
+        self.data = Arc::new(data);
+    }
 }
 
-fn file_settings(
-    table: &Table,
-    options: &WriteOptions,
-    kind: FileKind,
-    changelog: bool,
-) -> Result<FileSettings> {
-    let schema = table.schema();
-    Ok(FileSettings {
-        layout: FileLayout::of(schema, options.thin),
-        schema_id: schema.id,
-        stats: StatsModes::new(
-            &schema.fields,
-            kind.stats,
-            &schema.trimmed_primary_keys(),
-            options.thin,
-            options.dense_stats,
-            options.table(),
-        )?,
-        kind,
-        prefix: match changelog {
-            true => options.changelog_prefix.clone(),
-            false => options.data_prefix.clone(),
-        },
-        level: 0,
-        source: FileSource::Append,
-        target_size: options.target_file_size,
-        target_rows: options.target_file_rows.filter(|_| !changelog),
-        restart_sequence: table.options().row_tracking,
+/// Postponed rows are read once, by a compaction: Avro without statistics where Avro can hold them.
+fn postponed(settings: FileSettings) -> FileSettings {
+    let mut avro = settings.clone();
+    avro.kind.encoder.format = "avro".into();
+    avro.kind.extension = ".avro".into();
+    avro.indexed = false;
+    avro.stats.columns.fill(StatsMode::None);
+    match FileBuilder::new(Arc::new(avro.clone())) {
+        Ok(_) => avro,
+        Err(_) => settings,
+    }
+}
+
+fn postpone_buckets(core: &CoreOptions) -> Result<i32> {
+    const KEY: &str = "postpone.default-bucket-num";
+    let Some(text) = core.get(KEY) else {
+        return Ok(1);
+    };
+    let number = parse_i64(text).map_err(|e| e.with("option", KEY))?;
+    let number = i32::try_from(number).ok().filter(|n| *n > 0);
+    number.ok_or_else(|| {
+        Error::invalid(format!("expected a positive number, found {text:?}")).with("option", KEY)
     })
 }
 
+<<<<<<< HEAD
 /// Settings of the files that compaction writes to a level (0 in append tables): as large as the target size, however
 /// many rows that is.
 ///
@@ -107,6 +130,22 @@ pub(crate) fn compacted_files(
     };
     FileBuilder::new(Arc::new(settings.clone()))?;
     Ok(settings)
+=======
+fn merge_function(table: &Table, options: &WriteOptions) -> Result<Box<dyn MergeFunction>> {
+    let schema = table.schema();
+    let engine = match table.options().merge_engine {
+        MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
+        MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
+        MergeEngineKind::Aggregation => MergeEngine::Aggregation,
+        MergeEngineKind::FirstRow => MergeEngine::FirstRow,
+    };
+    create_merge_function(
+        engine,
+        &schema.fields,
+        &schema.primary_keys,
+        options.table(),
+    )
+>>>>>>> main
 }
 
 fn key_value_settings(
@@ -122,6 +161,7 @@ fn key_value_settings(
             Error::invalid(format!("{name:?} is not a column")).with("option", "sequence.field")
         })
     };
+<<<<<<< HEAD
     let engine = MergeEngine::from(core.merge_engine);
     let function = create_merge_function(
         engine,
@@ -129,10 +169,13 @@ fn key_value_settings(
         &schema.primary_keys,
         options.table(),
     )?;
+=======
+    let function = merge_function(table, options)?;
+>>>>>>> main
     let changelog = match core.changelog_producer {
         ChangelogProducer::Input => {
-            let kind = options.changelog_file();
-            Some(Arc::new(file_settings(table, options, kind, true)?))
+            let changelog = FileSettings::of(schema, core, options, FileRole::Changelog)?;
+            Some(Arc::new(changelog))
         }
         _ => None,
     };
@@ -148,7 +191,10 @@ fn key_value_settings(
             descending: core.sequence_descending,
         },
         // retracts that deduplicate would skip were filtered before the buffer
-        function: (engine != MergeEngine::Deduplicate).then(|| function.into()),
+        function: match core.merge_engine {
+            MergeEngineKind::Deduplicate => None,
+            _ => Some(function.into()),
+        },
         data: Arc::clone(data),
         changelog,
     })

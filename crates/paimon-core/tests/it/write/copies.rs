@@ -27,6 +27,8 @@ const LEFT_OUT: &[&str] = &[
     "branch",
     "index-file-in-data-file-dir",
     "variant.shreddingSchema",
+    "manifest.format",
+    "manifest.compression",
 ];
 
 /// Rows of a table as texts, sorted.
@@ -65,9 +67,7 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
     for key in LEFT_OUT {
         schema.options.shift_remove(*key);
     }
-    schema
-        .options
-        .retain(|k, _| !k.starts_with("file-index") && !k.starts_with("scan."));
+    schema.options.retain(|k, _| !k.starts_with("scan."));
     for key in [
         "file.format.per.level",
         "changelog-file.format",
@@ -84,6 +84,17 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
     if other {
         schema.options.shift_remove("file.compression");
     }
+    let indexed = |key: &String| key.starts_with("file-index.") && key.ends_with(".columns");
+    let renamed = |columns: &String| columns.split(',').any(|c| schema.field(c).is_none());
+    let gone: Vec<String> = schema
+        .options
+        .iter()
+        .filter(|(k, v)| indexed(k) && !v.contains('[') && renamed(v))
+        .map(|(k, _)| k.clone())
+        .collect();
+    for key in gone {
+        schema.options.shift_remove(&key);
+    }
     // nulls that are older than the default would become it
     for field in &mut schema.fields {
         field.default_value = None;
@@ -92,18 +103,11 @@ fn schema_of_copy(table: &Table, format: &str) -> Option<TableSchema> {
         .options
         .get("merge-engine")
         .is_some_and(|e| e == "first-row");
-    let postpone = table.options().bucket == -2;
     let blobs = schema
         .fields
         .iter()
         .any(|f| f.data_type.kind == TypeKind::Blob);
-    let cross = table.options().bucket == -1
-        && schema.has_primary_key()
-        && schema
-            .partition_keys
-            .iter()
-            .any(|k| !schema.primary_keys.contains(k));
-    (!first_row && !postpone && !blobs && !cross).then_some(schema)
+    (!first_row && !blobs).then_some(schema)
 }
 
 async fn copy(golden: &Path, folder: &Path, format: &str) -> Result<usize, String> {

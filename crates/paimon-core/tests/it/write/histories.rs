@@ -262,7 +262,7 @@ fn folder(temp: &Path, name: &str) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_and_flushes_read_as_the_map_says(
     #[values("deduplicate", "partial-update", "aggregation")] engine: &str,
-    #[values("2", "-1")] bucket: &str,
+    #[values("2", "-1", "-2")] bucket: &str,
     #[values(None, Some(false), Some(true))] by_order: Option<bool>,
     #[values("parquet", "avro")] format: &str,
     #[values("16 kb", "64 mb")] memory: &str,
@@ -274,7 +274,8 @@ async fn commits_and_flushes_read_as_the_map_says(
         ("bucket", bucket),
         ("file.format", format),
         ("write-buffer-size", memory),
-        ("dynamic-bucket.target-row-num", "70"),
+        ("dynamic-bucket.target-row-num", "45"),
+        ("postpone.default-bucket-num", "3"),
         (
             "changelog-producer",
             if engine == "deduplicate" {
@@ -310,7 +311,7 @@ async fn commits_and_flushes_read_as_the_map_says(
     for commit in 0..3 {
         let table = open(&root).await;
         let mut write = table.new_write().unwrap();
-        let mut records = random_records(&mut random, 700, 200, engine == "deduplicate");
+        let mut records = random_records(&mut random, 450, 140, engine == "deduplicate");
         if engine == "partial-update" && by_order.is_some() {
             // with nulls the outcome depends on which records meet in one flush, in Java too
             for (i, record) in records.iter_mut().enumerate() {
@@ -466,15 +467,296 @@ async fn tables_that_cannot_be_written_are_refused_before_anything_is() {
         assert!(error.contains(named), "{error}");
         assert!(!root.join("p=a").exists());
     }
-    let mut cross = schema(&[("bucket", "-1")]);
+    let mut cross = schema(&[("bucket", "-1"), ("merge-engine", "first-row")]);
     cross.primary_keys = vec!["k".into()];
     let table = create(&temp.path().join("cross"), &cross).await;
+    let error = table.new_write().err().unwrap().to_string();
+    assert!(error.contains("first-row"), "{error}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn postponed_rows_lie_in_the_order_they_came(#[values("parquet", "avro")] format: &str) {
+    let temp = tempfile::tempdir().unwrap();
+    let root = folder(temp.path(), &format!("postponed-{format}"));
+    let options = [
+        ("bucket", "-2"),
+        ("postpone.batch-write-fixed-bucket", "false"),
+        ("postpone.default-bucket-num", "2"),
+        ("file.format", format),
+        ("merge-engine", "aggregation"),
+        ("fields.v.aggregate-function", "sum"),
+    ];
+    let table = create(&root, &schema(&options)).await;
+    let mut write = table
+        .write_builder()
+        .with_commit_user("me")
+        .build()
+        .unwrap();
+    let mut random = StdRng::seed_from_u64(8);
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        let records = random_records(&mut random, 100, 20, false);
+        let (batch, kinds) = batch(&records);
+        write.write_with_kinds(&batch, &kinds).await.unwrap();
+        all.extend(records);
+    }
+    let retract = Record {
+        key: 1,
+        part: "a",
+        order: None,
+        value: Some(1),
+        kind: 3,
+    };
+    let first_row = [
+        ("bucket", "-2"),
+        ("postpone.batch-write-fixed-bucket", "false"),
+        ("merge-engine", "first-row"),
+    ];
+    let other = create(&temp.path().join("other"), &schema(&first_row)).await;
+    let (rows, kinds) = batch(std::slice::from_ref(&retract));
+    let refused = other
+        .new_write()
+        .unwrap()
+        .write_with_kinds(&rows, &kinds)
+        .await;
     assert!(
-        table
+        refused.is_err(),
+        "retracts are tried before they are postponed"
+    );
+    let messages = write.prepare_commit().await.unwrap();
+    assert_eq!(messages.len(), 3);
+    for message in &messages {
+        assert_eq!((message.bucket, message.total_buckets), (-2, -2));
+        let file = &message.data.new_files[0];
+        assert!(file.file_name.starts_with("data--u-me-s-") && file.file_name.ends_with(".avro"));
+        assert_eq!(file.value_stats_cols, Some(vec![]));
+        let folder = bucket_folder(&root, message).replace("bucket--2", "bucket-postpone");
+        let rows = file_rows(&table, &folder, file).await;
+        let text = String::from_utf8_lossy(&message.partition).into_owned();
+        let of_part = all.iter().filter(|r| text.contains(r.part));
+        assert_eq!(
+            rows.iter().map(|r| r.0).collect::<Vec<_>>(),
+            of_part.map(|r| r.key).collect::<Vec<_>>()
+        );
+        assert!(rows.iter().map(|r| r.1).is_sorted_by(|a, b| a < b));
+    }
+    publish(&table, messages).await;
+    assert!(read(&open(&root).await).await.is_empty());
+    let rows: Vec<String> = model("aggregation", None, &all)
+        .into_iter()
+        .map(|((k, p), (s, v))| serde_json::json!(["+I", k, p, s, v]).to_string())
+        .collect();
+    std::fs::write(root.with_extension("rows"), rows.join("\n")).unwrap();
+}
+
+#[test]
+fn writes_can_move_between_threads() {
+    fn is_send<T: Send>(
+        _: impl FnOnce(&'static mut paimon_core::table::TableWrite, &'static RecordBatch) -> T,
+    ) {
+    }
+    is_send(|write, batch| write.write(batch));
+    is_send(|write, _| write.prepare_commit());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_move_between_partitions(
+    #[values("deduplicate", "partial-update")] engine: &str,
+    #[values("16 kb", "64 mb")] memory: &str,
+) {
+    let seed = 99;
+    let mut random = StdRng::seed_from_u64(seed);
+    let temp = tempfile::tempdir().unwrap();
+    let root = folder(
+        temp.path(),
+        &format!("moving-{engine}-{}", memory.replace(' ', "")),
+    );
+    let mut schema = schema(&[
+        ("bucket", "-1"),
+        ("merge-engine", engine),
+        ("write-buffer-size", memory),
+        ("dynamic-bucket.target-row-num", "60"),
+    ]);
+    schema.primary_keys = vec!["k".into()];
+    create(&root, &schema).await;
+    // key to partition and row
+    let mut expected: BTreeMap<i32, Record> = BTreeMap::new();
+    for commit in 0..3 {
+        let table = open(&root).await;
+        let mut write = table.new_write().unwrap();
+        let records = random_records(&mut random, 400, 250, engine == "deduplicate");
+        for part in records.chunks(90) {
+            let (batch, kinds) = batch(part);
+            write.write_with_kinds(&batch, &kinds).await.unwrap();
+        }
+        for record in records {
+            let known = expected.remove(&record.key);
+            if engine == "deduplicate" {
+                if !is_retract(record.kind) {
+                    expected.insert(record.key, record);
+                }
+                continue;
+            }
+            let old = known.unwrap_or_else(|| record.clone());
+            let merged = Record {
+                part: old.part,
+                order: record.order.or(old.order),
+                value: record.value.or(old.value),
+                ..record
+            };
+            expected.insert(merged.key, merged);
+        }
+        let messages = write.prepare_commit().await.unwrap();
+        assert!(messages.iter().all(|m| m.total_buckets == -1));
+        publish(&table, messages.clone()).await;
+        let model: Model = expected
+            .values()
+            .map(|r| ((r.key, r.part.to_string()), (r.order, r.value)))
+            .collect();
+        assert_eq!(
+            read(&open(&root).await).await,
+            model,
+            "seed {seed}, commit {commit}"
+        );
+        if commit == 2 {
+            assert!(messages.iter().any(|m| m.bucket == 1));
+        }
+    }
+    let rows: Vec<String> = expected
+        .values()
+        .map(|r| serde_json::json!(["+I", r.key, r.part, r.order, r.value]).to_string())
+        .collect();
+    std::fs::write(root.with_extension("rows"), rows.join("\n")).unwrap();
+}
+
+/// Remembers the most that was ever taken.
+#[derive(Debug)]
+struct Watched {
+    limit: usize,
+    state: std::sync::Mutex<(usize, usize)>,
+}
+
+impl paimon_core::write::MemoryBudget for Watched {
+    fn try_grow(&self, bytes: usize) -> bool {
+        let fits = self.state.lock().unwrap().0 + bytes <= self.limit;
+        if fits {
+            self.grow(bytes);
+        }
+        fits
+    }
+
+    fn grow(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.0 += bytes;
+        state.1 = state.1.max(state.0);
+    }
+
+    fn shrink(&self, bytes: usize) {
+        self.state.lock().unwrap().0 -= bytes;
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_within_the_budget_and_is_given_back(
+    #[values("append", "key")] kind: &str,
+    #[values("1", "4", "-1")] bucket: &str,
+) {
+    let limit = 2 << 20;
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("t");
+    let mut schema = schema(&[("bucket", bucket)]);
+    if kind == "append" {
+        schema.primary_keys.clear();
+        if bucket != "-1" {
+            schema.options.insert("bucket-key".into(), "k".into());
+        }
+    }
+    let table = create(&root, &schema).await;
+    let budget = Arc::new(Watched {
+        limit,
+        state: std::sync::Mutex::default(),
+    });
+    let mut context = paimon_core::write::WriteContext::with_memory(0);
+    context.memory = budget.clone();
+    let mut write = table.write_builder().with_context(context).build().unwrap();
+    let mut random = StdRng::seed_from_u64(3);
+    let mut total = 0;
+    for _ in 0..25 {
+        let records = random_records(&mut random, 8_000, 1_000_000, false);
+        write.write(&batch(&records).0).await.unwrap();
+        total += records.len();
+    }
+    let messages = write.prepare_commit().await.unwrap();
+    let rows: i64 = messages
+        .iter()
+        .flat_map(|m| &m.data.new_files)
+        .map(|f| f.row_count)
+        .sum();
+    assert!(
+        rows > 170_000 && rows <= i64::try_from(total).unwrap(),
+        "{rows}"
+    );
+    let (used, most) = *budget.state.lock().unwrap();
+    assert!(most < limit + limit / 2, "{most} bytes at most");
+    assert_eq!(used, 0, "all is given back when the files are complete");
+    drop(write);
+}
+
+#[tokio::test]
+async fn a_table_at_a_snapshot_takes_no_rows() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("t");
+    let table = create(&root, &schema(&[("bucket", "1")])).await;
+    let mut write = table.new_write().unwrap();
+    let record = Record {
+        key: 1,
+        part: "a",
+        order: None,
+        value: None,
+        kind: 0,
+    };
+    write.write(&batch(&[record]).0).await.unwrap();
+    publish(&table, write.prepare_commit().await.unwrap()).await;
+    let pinned = HashMap::from([("scan.snapshot-id".to_string(), "1".to_string())]);
+    let pinned = open(&root).await.with_options(&pinned).await.unwrap();
+    assert!(
+        pinned
             .new_write()
             .err()
             .unwrap()
             .to_string()
-            .contains("partition column")
+            .contains("time travel")
     );
+}
+
+#[tokio::test]
+async fn a_bucket_first_written_late_goes_on_after_the_rows_of_others() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("t");
+    let table = create(&root, &schema(&[("bucket", "1")])).await;
+    let record = |part, value| Record {
+        key: 1,
+        part,
+        order: None,
+        value: Some(value),
+        kind: 0,
+    };
+    let mut early = table.new_write().unwrap();
+    early.write(&batch(&[record("a", 1)]).0).await.unwrap();
+    for value in [2, 3] {
+        let mut other = open(&root).await.new_write().unwrap();
+        other
+            .write(&batch(&[record("b b", value)]).0)
+            .await
+            .unwrap();
+        publish(&table, other.prepare_commit().await.unwrap()).await;
+    }
+    early.write(&batch(&[record("b b", 4)]).0).await.unwrap();
+    publish(&table, early.prepare_commit().await.unwrap()).await;
+    let rows = read(&open(&root).await).await;
+    assert_eq!(rows[&(1, "b b".to_string())].1, Some(4));
+    assert_eq!(rows[&(1, "a".to_string())].1, Some(1));
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod copies;
 mod histories;
+mod indexes;
 pub(crate) mod publish;

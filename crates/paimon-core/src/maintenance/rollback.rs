@@ -1,0 +1,67 @@
+//! Going back to an earlier snapshot.
+//!
+//! Source: `RollbackHelper`. Data files of the snapshots left behind stay until orphan cleaning.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::snapshot::{SnapshotManager, list_tags, read_tag};
+use crate::table::Table;
+
+/// Where to go back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RollbackTarget {
+    /// A snapshot that exists.
+    Snapshot(i64),
+    /// A tag; its snapshot is written back if it expired.
+    Tag(String),
+}
+
+/// Removes all snapshots, changelogs and tags later than the target. Returns the target's id, which is the newest then.
+///
+/// # Errors
+/// `NotFound` for an unknown tag, `SnapshotExpired` for a snapshot that does not exist.
+///
+/// # Cancel safety
+/// A cancelled call has removed some of the latest snapshots; call it again.
+pub async fn rollback_to(table: &Table, target: &RollbackTarget) -> Result<i64> {
+    let root = table.metadata_root()?;
+    let manager = table.snapshots();
+    let id = match target {
+        RollbackTarget::Snapshot(id) => manager.get(*id).await?.id,
+        RollbackTarget::Tag(name) => {
+            let tag = read_tag(table.io(), &root, name).await?.ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, format!("tag {name:?} does not exist"))
+                    .with("table", table.name())
+            })?;
+            write_back(table, &tag.snapshot).await?;
+            tag.snapshot.id
+        }
+    };
+    let tags = list_tags(table.io(), &root).await?;
+    for tag in tags.iter().filter(|t| t.tag.snapshot.id > id) {
+        let path = format!("{root}/tag/tag-{}", tag.name);
+        table.io().discard(&path).await?;
+    }
+    let changelogs = SnapshotManager::changelogs(table.io().clone(), &root);
+    for manager in [manager, &changelogs] {
+        // newest first: what is left is without gaps whenever this stops
+        for later in manager.ids().await?.into_iter().rev().filter(|i| *i > id) {
+            table.io().discard(&manager.location(later)).await?;
+        }
+    }
+    manager.hint_latest(id).await;
+    Ok(id)
+}
+
+/// Makes the snapshot of a tag exist again.
+async fn write_back(table: &Table, snapshot: &crate::spec::Snapshot) -> Result<()> {
+    let manager = table.snapshots();
+    if manager.try_get(snapshot.id).await?.is_some() {
+        return Ok(());
+    }
+    let bytes = serde_json::to_vec_pretty(snapshot)
+        .map_err(|e| Error::internal("a snapshot is no JSON").with_source(e))?;
+    let path = manager.location(snapshot.id);
+    table.io().publish(&path, bytes.into()).await?;
+    manager.hint_earliest(snapshot.id).await;
+    Ok(())
+}

@@ -1,0 +1,348 @@
+//! Statements that make and remove databases and tables.
+
+mod columns;
+mod run;
+mod types;
+
+use datafusion::error::Result;
+use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::tokenizer::Token;
+use paimon_core::schema::NewTable;
+
+pub(crate) use run::plan;
+
+use super::ident_text;
+use super::partition::PartitionSpec;
+use crate::parse::Cursor;
+
+/// A statement as parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ddl {
+    CreateDatabase {
+        name: Vec<Ident>,
+        if_not_exists: bool,
+        /// Keys of its properties, a comment among them.
+        properties: Vec<String>,
+    },
+    DropDatabase {
+        name: Vec<Ident>,
+        if_exists: bool,
+        cascade: bool,
+    },
+    CreateTable {
+        name: Vec<Ident>,
+        if_not_exists: bool,
+        /// Columns are those of the query when it has none.
+        table: NewTable,
+        /// Where the query behind AS begins among the tokens of the statement.
+        query: Option<usize>,
+    },
+    CreateTableLike {
+        name: Vec<Ident>,
+        if_not_exists: bool,
+        source: Vec<Ident>,
+        /// Options on top of those of the source.
+        options: Vec<(String, String)>,
+    },
+    RenameTable {
+        name: Vec<Ident>,
+        to: Vec<Ident>,
+    },
+    DropTable {
+        name: Vec<Ident>,
+        if_exists: bool,
+    },
+    TruncateTable {
+        name: Vec<Ident>,
+        /// Values of some partition columns; none for the whole table.
+        partition: PartitionSpec,
+    },
+}
+
+/// Recognises one of the statements; `None` for all others.
+///
+/// # Errors
+/// When it is one of ours but malformed.
+pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Ddl>> {
+    let ddl = if cursor.keyword("CREATE") {
+        if is_database(cursor) {
+            create_database(cursor)?
+        } else if cursor.keyword("TABLE") {
+            create_table(cursor)?
+        } else {
+            return Ok(None);
+        }
+    } else if cursor.keyword("DROP") {
+        if is_database(cursor) {
+            drop_database(cursor)?
+        } else if cursor.keyword("TABLE") {
+            let if_exists = cursor.keywords(&["IF", "EXISTS"]);
+            let name = cursor.object_name()?;
+            cursor.keyword("PURGE");
+            Ddl::DropTable { name, if_exists }
+        } else {
+            return Ok(None);
+        }
+    } else if cursor.keyword("TRUNCATE") {
+        cursor.keyword("TABLE");
+        let name = cursor.object_name()?;
+        let partition = match cursor.keyword("PARTITION") {
+            true => PartitionSpec::parse(cursor)?,
+            false => PartitionSpec::default(),
+        };
+        Ddl::TruncateTable { name, partition }
+    } else if cursor.keywords(&["ALTER", "TABLE"]) {
+        let name = cursor.object_name()?;
+        if !cursor.keywords(&["RENAME", "TO"]) {
+            return Ok(None);
+        }
+        let to = cursor.object_name()?;
+        Ddl::RenameTable { name, to }
+    } else {
+        return Ok(None);
+    };
+    cursor.end()?;
+    Ok(Some(ddl))
+}
+
+fn is_database(cursor: &mut Cursor) -> bool {
+    cursor
+        .one_of(&["DATABASE", "SCHEMA", "NAMESPACE"])
+        .is_some()
+}
+
+fn create_database(cursor: &mut Cursor) -> Result<Ddl> {
+    let if_not_exists = cursor.keywords(&["IF", "NOT", "EXISTS"]);
+    let name = cursor.object_name()?;
+    let mut properties = Vec::new();
+    loop {
+        if cursor.keyword("COMMENT") {
+            cursor.string()?;
+            properties.push("comment".to_string());
+        } else if cursor.keyword("WITH") {
+            cursor.one_of(&["DBPROPERTIES", "PROPERTIES"]);
+            properties.extend(cursor.options()?.into_iter().map(|(key, _)| key));
+        } else if cursor.keyword("LOCATION") {
+            cursor.string()?;
+            properties.push("location".to_string());
+        } else {
+            break;
+        }
+    }
+    Ok(Ddl::CreateDatabase {
+        name,
+        if_not_exists,
+        properties,
+    })
+}
+
+fn drop_database(cursor: &mut Cursor) -> Result<Ddl> {
+    let if_exists = cursor.keywords(&["IF", "EXISTS"]);
+    let name = cursor.object_name()?;
+    let cascade = cursor.keyword("CASCADE");
+    if !cascade {
+        cursor.keyword("RESTRICT");
+    }
+    Ok(Ddl::DropDatabase {
+        name,
+        if_exists,
+        cascade,
+    })
+}
+
+/// Reads behind CREATE TABLE.
+fn create_table(cursor: &mut Cursor) -> Result<Ddl> {
+    let if_not_exists = cursor.keywords(&["IF", "NOT", "EXISTS"]);
+    let name = cursor.object_name()?;
+    if cursor.keyword("LIKE") {
+        let source = cursor.object_name()?;
+        let mut options = Vec::new();
+        while cursor.one_of(&["WITH", "TBLPROPERTIES"]).is_some() {
+            options.extend(cursor.options()?);
+        }
+        return Ok(Ddl::CreateTableLike {
+            name,
+            if_not_exists,
+            source,
+            options,
+        });
+    }
+    let mut table = NewTable::default();
+    if cursor.peek() == Some(&Token::LParen) {
+        columns::read(cursor, &mut table)?;
+    }
+    let query = clauses(cursor, &mut table)?;
+    if table.columns.is_empty() && query.is_none() {
+        return cursor.expected("columns in parentheses or AS SELECT");
+    }
+    Ok(Ddl::CreateTable {
+        name,
+        if_not_exists,
+        table,
+        query,
+    })
+}
+
+/// Reads what follows the columns, in any order; returns where the query behind AS begins.
+fn clauses(cursor: &mut Cursor, table: &mut NewTable) -> Result<Option<usize>> {
+    loop {
+        if cursor.keyword("COMMENT") {
+            table.comment = Some(cursor.string()?);
+        } else if cursor.keywords(&["PARTITIONED", "BY"]) {
+            table.partition_keys = names(cursor)?;
+        } else if cursor
+            .one_of(&["WITH", "TBLPROPERTIES", "OPTIONS"])
+            .is_some()
+        {
+            table.options.extend(cursor.options()?);
+        } else if cursor.keyword("LOCATION") {
+            table.options.insert("path".into(), cursor.string()?);
+        } else if cursor.keyword("USING") {
+            if !cursor.keyword("PAIMON") {
+                return cursor.expected("PAIMON: tables of a Paimon catalog are Paimon tables");
+            }
+        } else if cursor.keyword("AS") {
+            return cursor.rest().map(Some);
+        } else {
+            return Ok(None);
+        }
+    }
+}
+
+/// `(a, b)`.
+pub(super) fn names(cursor: &mut Cursor) -> Result<Vec<String>> {
+    if !cursor.eat(&Token::LParen) {
+        return cursor.expected("(");
+    }
+    let mut names = Vec::new();
+    loop {
+        match cursor.object_name()?.as_slice() {
+            [name] => names.push(ident_text(name)),
+            _ => return cursor.expected("the name of a column"),
+        }
+        if cursor.eat(&Token::RParen) {
+            return Ok(names);
+        }
+        if !cursor.eat(&Token::Comma) {
+            return cursor.expected(", or )");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn table(sql: &str) -> NewTable {
+        match parse(&mut Cursor::from_sql(sql).unwrap()) {
+            Ok(Some(Ddl::CreateTable { table, .. })) => table,
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn columns_keys_and_options() {
+        let table = table(
+            "CREATE TABLE IF NOT EXISTS db.t (Id INT NOT NULL COMMENT 'it''s', v STRING DEFAULT 'x', n INT DEFAULT -5, \
+             dt DATE, PRIMARY KEY (dt, id) NOT ENFORCED) COMMENT 'c' PARTITIONED BY (dt) \
+             WITH ('bucket' = '2', write-only = true)",
+        );
+        let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["id", "v", "n", "dt"]);
+        assert_eq!(table.columns[0].comment.as_deref(), Some("it's"));
+        assert!(!table.columns[0].data_type.nullable);
+        assert_eq!(table.columns[1].default.as_deref(), Some("x"));
+        assert_eq!(table.columns[2].default.as_deref(), Some("-5"));
+        assert_eq!(table.primary_keys, ["dt", "id"]);
+        assert_eq!(table.partition_keys, ["dt"]);
+        assert_eq!(table.options["bucket"], "2");
+        assert_eq!(table.comment.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn every_spelling_of_a_type() {
+        for (sql, paimon) in [
+            ("integer", "INT"),
+            ("LONG", "BIGINT"),
+            ("DECIMAL(10,2)", "DECIMAL(10, 2)"),
+            ("NUMERIC", "DECIMAL(10, 0)"),
+            ("VARCHAR(7)", "VARCHAR(7)"),
+            ("VARCHAR", "STRING"),
+            ("TEXT", "STRING"),
+            ("BINARY", "BYTES"),
+            ("BINARY(3)", "BINARY(3)"),
+            ("TIMESTAMP", "TIMESTAMP(6)"),
+            ("TIMESTAMP(3)", "TIMESTAMP(3)"),
+            ("TIMESTAMP(3) WITHOUT TIME ZONE", "TIMESTAMP(3)"),
+            (
+                "TIMESTAMP(3) WITH LOCAL TIME ZONE",
+                "TIMESTAMP(3) WITH LOCAL TIME ZONE",
+            ),
+            (
+                "TIMESTAMP WITH TIME ZONE",
+                "TIMESTAMP(6) WITH LOCAL TIME ZONE",
+            ),
+            ("TIMESTAMP_LTZ(3)", "TIMESTAMP(3) WITH LOCAL TIME ZONE"),
+            ("TIMESTAMP_NTZ", "TIMESTAMP(6)"),
+            ("ARRAY<INT NOT NULL>", "ARRAY<INT NOT NULL>"),
+            ("ARRAY<ARRAY<STRING>>", "ARRAY<ARRAY<STRING>>"),
+            (
+                "MAP<STRING, MAP<INT, BIGINT>>",
+                "MAP<STRING, MAP<INT, BIGINT>>",
+            ),
+            ("MAP(STRING, INT)", "MAP<STRING, INT>"),
+            ("MULTISET<STRING>", "MULTISET<STRING>"),
+            ("VARIANT", "VARIANT"),
+        ] {
+            let table = table(&format!("CREATE TABLE t (c {sql}, d INT)"));
+            assert_eq!(table.columns[0].data_type.to_string(), paimon, "{sql}");
+            assert_eq!(table.columns.len(), 2, "{sql}");
+        }
+        for sql in [
+            "ROW<a INT, b ARRAY<STRING>>",
+            "STRUCT<a: INT, b: ARRAY<STRING>>",
+            "ROW(a INT, b ARRAY<STRING>)",
+        ] {
+            let table = table(&format!("CREATE TABLE t (c {sql})"));
+            let text = table.columns[0].data_type.to_string();
+            assert!(
+                text.contains('a') && text.contains("ARRAY<STRING>"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn inline_keys_and_queries() {
+        let one = table("CREATE TABLE t (id INT PRIMARY KEY NOT ENFORCED, v INT)");
+        assert_eq!(one.primary_keys, ["id"]);
+        let ctas = parse(
+            &mut Cursor::from_sql("CREATE TABLE t WITH ('bucket'='1') AS SELECT 1 AS a").unwrap(),
+        );
+        match ctas.unwrap() {
+            Some(Ddl::CreateTable {
+                query: Some(query), ..
+            // behind `CREATE TABLE t WITH ('bucket'='1') AS `
+            }) => assert_eq!(query, 16),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn malformed_statements_are_errors() {
+        for sql in [
+            "CREATE TABLE t",
+            "CREATE TABLE t ()",
+            "CREATE TABLE t (a)",
+            "CREATE TABLE t (a NOSUCHTYPE)",
+            "CREATE TABLE t (a INT) CLUSTERED BY (a)",
+            "CREATE TABLE t (a INT DEFAULT now())",
+            "CREATE TABLE t (a INT) USING parquet",
+            "CREATE TABLE t (id INT PRIMARY KEY, PRIMARY KEY (id))",
+        ] {
+            let parsed = parse(&mut Cursor::from_sql(sql).unwrap());
+            assert!(parsed.is_err(), "{sql}: {parsed:?}");
+        }
+    }
+}

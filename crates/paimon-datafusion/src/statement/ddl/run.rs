@@ -1,0 +1,345 @@
+//! Planning the statements: their effects come when the plans are executed.
+
+use std::sync::Arc;
+
+use datafusion::common::TableReference;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+use paimon_catalog::{Catalog, Identifier};
+use paimon_core::arrow_bridge::{arrow_schema, paimon_type};
+use paimon_core::options::CoreOptions;
+use paimon_core::schema::{NewColumn, NewTable};
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
+use paimon_core::write::WriteOptions;
+
+use super::Ddl;
+use crate::catalog::PaimonCatalogProvider;
+use crate::error::to_datafusion;
+use crate::session::PaimonSession;
+use crate::sink::NewTableTarget;
+use crate::statement::effect::effect;
+use crate::statement::partition::PartitionSpec;
+use crate::statement::result::nothing;
+use crate::statement::{ident_text, insert};
+
+/// Options whose values are names of columns.
+const COLUMN_OPTIONS: &[&str] = &[
+    "primary-key",
+    "partition",
+    "bucket-key",
+    "sequence.field",
+    "rowkind.field",
+];
+
+/// Plans a statement on a Paimon catalog; `tokens` are those of the statement.
+pub(crate) async fn plan(
+    session: &PaimonSession,
+    ddl: Ddl,
+    tokens: &[TokenWithSpan],
+) -> Result<DataFrame> {
+    match ddl {
+        Ddl::CreateDatabase {
+            name,
+            if_not_exists,
+            properties,
+        } => create_database(session, &name, if_not_exists, &properties),
+        Ddl::DropDatabase {
+            name,
+            if_exists,
+            cascade,
+        } => drop_database(session, &name, if_exists, cascade),
+        Ddl::CreateTable {
+            name,
+            if_not_exists,
+            table,
+            query,
+        } => {
+            let target = target(session, &name)?;
+            match query {
+                None => create(session, target, if_not_exists, table).await,
+                Some(at) => {
+                    let rest = tokens.get(at..).unwrap_or_default().to_vec();
+                    let query = session.plan_query(rest, &[]).await?;
+                    create_as(session, target, if_not_exists, table, query).await
+                }
+            }
+        }
+        Ddl::CreateTableLike {
+            name,
+            if_not_exists,
+            source,
+            options,
+        } => {
+            let source = session.paimon_table(&source, Vec::new()).await?;
+            let mut table = NewTable::like(source.schema());
+            table.options.extend(options);
+            create(session, target(session, &name)?, if_not_exists, table).await
+        }
+        Ddl::RenameTable { name, to } => rename(session, &name, &to),
+        Ddl::DropTable { name, if_exists } => {
+            let (catalog, identifier) = target(session, &name)?;
+            let what = format!("DROP TABLE {identifier}");
+            effect(session, what, move || {
+                let (catalog, identifier) = (catalog.clone(), identifier.clone());
+                async move {
+                    let dropped = catalog.drop_table(&identifier, if_exists).await;
+                    dropped.map_err(to_datafusion)
+                }
+            })
+        }
+        Ddl::TruncateTable { name, partition } => truncate(session, &name, &partition).await,
+    }
+}
+
+fn create_database(
+    session: &PaimonSession,
+    name: &[Ident],
+    if_not_exists: bool,
+    properties: &[String],
+) -> Result<DataFrame> {
+    let (catalog, database) = database(session, name)?;
+    if properties
+        .iter()
+        .any(|k| k.eq_ignore_ascii_case("location"))
+    {
+        return Err(to_datafusion(
+            paimon_core::Error::unsupported(
+                "databases of a filesystem catalog lie in its warehouse: a location cannot be given",
+            )
+            .with("database", database),
+        ));
+    }
+    if !properties.is_empty() {
+        tracing::warn!(
+            %database,
+            properties = properties.join(", "),
+            "a filesystem catalog keeps no properties of databases"
+        );
+    }
+    let what = format!("CREATE DATABASE {database}");
+    effect(session, what, move || {
+        let (catalog, database) = (catalog.clone(), database.clone());
+        async move {
+            let created = catalog.create_database(&database, if_not_exists).await;
+            created.map_err(to_datafusion)
+        }
+    })
+}
+
+fn drop_database(
+    session: &PaimonSession,
+    name: &[Ident],
+    if_exists: bool,
+    cascade: bool,
+) -> Result<DataFrame> {
+    let (catalog, database) = database(session, name)?;
+    let what = format!("DROP DATABASE {database}");
+    effect(session, what, move || {
+        let (catalog, database) = (catalog.clone(), database.clone());
+        async move {
+            let dropped = catalog.drop_database(&database, if_exists, cascade).await;
+            dropped.map_err(to_datafusion)
+        }
+    })
+}
+
+fn rename(session: &PaimonSession, name: &[Ident], to: &[Ident]) -> Result<DataFrame> {
+    let (catalog, from) = target(session, name)?;
+    // a bare new name stays in the database of the table
+    let (other, to) = match to {
+        [only] => {
+            let to = Identifier::new(from.database(), &ident_text(only)).map_err(to_datafusion)?;
+            (catalog.clone(), to)
+        }
+        _ => target(session, to)?,
+    };
+    if other.name() != catalog.name() {
+        return Err(DataFusionError::Plan(
+            "a table cannot be renamed into another catalog".into(),
+        ));
+    }
+    effect(session, format!("RENAME {from} TO {to}"), move || {
+        let (catalog, from, to) = (catalog.clone(), from.clone(), to.clone());
+        async move {
+            catalog
+                .rename_table(&from, &to)
+                .await
+                .map_err(to_datafusion)
+        }
+    })
+}
+
+async fn truncate(
+    session: &PaimonSession,
+    name: &[Ident],
+    partition: &PartitionSpec,
+) -> Result<DataFrame> {
+    let table = session.paimon_table(name, Vec::new()).await?;
+    let values = partition.values(session, table.schema())?;
+    let settings = session.settings().clone();
+    let what = format!("TRUNCATE {}", table.name());
+    effect(session, what, move || {
+        let table: Table = table.clone();
+        let settings = settings.clone();
+        let pairs: Vec<_> = values
+            .iter()
+            .map(|v| (v.column.clone(), v.datum.clone()))
+            .collect();
+        async move {
+            let (commit, identifier) = match settings.next_commit_identity() {
+                Some(own) => (table.new_commit().with_user(&own.user), own.identifier),
+                None => (table.new_commit(), BATCH_COMMIT_IDENTIFIER),
+            };
+            let partitions = match pairs.is_empty() {
+                true => Vec::new(),
+                false => vec![pairs],
+            };
+            let done = commit.drop_partitions(partitions, identifier).await;
+            done.map(|_| ())
+                .map_err(|e| to_datafusion(e.with_default("table", table.name())))
+        }
+    })
+}
+
+fn paimon_catalog(session: &PaimonSession, name: &str) -> Result<Arc<dyn Catalog>> {
+    let provider = session.catalog(name)?;
+    match provider.downcast_ref::<PaimonCatalogProvider>() {
+        Some(paimon) => Ok(paimon.catalog().clone()),
+        None => Err(DataFusionError::Plan(format!(
+            "catalog {name} is no Paimon catalog"
+        ))),
+    }
+}
+
+fn database(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>, String)> {
+    let (current, _) = session.current();
+    let parts: Vec<String> = name.iter().map(ident_text).collect();
+    match parts.as_slice() {
+        [database] => Ok((paimon_catalog(session, &current)?, database.clone())),
+        [catalog, database] => Ok((paimon_catalog(session, catalog)?, database.clone())),
+        _ => Err(DataFusionError::Plan(
+            "a database has one or two names".into(),
+        )),
+    }
+}
+
+fn target(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>, Identifier)> {
+    let (catalog, database, table) = session.resolve(name)?;
+    let identifier = Identifier::new(&database, &table).map_err(to_datafusion)?;
+    Ok((paimon_catalog(session, &catalog)?, identifier))
+}
+
+/// Refuses what cannot become a table, and options that writes would refuse.
+fn check(catalog: &dyn Catalog, identifier: &Identifier, table: &NewTable) -> Result<()> {
+    let checked = || {
+        let schema = catalog.schema_of_new(identifier, table)?;
+        let options = CoreOptions::new(&schema)?;
+        WriteOptions::new(&schema, &options).map(|_| ())
+    };
+    checked().map_err(|e| to_datafusion(e.with_default("table", identifier)))
+}
+
+async fn create(
+    session: &PaimonSession,
+    (catalog, identifier): (Arc<dyn Catalog>, Identifier),
+    if_not_exists: bool,
+    mut table: NewTable,
+) -> Result<DataFrame> {
+    let exists = catalog.table_exists(&identifier).await;
+    if if_not_exists && exists.map_err(to_datafusion)? {
+        return nothing(session);
+    }
+    name_columns(&mut table);
+    check(catalog.as_ref(), &identifier, &table)?;
+    let what = format!("CREATE TABLE {identifier}");
+    effect(session, what, move || {
+        let (catalog, identifier, table) = (catalog.clone(), identifier.clone(), table.clone());
+        async move {
+            let created = catalog
+                .create_table(&identifier, table, if_not_exists)
+                .await;
+            created.map(|_| ()).map_err(to_datafusion)
+        }
+    })
+}
+
+async fn create_as(
+    session: &PaimonSession,
+    (catalog, identifier): (Arc<dyn Catalog>, Identifier),
+    if_not_exists: bool,
+    mut table: NewTable,
+    query: LogicalPlan,
+) -> Result<DataFrame> {
+    if !table.columns.is_empty() {
+        return Err(DataFusionError::Plan(
+            "CREATE TABLE .. AS SELECT takes its columns from the query".into(),
+        ));
+    }
+    let exists = catalog.table_exists(&identifier).await;
+    match exists.map_err(to_datafusion)? {
+        true if if_not_exists => return nothing(session),
+        true => {
+            return Err(to_datafusion(
+                paimon_core::Error::invalid("table exists already").with("table", identifier),
+            ));
+        }
+        false => {}
+    }
+    table.columns = columns_of(&query)?;
+    name_columns(&mut table);
+    check(catalog.as_ref(), &identifier, &table)?;
+    let schema = catalog
+        .schema_of_new(&identifier, &table)
+        .map_err(to_datafusion)?;
+    let name = TableReference::partial(identifier.database(), identifier.table()).to_string();
+    let target = NewTableTarget {
+        catalog,
+        identifier,
+        table,
+        if_not_exists,
+        schema: arrow_schema(&schema.fields),
+        settings: session.settings().clone(),
+    };
+    insert::count_of(session, &name, Arc::new(target), query)
+}
+
+fn columns_of(query: &LogicalPlan) -> Result<Vec<NewColumn>> {
+    let fields = query.schema().fields().iter();
+    fields
+        .map(|field| {
+            let data_type = paimon_type(field.data_type())
+                .map_err(|e| to_datafusion(e.with("column", field.name())))?;
+            Ok(NewColumn {
+                name: field.name().clone(),
+                data_type,
+                comment: None,
+                default: None,
+            })
+        })
+        .collect()
+}
+
+/// Columns without quotes are lower case: options may name them in any case.
+fn name_columns(table: &mut NewTable) {
+    let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    for key in COLUMN_OPTIONS {
+        let Some(value) = table.options.get_mut(*key) else {
+            continue;
+        };
+        let named: Vec<&str> = value
+            .split(',')
+            .map(str::trim)
+            .map(|wanted| {
+                let mut similar = names.iter().filter(|n| n.eq_ignore_ascii_case(wanted));
+                match (names.contains(&wanted), similar.next(), similar.next()) {
+                    (false, Some(name), None) => name,
+                    _ => wanted,
+                }
+            })
+            .collect();
+        *value = named.join(",");
+    }
+}

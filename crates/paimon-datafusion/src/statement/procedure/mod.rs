@@ -1,0 +1,148 @@
+//! `CALL sys.name(..)`: arguments by name (`arg => value`) or position.
+
+mod arguments;
+mod run;
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+pub(crate) use arguments::Value;
+pub(crate) use run::run;
+
+use super::ident_text;
+use crate::parse::Cursor;
+
+/// A call as parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Call {
+    /// `sys.name`, `name` or `catalog.sys.name`.
+    pub(crate) name: Vec<Ident>,
+    /// Names, where given, and values.
+    pub(crate) arguments: Vec<(Option<String>, Value)>,
+}
+
+impl Call {
+    /// Reads what follows `CALL`.
+    ///
+    /// # Errors
+    /// On a syntax error.
+    pub(crate) fn parse(cursor: &mut Cursor) -> Result<Self> {
+        let name = cursor.object_name()?;
+        if !cursor.eat(&Token::LParen) {
+            return cursor.expected("(");
+        }
+        let mut arguments = Vec::new();
+        if !cursor.eat(&Token::RParen) {
+            loop {
+                arguments.push(argument(cursor)?);
+                if cursor.eat(&Token::RParen) {
+                    break;
+                }
+                if !cursor.eat(&Token::Comma) {
+                    return cursor.expected(", or )");
+                }
+            }
+        }
+        Ok(Self { name, arguments })
+    }
+
+    /// Name of the procedure in lower case.
+    ///
+    /// # Errors
+    /// When it is not in `sys`.
+    pub(crate) fn procedure(&self) -> Result<String> {
+        let parts: Vec<String> = self.name.iter().map(ident_text).collect();
+        match parts.as_slice() {
+            [name] => Ok(name.clone()),
+            [sys, name] | [_, sys, name] if sys == "sys" => Ok(name.clone()),
+            _ => Err(DataFusionError::Plan(format!(
+                "procedures are called as sys.name, found {}",
+                parts.join(".")
+            ))),
+        }
+    }
+}
+
+fn argument(cursor: &mut Cursor) -> Result<(Option<String>, Value)> {
+    let mut ahead = cursor.clone();
+    if let Some(Token::Word(word)) = ahead.take()
+        && ahead.eat(&Token::RArrow)
+    {
+        *cursor = ahead;
+        return Ok((Some(word.value.to_ascii_lowercase()), value(cursor)?));
+    }
+    Ok((None, value(cursor)?))
+}
+
+fn value(cursor: &mut Cursor) -> Result<Value> {
+    if let Ok(text) = cursor.string() {
+        return Ok(Value::Text(text));
+    }
+    let negative = cursor.eat(&Token::Minus);
+    match cursor.take() {
+        Some(Token::Number(digits, _)) => {
+            let sign = if negative { "-" } else { "" };
+            let text = format!("{sign}{digits}");
+            match text.parse() {
+                Ok(number) => Ok(Value::Number(number)),
+                Err(_) => cursor.expected("a whole number"),
+            }
+        }
+        Some(Token::Word(word)) if !negative => match word.value.to_ascii_lowercase().as_str() {
+            "true" => Ok(Value::Boolean(true)),
+            "false" => Ok(Value::Boolean(false)),
+            "null" => Ok(Value::Null),
+            // TIMESTAMP '2024-01-01 00:00:00'
+            "timestamp" | "date" => cursor.string().map(Value::Text),
+            _ => cursor.expected("a value"),
+        },
+        _ => cursor.expected("a value"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn parse(sql: &str) -> Result<Call> {
+        let mut cursor = Cursor::from_sql(sql)?;
+        assert!(cursor.keyword("CALL"));
+        let call = Call::parse(&mut cursor)?;
+        cursor.end()?;
+        Ok(call)
+    }
+
+    #[test]
+    fn arguments_by_name_and_position() {
+        let call =
+            parse("CALL sys.x('db.t', retain_max => 5, dry_run => true, z => -1, w => NULL)");
+        let call = call.unwrap();
+        assert_eq!(call.procedure().unwrap(), "x");
+        assert_eq!(
+            call.arguments,
+            [
+                (None, Value::Text("db.t".into())),
+                (Some("retain_max".into()), Value::Number(5)),
+                (Some("dry_run".into()), Value::Boolean(true)),
+                (Some("z".into()), Value::Number(-1)),
+                (Some("w".into()), Value::Null),
+            ]
+        );
+        assert!(parse("CALL sys.x()").unwrap().arguments.is_empty());
+    }
+
+    #[test]
+    fn malformed_calls_are_errors() {
+        for sql in [
+            "CALL sys.x",
+            "CALL sys.x(1.5)",
+            "CALL sys.x(a =>)",
+            "CALL sys.x(1 2)",
+        ] {
+            assert!(parse(sql).is_err(), "{sql}");
+        }
+        assert!(parse("CALL other.x()").unwrap().procedure().is_err());
+    }
+}
