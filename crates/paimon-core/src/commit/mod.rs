@@ -17,7 +17,7 @@ mod retry;
 mod row_tracking;
 mod shared;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod vectors;
 
 use std::collections::BTreeMap;

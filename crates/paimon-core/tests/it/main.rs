@@ -9,4 +9,5 @@ mod layering;
 mod maintenance;
 mod mutated;
 mod pruning;
+mod references;
 mod write;
