@@ -112,7 +112,7 @@ fn main() -> Result<()> {
     let output = args.output.or_else(|| {
         args.only
             .is_empty()
-            .then(|| root.join("docs/benchmarks.md"))
+            .then(|| root.join("docs/src/benchmarks.md"))
     });
     if let Some(path) = output {
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use paimon_core::Result;
+use paimon_core::schema::NewTable;
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 
@@ -12,7 +13,8 @@ use crate::identifier::Identifier;
 
 /// A named set of databases with tables.
 ///
-/// Java: `org.apache.paimon.catalog.Catalog`. Reads never create anything.
+/// Java: `org.apache.paimon.catalog.Catalog`. Reads never create anything. Databases and tables are created, dropped and
+/// renamed by plain names: branches and system tables are refused.
 #[async_trait]
 pub trait Catalog: Debug + Send + Sync {
     /// Name under which the catalog is registered.
@@ -43,29 +45,54 @@ pub trait Catalog: Debug + Send + Sync {
     /// `NotFound` when there is no such table or branch, `Damaged` when its metadata is broken.
     async fn get_table(&self, identifier: &Identifier) -> Result<Table>;
 
-    /// Makes a database.
+    /// Creates a database. One that exists already is fine when `ignore_if_exists`.
     ///
     /// # Errors
-    /// `InvalidInput` when it exists already or its name is reserved.
-    async fn create_database(&self, database: &str) -> Result<()>;
+    /// `InvalidInput` for a name that is taken, reserved or malformed.
+    async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()>;
 
-    /// Removes a database; with `cascade` also its tables.
+    /// Drops a database, with its tables when `cascade`. A missing one is fine when `ignore_if_missing`.
     ///
     /// # Errors
-    /// `NotFound` when it does not exist, `InvalidInput` when it has tables and `cascade` is false.
-    async fn drop_database(&self, database: &str, cascade: bool) -> Result<()>;
+    /// `NotFound` when there is none, `InvalidInput` when it holds anything and `cascade` is off.
+    async fn drop_database(
+        &self,
+        database: &str,
+        ignore_if_missing: bool,
+        cascade: bool,
+    ) -> Result<()>;
 
-    /// Makes a table without rows.
+    /// The first schema that [`Catalog::create_table`] would give a table. Creates nothing.
     ///
     /// # Errors
-    /// `NotFound` for an unknown database, `InvalidInput` when the table exists already.
-    async fn create_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()>;
+    /// As [`Catalog::create_table`], but for names that are taken or missing.
+    fn schema_of_new(&self, identifier: &Identifier, table: &NewTable) -> Result<TableSchema>;
 
-    /// Removes a table with its files. Files in external paths are left alone.
+    /// Creates a table: of several callers exactly one succeeds. Returns whether this call did; false only when there
+    /// is one already and `ignore_if_exists`. Catalog options `table-default.<key>` become table options unless given.
     ///
     /// # Errors
-    /// `NotFound` when it does not exist.
-    async fn drop_table(&self, identifier: &Identifier) -> Result<()>;
+    /// `NotFound` when the database does not exist, `InvalidInput` when the name is taken or the schema breaks a rule,
+    /// `Unsupported` naming an option or column that this engine cannot honour.
+    async fn create_table(
+        &self,
+        identifier: &Identifier,
+        table: NewTable,
+        ignore_if_exists: bool,
+    ) -> Result<bool>;
+
+    /// Drops a table with all its branches, tags and data. A missing one is fine when `ignore_if_missing`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn drop_table(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()>;
+
+    /// Gives a table another name, perhaps in another database.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such table or database, `InvalidInput` when the new name is taken, `Unsupported`
+    /// where the store cannot rename in one step.
+    async fn rename_table(&self, from: &Identifier, to: &Identifier) -> Result<()>;
 
     /// Names of the global tables of database `sys`.
     fn global_system_tables(&self) -> &'static [&'static str];

@@ -6,14 +6,16 @@
 //! <warehouse>/<database>.db/<table>/schema/schema-<N>
 //! ```
 
+mod ddl;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paimon_core::io::FileIo;
-use paimon_core::schema::SchemaManager;
+use paimon_core::schema::NewTable;
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
-use paimon_core::{Error, ErrorKind, Result};
+use paimon_core::{Error, Result};
 
 use crate::catalog::Catalog;
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
@@ -100,17 +102,6 @@ impl FileSystemCatalog {
     }
 }
 
-/// Branches and system tables are not created or dropped as tables.
-fn refuse_parts(identifier: &Identifier) -> Result<()> {
-    if identifier.branch().is_none() && identifier.system().is_none() {
-        return Ok(());
-    }
-    Err(
-        Error::invalid("the name of a table is expected, not of a branch or system table")
-            .with("table", identifier),
-    )
-}
-
 fn is_schema_file(name: &str) -> bool {
     name.strip_prefix(SCHEMA_PREFIX)
         .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
@@ -158,9 +149,7 @@ impl Catalog for FileSystemCatalog {
             return Ok(sys_tables::NAMES.iter().map(ToString::to_string).collect());
         }
         if !self.database_exists(database).await? {
-            return Err(Error::new(ErrorKind::NotFound, "database does not exist")
-                .with("database", database)
-                .with("catalog", &self.name));
+            return Err(self.no_database(database));
         }
         let location = self.database_location(database)?;
         let mut names = Vec::new();
@@ -183,9 +172,7 @@ impl Catalog for FileSystemCatalog {
     async fn get_table(&self, identifier: &Identifier) -> Result<Table> {
         let location = self.table_location(identifier)?;
         if !self.has_schema(&location).await? {
-            return Err(Error::new(ErrorKind::NotFound, "table does not exist")
-                .with("table", identifier)
-                .with("catalog", &self.name));
+            return Err(self.no_table(identifier));
         }
         let full_name = format!("{}.{}", identifier.database(), identifier.table());
         let table = Table::open(self.io.clone(), &location, &full_name).await?;
@@ -195,51 +182,39 @@ impl Catalog for FileSystemCatalog {
         }
     }
 
-    async fn create_database(&self, database: &str) -> Result<()> {
-        let location = self.database_location(database)?;
-        let folder = format!("{database}{DATABASE_SUFFIX}");
-        let folders = self.io.list_folders(&self.warehouse).await?;
-        if folders.contains(&folder) {
-            return Err(Error::invalid("database exists already").with("database", database));
-        }
-        self.io.create_folder(&location).await
+    async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()> {
+        self.new_database(database, ignore_if_exists).await
     }
 
-    async fn drop_database(&self, database: &str, cascade: bool) -> Result<()> {
-        let location = self.database_location(database)?;
-        let tables = self.list_tables(database).await?;
-        if !tables.is_empty() && !cascade {
-            return Err(Error::invalid(format!(
-                "the database has {} tables: add CASCADE to drop them too",
-                tables.len()
-            ))
-            .with("database", database));
-        }
-        self.io.remove_folder(&location).await
-    }
-
-    async fn create_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
-        refuse_parts(identifier)?;
-        if !self.database_exists(identifier.database()).await? {
-            return Err(Error::new(ErrorKind::NotFound, "database does not exist")
-                .with("database", identifier.database()));
-        }
-        let location = self.table_location(identifier)?;
-        SchemaManager::new(self.io.clone(), &location)
-            .create(schema)
+    async fn drop_database(
+        &self,
+        database: &str,
+        ignore_if_missing: bool,
+        cascade: bool,
+    ) -> Result<()> {
+        self.remove_database(database, ignore_if_missing, cascade)
             .await
-            .map_err(|e| e.with("table", identifier))
     }
 
-    async fn drop_table(&self, identifier: &Identifier) -> Result<()> {
-        refuse_parts(identifier)?;
-        let location = self.table_location(identifier)?;
-        if !self.has_schema(&location).await? {
-            return Err(
-                Error::new(ErrorKind::NotFound, "table does not exist").with("table", identifier)
-            );
-        }
-        self.io.remove_folder(&location).await
+    fn schema_of_new(&self, identifier: &Identifier, table: &NewTable) -> Result<TableSchema> {
+        self.table_schema(identifier, table.clone())
+    }
+
+    async fn create_table(
+        &self,
+        identifier: &Identifier,
+        table: NewTable,
+        ignore_if_exists: bool,
+    ) -> Result<bool> {
+        self.new_table(identifier, table, ignore_if_exists).await
+    }
+
+    async fn drop_table(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        self.remove_table(identifier, ignore_if_missing).await
+    }
+
+    async fn rename_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
+        self.move_table(from, to).await
     }
 
     fn global_system_tables(&self) -> &'static [&'static str] {

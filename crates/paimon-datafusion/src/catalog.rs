@@ -97,6 +97,17 @@ impl PaimonSchemaProvider {
         (self.database.clone(), name.to_string())
     }
 
+    /// Opens what an object name stands for, past the session's own tables.
+    pub(crate) async fn open_with(
+        &self,
+        object: &str,
+        options: Vec<(String, String)>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.open(object, options).await.map_err(|e| {
+            to_datafusion(e.with_default("table", format!("{}.{object}", self.database)))
+        })
+    }
+
     /// Opens what an object name stands for: a table, branch or system table with options.
     async fn open(
         &self,
@@ -199,9 +210,7 @@ impl SchemaProvider for PaimonSchemaProvider {
             }
             return Ok(Some(table));
         }
-        self.open(object, options).await.map_err(|e| {
-            to_datafusion(e.with_default("table", format!("{}.{object}", self.database)))
-        })
+        self.open_with(object, options).await
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {

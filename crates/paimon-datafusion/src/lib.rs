@@ -15,9 +15,11 @@ pub mod scan;
 mod session;
 mod sink;
 mod statement;
+mod store;
 
 pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 pub use error::{paimon_error, to_datafusion};
 pub use parse::{is_complete, redact_sql, split_statements};
 pub use provider::{PaimonTableProvider, SystemTableProvider};
-pub use session::{CommitIdentity, PaimonSession, SessionSettings};
+pub use session::{CommitIdentity, OverwriteMode, PaimonSession, SessionSettings};
+pub use sink::finish_cleanups;

@@ -1,22 +1,19 @@
 //! Tables as DataFusion sees them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, Session, TableProvider};
-use datafusion::datasource::sink::DataSinkExec;
 use datafusion::error::Result;
 use datafusion::logical_expr::dml::InsertOp;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, cast, lit};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use paimon_core::arrow_bridge::arrow_type;
 use paimon_core::table::{SystemTable, Table};
 
 use crate::error::to_datafusion;
 use crate::session::SessionSettings;
-use crate::sink::PaimonSink;
+use crate::sink::{SinkMode, SinkTarget};
 
 /// A Paimon table at the state that its options name.
 ///
@@ -26,8 +23,6 @@ pub struct PaimonTableProvider {
     table: Table,
     settings: Arc<SessionSettings>,
     schema: SchemaRef,
-    /// By column.
-    defaults: HashMap<String, Expr>,
 }
 
 impl PaimonTableProvider {
@@ -35,7 +30,6 @@ impl PaimonTableProvider {
     pub fn new(table: Table, settings: Arc<SessionSettings>) -> Self {
         Self {
             schema: table.arrow_schema(),
-            defaults: defaults(&table),
             table,
             settings,
         }
@@ -45,19 +39,6 @@ impl PaimonTableProvider {
     pub fn table(&self) -> &Table {
         &self.table
     }
-}
-
-/// Defaults as casts of their texts.
-fn defaults(table: &Table) -> HashMap<String, Expr> {
-    let fields = table.schema().fields.iter();
-    let texts = fields.filter_map(|f| Some((f, f.default_value.clone()?)));
-    texts
-        .filter(|(field, _)| !field.data_type.kind.is_nested())
-        .map(|(field, text)| {
-            let value = cast(lit(text), arrow_type(&field.data_type));
-            (field.name.clone(), value)
-        })
-        .collect()
 }
 
 #[async_trait]
@@ -80,28 +61,23 @@ impl TableProvider for PaimonTableProvider {
         crate::scan::scan_table(&self.table, state, projection, filters, limit).await
     }
 
-    fn get_column_default(&self, column: &str) -> Option<&Expr> {
-        self.defaults.get(column)
-    }
-
     async fn insert_into(
         &self,
-        _state: &dyn Session,
+        state: &dyn Session,
         input: Arc<dyn ExecutionPlan>,
         insert_op: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let overwrite = match insert_op {
-            InsertOp::Append => false,
-            InsertOp::Overwrite => true,
+        let mode = match insert_op {
+            InsertOp::Append => SinkMode::Append,
+            InsertOp::Overwrite => SinkMode::overwrite_dynamic(),
             InsertOp::Replace => {
                 return Err(to_datafusion(paimon_core::Error::unsupported(
                     "REPLACE INTO is not supported",
                 )));
             }
         };
-        let sink = PaimonSink::new(self.table.clone(), self.settings.clone(), overwrite)
-            .map_err(to_datafusion)?;
-        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
+        let target = SinkTarget::new(self.table.clone(), self.settings.clone(), mode);
+        target.insert_into(state, input, insert_op).await
     }
 
     fn supports_filters_pushdown(

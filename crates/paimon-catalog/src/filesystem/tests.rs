@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use paimon_core::ErrorKind;
+
 use super::*;
 
 fn catalog(folder: &std::path::Path) -> FileSystemCatalog {

@@ -6,7 +6,7 @@ pub mod avro;
 mod json;
 mod manifest;
 
-pub use json::parse_json;
+pub use json::{parse_json, write_json};
 pub use manifest::{
     EntryFilter, decode_index_manifest, decode_manifest, decode_manifest_list,
     encode_index_manifest, encode_manifest, encode_manifest_list,

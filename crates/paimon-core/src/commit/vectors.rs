@@ -37,7 +37,7 @@ pub(super) fn check(
     let added: HashSet<DataFile<'_>> = of_kind(FileKind::Add).flat_map(owners).collect();
     let removed: HashSet<DataFile<'_>> = of_kind(FileKind::Delete).flat_map(owners).collect();
     check_removed_files(before, &live, changes, &is_replaced)?;
-    for file in added.difference(&removed).filter(|f| !live.contains(*f)) {
+    if let Some(file) = added.difference(&removed).find(|f| !live.contains(*f)) {
         return Err(conflict(
             "rows of a data file are deleted that another commit replaced or removed",
             file,
@@ -93,7 +93,7 @@ fn check_removed_files(
 
 /// Whether the commit writes the vectors of a data file's bucket.
 fn bucket_is_replaced(file: &DataFile<'_>, changes: &Changes) -> bool {
-    let in_bucket = |c: &IndexManifestEntry| &c.partition == file.0 && c.bucket == file.1;
+    let in_bucket = |c: &IndexManifestEntry| c.partition == *file.0 && c.bucket == file.1;
     let added = changes.index.iter().filter(|c| c.kind == FileKind::Add);
     added.filter(|c| is_vectors(c)).any(in_bucket)
 }

@@ -3,7 +3,7 @@
 //! A location is a full path as text: `/abs/path`, `file:/abs/path`, `memory:/path` or `scheme://authority/path`.
 //! [`FileIo`] belongs to one store and refuses locations of another one.
 
-mod folders;
+mod folder;
 mod identity;
 mod output;
 mod publish;

@@ -180,6 +180,10 @@ pub(super) struct LocalFile {
 }
 
 impl LocalFile {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the name of a stage is never seen again"
+    )]
     pub(super) fn create(target: PathBuf, durability: Durability) -> std::io::Result<Self> {
         let missing = || std::io::Error::other("a data file needs a folder and a name");
         let folder = target.parent().ok_or_else(missing)?;
@@ -252,7 +256,7 @@ impl Drop for LocalFile {
 }
 
 /// Makes a folder with its parents; returns it and every folder that got a new entry.
-fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
     let mut changed = vec![folder.to_path_buf()];
     let mut at = folder;
     while !at.exists() {

@@ -6,7 +6,10 @@ use super::Table;
 use crate::commit::{CommitContext, FileStoreCommit, Overwrite};
 use crate::error::Result;
 use crate::maintenance::after_commit;
+use crate::manifest::partition_values;
+use crate::read::Partition;
 use crate::spec::{CommitMessage, Datum, ManifestCommittable};
+use crate::write::{DataFilePaths, WriteOptions};
 
 /// Identifier of batch commits, whose user commits once.
 pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;
@@ -133,6 +136,45 @@ impl TableCommit {
         if let Err(error) = after_commit(&self.table, clock).await {
             tracing::warn!(table = self.table.name(), %error, "expiry after a commit failed");
         }
+    }
+
+    /// Removes the files of messages that no snapshot names: those of a commit that did not take effect.
+    ///
+    /// What cannot be removed is logged and left to orphan cleaning.
+    pub async fn abort(&self, messages: &[CommitMessage]) {
+        for message in messages {
+            if let Err(error) = self.discard(message).await {
+                tracing::warn!(table = self.table.name(), %error, "could not remove uncommitted files");
+            }
+        }
+    }
+
+    async fn discard(&self, message: &CommitMessage) -> Result<()> {
+        let table = &self.table;
+        let partition = Partition {
+            values: partition_values(&message.partition, &table.schema().partition_fields())?,
+            bytes: message.partition.clone(),
+        };
+        let options = WriteOptions::new(table.schema(), table.options())?;
+        let uuid = self.context.ids.uuid();
+        let paths = DataFilePaths::of_bucket(table, &options, &partition, message.bucket, uuid)?;
+        let (data, compact) = (&message.data, &message.compact);
+        for file in [
+            &data.new_files,
+            &data.changelog_files,
+            &compact.compact_after,
+            &compact.changelog_files,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            paths.discard(file).await;
+        }
+        for index in data.new_index_files.iter().chain(&compact.new_index_files) {
+            let location = format!("{}/index/{}", table.location(), index.file_name);
+            table.io().discard(&location).await?;
+        }
+        Ok(())
     }
 
     /// Whether this user committed the identifier already; never without a user of its own.

@@ -38,6 +38,10 @@ pub trait MemoryBudget: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place that supplies the time"
+)]
 impl Clock for SystemClock {
     fn local_ms(&self) -> i64 {
         Local::now().naive_local().and_utc().timestamp_millis()
@@ -52,6 +56,10 @@ impl Clock for SystemClock {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RandomIds;
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place that supplies names"
+)]
 impl IdSource for RandomIds {
     fn uuid(&self) -> Uuid {
         Uuid::new_v4()

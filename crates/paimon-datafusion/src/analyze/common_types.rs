@@ -81,10 +81,13 @@ fn rewrite(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     Transformed::yes(expr)
 }
 
+/// Tells types apart.
+type Which = fn(&DataType) -> bool;
+
 /// Which of the operands are cast, and to what; `None` when DataFusion finds the common type itself.
-fn to_be_cast(types: &[Option<DataType>]) -> Option<(fn(&DataType) -> bool, DataType)> {
-    let any = |is: fn(&DataType) -> bool| types.iter().flatten().any(is);
-    let is_short_time: fn(&DataType) -> bool = |t| matches!(t, DataType::Time32(_));
+fn to_be_cast(types: &[Option<DataType>]) -> Option<(Which, DataType)> {
+    let any = |is: Which| types.iter().flatten().any(is);
+    let is_short_time: Which = |t| matches!(t, DataType::Time32(_));
     if any(DataType::is_floating) && any(DataType::is_decimal) {
         return Some((DataType::is_decimal, DataType::Float64));
     }

@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenize
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {
     tokens: Vec<Token>,
-    /// Text of each token with the blanks and comments before it.
-    texts: Vec<String>,
+    /// Position of each token among all of the statement, blanks and comments included.
+    origins: Vec<usize>,
     at: usize,
 }
 
@@ -21,24 +21,13 @@ impl Cursor {
     }
 
     fn over(all: impl Iterator<Item = Token>) -> Self {
-        let (mut tokens, mut texts) = (Vec::new(), Vec::new());
-        let mut text = String::new();
-        for token in all.filter(|t| *t != Token::EOF) {
-            match &token {
-                // the tokenizer takes the quotes off
-                Token::SingleQuotedString(s) => {
-                    text.push_str(&format!("'{}'", s.replace('\'', "''")));
-                }
-                other => text.push_str(&other.to_string()),
-            }
-            if !matches!(token, Token::Whitespace(_)) {
-                tokens.push(token);
-                texts.push(std::mem::take(&mut text));
-            }
-        }
+        let (origins, tokens) = all
+            .enumerate()
+            .filter(|(_, t)| !matches!(t, Token::Whitespace(_) | Token::EOF))
+            .unzip();
         Self {
             tokens,
-            texts,
+            origins,
             at: 0,
         }
     }
@@ -51,14 +40,31 @@ impl Cursor {
         Ok(Self::over(tokens.into_iter()))
     }
 
-    /// Takes everything that is left, as text with its comments.
-    pub(crate) fn rest(&mut self) -> Result<String> {
-        let text = self.texts.get(self.at..).unwrap_or_default().concat();
-        if text.trim().is_empty() {
-            return self.expected("a query");
+    /// Takes everything that is left and returns where it begins among all tokens of the statement.
+    pub(crate) fn rest(&mut self) -> Result<usize> {
+        match self.origins.get(self.at) {
+            Some(origin) => {
+                self.at = self.tokens.len();
+                Ok(*origin)
+            }
+            None => self.expected("a query"),
         }
-        self.at = self.tokens.len();
-        Ok(text)
+    }
+
+    /// Takes the tokens up to a comma or the parenthesis that closes what is around them.
+    pub(crate) fn balanced(&mut self) -> Vec<Token> {
+        let mut depth = 0usize;
+        let mut taken = Vec::new();
+        while let Some(token) = self.peek() {
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen | Token::Comma if depth == 0 => break,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            taken.extend(self.take());
+        }
+        taken
     }
 
     /// The next token, without taking it.

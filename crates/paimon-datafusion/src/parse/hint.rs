@@ -1,7 +1,7 @@
 //! Options hints: `/*+ OPTIONS('key' = 'value', ...) */`.
 
 use datafusion::error::{DataFusionError, Result};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use super::cursor::Cursor;
 
@@ -27,6 +27,20 @@ pub(crate) fn parse_hint(comment: &str) -> Result<Option<Vec<(String, String)>>>
     let pairs = cursor.options().map_err(|_| malformed())?;
     cursor.end().map_err(|_| malformed())?;
     Ok(Some(pairs))
+}
+
+/// Pairs of the options hints among tokens.
+///
+/// # Errors
+/// As [`parse_hint`].
+pub(crate) fn hints_in(tokens: &[TokenWithSpan]) -> Result<Vec<(String, String)>> {
+    let mut pairs = Vec::new();
+    for token in tokens {
+        if let Token::Whitespace(Whitespace::MultiLineComment(comment)) = &token.token {
+            pairs.extend(parse_hint(comment)?.unwrap_or_default());
+        }
+    }
+    Ok(pairs)
 }
 
 /// The hint as text, in the form that [`parse_hint`] reads.

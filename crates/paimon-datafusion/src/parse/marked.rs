@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
 use super::hint::parse_hint;
+use super::local_zone::with_ltz_names;
 
 /// Separates a name from the number of its clause in a marked word; no name can hold it.
 pub(crate) const MARK: char = '\u{1}';
@@ -57,6 +58,7 @@ pub(crate) fn parse_marked(
     tokens: Vec<TokenWithSpan>,
     recursion_limit: usize,
 ) -> Result<MarkedStatement> {
+    let tokens = with_ltz_names(tokens);
     let (tokens, clauses) = Marker::default().run(&tokens)?;
     let mut statements = DFParserBuilder::new(tokens)
         .with_dialect(&GenericDialect)

@@ -4,7 +4,9 @@
 //! before parsing and attached to the table's name; see [`relation`]. What cannot be attached is an error.
 
 mod cursor;
+mod defaults;
 mod hint;
+mod local_zone;
 mod marked;
 mod numbers;
 mod redact;
@@ -13,6 +15,8 @@ mod split;
 mod timestamps;
 
 pub(crate) use cursor::Cursor;
+pub(crate) use defaults::query_with_defaults;
+pub(crate) use hint::hints_in;
 pub(crate) use marked::{RelationClause, TravelTo, parse_marked, tokenize};
 pub use redact::redact_sql;
 pub(crate) use relation::{attach_options, plain_and_options};

@@ -31,7 +31,7 @@ pub(super) enum Road {
     /// No column is wanted.
     Count,
     /// DataFusion's source, with whatever was pushed into it.
-    Native(FileScanConfig),
+    Native(Box<FileScanConfig>),
     /// The core's reader.
     Core(Arc<CoreRoad>),
 }
@@ -46,7 +46,7 @@ impl Road {
     /// The road for a scan with this configuration.
     pub(super) fn choose(work: &Work, config: &FileScanConfig, schema: &SchemaRef) -> Result<Self> {
         if config.file_source().filter().is_some() {
-            return Ok(Road::Native(config.clone()));
+            return Ok(Road::Native(Box::new(config.clone())));
         }
         if schema.fields().is_empty() {
             return Ok(Road::Count);
@@ -68,7 +68,9 @@ impl Road {
         let batch_size = context.session_config().batch_size();
         match self {
             Road::Count => Ok(counted(schema, outcome, share, batch_size)),
-            Road::Native(config) => native(work, share, outcome, config.clone(), context, metrics),
+            Road::Native(config) => {
+                native(work, share, outcome, (**config).clone(), context, metrics)
+            }
             Road::Core(road) => Ok(road.read(work, share, outcome, batch_size, metrics, schema)),
         }
     }

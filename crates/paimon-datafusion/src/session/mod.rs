@@ -7,25 +7,33 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
-use datafusion::common::TableReference;
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::optimizer::analyzer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{Expr, Ident};
+use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_catalog::{Catalog, DEFAULT_DATABASE};
+use paimon_core::spec::DataField;
+use paimon_core::table::Table;
 
 use crate::analyze::{CommonTypes, TimestampLiterals};
 use crate::catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 use crate::error::to_datafusion;
-use crate::parse::{Cursor, attach_options, parse_marked, split_statements, tokenize};
+use crate::parse::{
+    Cursor, attach_options, parse_marked, query_with_defaults, split_statements, tokenize,
+};
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
-use crate::statement::{self, Command};
+use crate::provider::PaimonTableProvider;
+use crate::statement;
 
-pub use settings::{CommitIdentity, SessionSettings};
+pub use settings::{CommitIdentity, OverwriteMode, SessionSettings};
 pub(crate) use travel::instant_ms;
 
 /// A SQL session over Paimon catalogs and everything DataFusion knows.
@@ -177,21 +185,34 @@ impl PaimonSession {
         self.statement(&last).await
     }
 
-    /// Plans one statement; statements without rows (SET, USE, CREATE VIEW) take effect at once.
+    /// Plans one statement. Statements that change the session alone (SET, USE, CREATE VIEW) take effect at once, those
+    /// that write when their plan is executed.
     async fn statement(&self, sql: &str) -> Result<DataFrame> {
         let tokens = tokenize(sql)?;
-        match statement::parse(&mut Cursor::new(&tokens), sql)? {
-            Some(Command::Write(write)) if statement::targets_paimon(self, &write)? => {
-                return match statement::ddl::parse(&mut Cursor::new(&tokens))? {
-                    Some(ddl) => statement::ddl::run(self, ddl).await,
-                    None => statement::refuse(&write),
-                };
-            }
-            Some(Command::Write(_)) => {}
-            Some(command) => return statement::run(self, command).await,
-            None => {}
+        let mut cursor = Cursor::new(&tokens);
+        let explain = statement::explain::parse(&mut cursor)?;
+        if let Some(rows) = statement::write(self, &cursor, &tokens).await? {
+            return match explain {
+                Some(option) => rows.explain_with_options(option),
+                None => Ok(rows),
+            };
+        }
+        if explain.is_none()
+            && let Some(command) = statement::parse(&mut cursor, sql)?
+        {
+            return statement::run(self, command).await;
         }
         let tokens = statement::without_temporary(tokens);
+        let plan = self.plan_statement(tokens, |_| Ok(())).await?;
+        self.context.execute_logical_plan(plan).await
+    }
+
+    /// Plans a statement of DataFusion's with options hints and time travel; `change` may rewrite it first.
+    async fn plan_statement(
+        &self,
+        tokens: Vec<TokenWithSpan>,
+        change: impl FnOnce(&mut Statement) -> Result<()>,
+    ) -> Result<LogicalPlan> {
         let recursion_limit = {
             let state = self.context.state_ref();
             let state = state.read();
@@ -205,8 +226,58 @@ impl PaimonSession {
             .collect::<Result<Vec<_>>>()?;
         let mut statement = marked.statement;
         attach_options(&mut statement, &options)?;
-        let plan = self.context.state().statement_to_plan(statement).await?;
-        self.context.execute_logical_plan(plan).await
+        change(&mut statement)?;
+        self.context.state().statement_to_plan(statement).await
+    }
+
+    /// Plans a query. `columns` are those it fills, in order: DEFAULT in VALUES stands for their defaults.
+    ///
+    /// # Errors
+    /// For anything but a query.
+    pub(crate) async fn plan_query(
+        &self,
+        tokens: Vec<TokenWithSpan>,
+        columns: &[Option<&DataField>],
+    ) -> Result<LogicalPlan> {
+        let change = |statement: &mut Statement| query_with_defaults(statement, columns);
+        self.plan_statement(tokens, change).await
+    }
+
+    /// Value of a constant expression.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn constant(&self, expr: Expr) -> Result<ScalarValue> {
+        let text = expr.to_string();
+        travel::evaluate(self, expr)
+            .map_err(|e| e.context(format!("a constant is expected, found {text}")))
+    }
+
+    /// A table to write to, with dynamic options.
+    ///
+    /// # Errors
+    /// When there is no such table or it is a system table.
+    pub(crate) async fn paimon_table(
+        &self,
+        name: &[Ident],
+        options: Vec<(String, String)>,
+    ) -> Result<Table> {
+        let (catalog, database, table) = self.resolve(name)?;
+        let full = TableReference::full(catalog.as_str(), database.as_str(), table.as_str());
+        let schema = self.paimon_database(&catalog, &database);
+        let provider = match schema {
+            Some(schema) => schema.open_with(&table, options).await?,
+            None => None,
+        };
+        let Some(provider) = provider else {
+            return Err(no_table(&full));
+        };
+        match provider.downcast_ref::<PaimonTableProvider>() {
+            Some(paimon) => Ok(paimon.table().clone()),
+            None => Err(to_datafusion(
+                paimon_core::Error::invalid("a system table cannot be written").with("table", full),
+            )),
+        }
     }
 
     /// Catalog, database and table that a name of one to three parts stands for.
@@ -251,19 +322,21 @@ impl PaimonSession {
     /// When there is no such table.
     pub(crate) async fn table(&self, name: &[Ident]) -> Result<Arc<dyn TableProvider>> {
         let (catalog, database, table) = self.resolve(name)?;
-        let missing = || {
-            let name = TableReference::full(catalog.as_str(), database.as_str(), table.as_str());
-            to_datafusion(
-                paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "table does not exist")
-                    .with("table", name),
-            )
-        };
+        let name = TableReference::full(catalog.as_str(), database.as_str(), table.as_str());
+        let missing = || no_table(&name);
         let schema: Arc<dyn SchemaProvider> = self
             .catalog(&catalog)?
             .schema(&database)
             .ok_or_else(missing)?;
         schema.table(&table).await?.ok_or_else(missing)
     }
+}
+
+fn no_table(name: &TableReference) -> DataFusionError {
+    to_datafusion(
+        paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "table does not exist")
+            .with("table", name),
+    )
 }
 
 fn session_config(config: SessionConfig, settings: &SessionSettings) -> SessionConfig {

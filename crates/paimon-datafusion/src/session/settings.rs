@@ -15,6 +15,16 @@ pub struct SessionSettings {
     time_zone: RwLock<String>,
     options: RwLock<Vec<SessionOption>>,
     commits: RwLock<Option<CommitIdentity>>,
+    overwrite_mode: RwLock<Option<OverwriteMode>>,
+}
+
+/// What INSERT OVERWRITE removes in a partitioned table when its partition is not given in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverwriteMode {
+    /// Everything, or what matches the values that are given.
+    Static,
+    /// The partitions that the new rows are in.
+    Dynamic,
 }
 
 /// Who commits, and under which number: the same user and identifier take effect at most once.
@@ -54,6 +64,7 @@ impl SessionSettings {
             time_zone: RwLock::new(zone.to_string()),
             options: RwLock::default(),
             commits: RwLock::default(),
+            overwrite_mode: RwLock::default(),
         }
     }
 
@@ -70,6 +81,16 @@ impl SessionSettings {
         let own = next.clone();
         next.identifier = next.identifier.saturating_add(1);
         Some(own)
+    }
+
+    /// The mode of INSERT OVERWRITE; `None` leaves it to the table's option `dynamic-partition-overwrite`.
+    pub fn overwrite_mode(&self) -> Option<OverwriteMode> {
+        *self.overwrite_mode.read()
+    }
+
+    /// Changes the mode of INSERT OVERWRITE.
+    pub fn set_overwrite_mode(&self, mode: Option<OverwriteMode>) {
+        *self.overwrite_mode.write() = mode;
     }
 
     /// The session time zone: `UTC`, `+08:00`, `Europe/Berlin`.

@@ -74,7 +74,7 @@ fn millis_of(session: &PaimonSession, expr: Expr) -> Result<i64> {
     })
 }
 
-fn evaluate(session: &PaimonSession, expr: Expr) -> Result<ScalarValue> {
+pub(super) fn evaluate(session: &PaimonSession, expr: Expr) -> Result<ScalarValue> {
     let state = session.context.state();
     let schema = DFSchema::empty();
     let expr =

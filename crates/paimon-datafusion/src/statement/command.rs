@@ -7,7 +7,6 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::ident_text;
 use super::procedure::Call;
-use super::refuse::{self, Write};
 use crate::parse::Cursor;
 
 /// A statement of ours.
@@ -83,8 +82,6 @@ pub(crate) enum Command {
     },
     /// `CALL sys.name(..)`.
     Call(Call),
-    /// A statement that would write.
-    Write(Write),
 }
 
 /// Recognises one of our statements; `None` leaves it to DataFusion. `sql` is the statement's text.
@@ -96,9 +93,6 @@ pub(crate) fn parse(cursor: &mut Cursor, sql: &str) -> Result<Option<Command>> {
         let call = Call::parse(cursor)?;
         cursor.end()?;
         return Ok(Some(Command::Call(call)));
-    }
-    if let Some(write) = refuse::parse(&mut cursor.clone())? {
-        return Ok(Some(Command::Write(write)));
     }
     let command = if cursor.keyword("SHOW") {
         show(cursor)?

@@ -1,8 +1,12 @@
 //! The statements that DataFusion does not have, in Spark's and Flink's spellings.
 
 mod command;
-pub(crate) mod ddl;
+mod ddl;
 mod describe;
+mod effect;
+pub(crate) mod explain;
+mod insert;
+mod partition;
 mod procedure;
 mod refuse;
 mod result;
@@ -10,12 +14,43 @@ mod run;
 mod show;
 mod show_create;
 
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
-pub(crate) use command::{Command, parse};
-pub(crate) use refuse::{refuse, targets_paimon};
+pub(crate) use command::parse;
 pub(crate) use run::run;
+
+use crate::parse::Cursor;
+use crate::session::PaimonSession;
+
+/// Plans a statement that writes to a Paimon catalog; `None` for all others. `tokens` are those of the whole statement,
+/// which the cursor has read up to an EXPLAIN.
+///
+/// # Errors
+/// When it is malformed, does not fit the table or is not supported.
+pub(crate) async fn write(
+    session: &PaimonSession,
+    cursor: &Cursor,
+    tokens: &[TokenWithSpan],
+) -> Result<Option<DataFrame>> {
+    if let Some(insert) = insert::Insert::parse(&mut cursor.clone())? {
+        return match refuse::is_paimon_table(session, &insert.table)? {
+            true => insert::plan(session, &insert, tokens).await.map(Some),
+            false => Ok(None),
+        };
+    }
+    match refuse::parse(&mut cursor.clone())? {
+        Some(write) if refuse::targets_paimon(session, &write)? => {
+            match ddl::parse(&mut cursor.clone())? {
+                Some(ddl) => ddl::plan(session, ddl, tokens).await.map(Some),
+                None => refuse::refuse(&write),
+            }
+        }
+        _ => Ok(None),
+    }
+}
 
 /// Text of a name part: as written in quotes, else in lower case.
 pub(crate) fn ident_text(ident: &Ident) -> String {

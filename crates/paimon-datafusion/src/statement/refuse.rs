@@ -26,27 +26,11 @@ pub(crate) enum Target {
     Procedure(Vec<Ident>),
 }
 
-/// Recognises writing statements, also below EXPLAIN.
+/// Recognises writing statements.
 ///
 /// # Errors
 /// When the name of the target is missing.
 pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Write>> {
-    if cursor.keyword("EXPLAIN") {
-        while cursor
-            .one_of(&[
-                "ANALYZE",
-                "VERBOSE",
-                "EXTENDED",
-                "FORMATTED",
-                "CODEGEN",
-                "COST",
-            ])
-            .is_some()
-        {}
-        if cursor.keyword("FORMAT") {
-            cursor.take();
-        }
-    }
     if let Some(statement) = table_statement(cursor) {
         let target = Target::Table(cursor.object_name()?);
         return Ok(Some(Write { statement, target }));
@@ -113,11 +97,7 @@ fn database_statement(cursor: &mut Cursor) -> Option<&'static str> {
 /// Whether what a statement writes belongs to a Paimon catalog; other targets are left to DataFusion.
 pub(crate) fn targets_paimon(session: &PaimonSession, write: &Write) -> Result<bool> {
     match &write.target {
-        Target::Table(name) => {
-            let (catalog, database, table) = session.resolve(name)?;
-            let schema = session.paimon_database(&catalog, &database);
-            Ok(schema.is_some_and(|s| s.session_table(&table).is_none()))
-        }
+        Target::Table(name) => is_paimon_table(session, name),
         Target::Database(name) => {
             let (current, _) = session.current();
             let catalog = match name.as_slice() {
@@ -128,6 +108,13 @@ pub(crate) fn targets_paimon(session: &PaimonSession, write: &Write) -> Result<b
         }
         Target::Procedure(_) => Ok(true),
     }
+}
+
+/// Whether a name stands for a table of a Paimon catalog, there or not, and not for one of the session.
+pub(crate) fn is_paimon_table(session: &PaimonSession, name: &[Ident]) -> Result<bool> {
+    let (catalog, database, table) = session.resolve(name)?;
+    let schema = session.paimon_database(&catalog, &database);
+    Ok(schema.is_some_and(|s| s.session_table(&table).is_none()))
 }
 
 /// The error for a statement that writes a Paimon table in a way that is not supported.

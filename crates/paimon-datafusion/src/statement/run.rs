@@ -8,12 +8,13 @@ use datafusion::sql::sqlparser::ast::Ident;
 
 use super::command::Command;
 use super::result::{nothing, text_rows};
-use super::{describe, ident_text, procedure, refuse, show, show_create};
+use super::{describe, ident_text, procedure, show, show_create};
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
-use crate::session::PaimonSession;
+use crate::session::{OverwriteMode, PaimonSession};
 
 const TIME_ZONE: &str = "datafusion.execution.time_zone";
+const OVERWRITE_MODE: &str = "spark.sql.sources.partitionOverwriteMode";
 
 /// Runs a statement and gives its rows.
 pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<DataFrame> {
@@ -64,7 +65,6 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             nothing(session)
         }
         Command::Call(call) => procedure::run(session, &call).await,
-        Command::Write(write) => refuse::refuse(&write),
     }
 }
 
@@ -125,6 +125,7 @@ fn known_as(key: &str) -> &str {
         | "time_zone"
         | "timezone"
         | "time zone" => TIME_ZONE,
+        _ if lower == OVERWRITE_MODE.to_ascii_lowercase() => OVERWRITE_MODE,
         _ => key,
     }
 }
@@ -133,6 +134,19 @@ async fn set(session: &PaimonSession, key: &str, value: &str) -> Result<DataFram
     let key = known_as(key);
     if key == TIME_ZONE {
         session.settings().set_time_zone(value)?;
+    }
+    if key == OVERWRITE_MODE {
+        let mode = match value.to_ascii_lowercase().as_str() {
+            "static" => OverwriteMode::Static,
+            "dynamic" => OverwriteMode::Dynamic,
+            _ => {
+                return Err(DataFusionError::Plan(format!(
+                    "{OVERWRITE_MODE} is static or dynamic, found {value:?}"
+                )));
+            }
+        };
+        session.settings().set_overwrite_mode(Some(mode));
+        return nothing(session);
     }
     let is_catalog = |name: &str| session.context().catalog(name).is_some();
     if session.settings().set(key, value, is_catalog) {
@@ -145,9 +159,14 @@ async fn set(session: &PaimonSession, key: &str, value: &str) -> Result<DataFram
 async fn reset(session: &PaimonSession, key: Option<&str>) -> Result<DataFrame> {
     let Some(key) = key.map(known_as) else {
         session.settings().reset_all();
+        session.settings().set_overwrite_mode(None);
         return nothing(session);
     };
     if session.settings().reset(key) {
+        return nothing(session);
+    }
+    if key == OVERWRITE_MODE {
+        session.settings().set_overwrite_mode(None);
         return nothing(session);
     }
     if key == TIME_ZONE {
@@ -159,6 +178,13 @@ async fn reset(session: &PaimonSession, key: Option<&str>) -> Result<DataFrame> 
 async fn show_settings(session: &PaimonSession, key: Option<&str>) -> Result<DataFrame> {
     let rows = match key.map(known_as) {
         None => session.settings().all(),
+        Some(OVERWRITE_MODE) => match session.settings().overwrite_mode() {
+            Some(mode) => vec![(
+                OVERWRITE_MODE.to_string(),
+                format!("{mode:?}").to_lowercase(),
+            )],
+            None => Vec::new(),
+        },
         Some(key) => match session.settings().get(key) {
             Some(value) => vec![(key.to_string(), value)],
             None => return session.context().sql(&format!("SHOW {key}")).await,

@@ -9,7 +9,7 @@ use crate::selection::FileSelection;
 pub struct FileOutcome {
     /// Rows that go to the result as they are.
     pub keep: Arc<FileSelection>,
-    /// Rows that are folded with others; empty unless the resolution is [`Resolution::Fold`].
+    /// Rows that are folded with others; empty unless the resolution is [`super::Resolution::Fold`].
     pub fold: Option<Arc<FileSelection>>,
 }
 

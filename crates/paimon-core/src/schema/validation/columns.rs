@@ -1,6 +1,11 @@
 //! Rules about names, keys and types.
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, StringViewArray};
+
 use super::Check;
+use crate::arrow_bridge::cast_array;
 use crate::error::{Error, Result};
 use crate::spec::{DataField, DataType, ROW_ID, SEQUENCE_NUMBER, TypeKind, VALUE_KIND};
 
@@ -19,6 +24,32 @@ impl Check<'_> {
                 .with("column", &field.name));
             }
             check_type(&field.data_type).map_err(|e| e.with("column", &field.name))?;
+            check_default(field)?;
+        }
+        self.field_options()
+    }
+
+    /// Options `fields.<column>[,<column>..].<what>` name columns. Source: `validateFieldsPrefix`.
+    fn field_options(&self) -> Result<()> {
+        for key in self.schema.options.keys() {
+            let Some(rest) = key.strip_prefix("fields.") else {
+                continue;
+            };
+            let known = |name: &str| self.schema.field(name).is_some();
+            let whole = |f: &DataField| {
+                rest.strip_prefix(&f.name)
+                    .is_some_and(|r| r.starts_with('.'))
+            };
+            if rest == "default-aggregate-function" || self.schema.fields.iter().any(whole) {
+                continue;
+            }
+            let names = rest.split('.').next().unwrap_or_default();
+            if let Some(unknown) = names.split(',').map(str::trim).find(|n| !known(n)) {
+                return Err(Error::invalid(format!(
+                    "option `{key}` names {unknown:?}, which is not a column"
+                ))
+                .with("option", key));
+            }
         }
         Ok(())
     }
@@ -142,6 +173,23 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A default must be a text of its column's type.
+fn check_default(field: &DataField) -> Result<()> {
+    let Some(text) = &field.default_value else {
+        return Ok(());
+    };
+    let array: ArrayRef = Arc::new(StringViewArray::from(vec![text.as_str()]));
+    match cast_array(&array, &DataType::string(), &field.data_type) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Error::invalid(format!(
+            "default {text:?} is no value of type {}",
+            field.data_type
+        ))
+        .with("column", &field.name)
+        .with_source(e)),
     }
 }
 

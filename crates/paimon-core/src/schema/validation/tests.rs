@@ -49,6 +49,7 @@ fn check(
 #[case::remove_and_ignore(PK, &[("merge-engine", "partial-update"), ("ignore-delete", "true"), ("partial-update.remove-record-on-delete", "true")], "ignore-delete")]
 #[case::remove_and_groups(PK, &[("merge-engine", "partial-update"), ("fields.c3.sequence-group", "c1"), ("partial-update.remove-record-on-delete", "true")], "partial-update.remove-record-on-delete")]
 #[case::aggregation_ignores(PK, &[("merge-engine", "aggregation"), ("aggregation.remove-record-on-delete", "true"), ("fields.c3.ignore-retract", "true")], "aggregation.remove-record-on-delete")]
+#[case::field_option(PK, &[("fields.gone.aggregate-function", "sum")], "fields.gone.aggregate-function")]
 #[case::index(PK, &[("file-index.bitmap.columns", "gone")], "file-index.bitmap.columns")]
 fn wrong_combinations_are_refused_by_name(
     #[case] keys: &[&str],

@@ -28,6 +28,7 @@ const LEFT_OUT: &[&str] = &[
     "index-file-in-data-file-dir",
     "variant.shreddingSchema",
     "manifest.format",
+    "manifest.compression",
 ];
 
 /// Rows of a table as texts, sorted.

@@ -23,8 +23,8 @@ async fn file_rows(table: &Table, path: &Path) -> Vec<RecordBatch> {
         row_range: None,
         predicate: None,
         batch_size: 100,
+        step_bytes: paimon_core::format::DEFAULT_STEP_BYTES,
         with_position: false,
-        step_bytes: 1 << 20,
     };
     read_file(request)
         .await

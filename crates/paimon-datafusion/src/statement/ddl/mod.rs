@@ -9,9 +9,10 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use paimon_core::schema::NewTable;
 
-pub(crate) use run::run;
+pub(crate) use run::plan;
 
 use super::ident_text;
+use super::partition::PartitionSpec;
 use crate::parse::Cursor;
 
 /// A statement as parsed.
@@ -20,6 +21,8 @@ pub(crate) enum Ddl {
     CreateDatabase {
         name: Vec<Ident>,
         if_not_exists: bool,
+        /// Keys of its properties, a comment among them.
+        properties: Vec<String>,
     },
     DropDatabase {
         name: Vec<Ident>,
@@ -31,13 +34,19 @@ pub(crate) enum Ddl {
         if_not_exists: bool,
         /// Columns are those of the query when it has none.
         table: NewTable,
-        /// The text behind AS.
-        query: Option<String>,
+        /// Where the query behind AS begins among the tokens of the statement.
+        query: Option<usize>,
     },
     CreateTableLike {
         name: Vec<Ident>,
         if_not_exists: bool,
         source: Vec<Ident>,
+        /// Options on top of those of the source.
+        options: Vec<(String, String)>,
+    },
+    RenameTable {
+        name: Vec<Ident>,
+        to: Vec<Ident>,
     },
     DropTable {
         name: Vec<Ident>,
@@ -45,6 +54,8 @@ pub(crate) enum Ddl {
     },
     TruncateTable {
         name: Vec<Ident>,
+        /// Values of some partition columns; none for the whole table.
+        partition: PartitionSpec,
     },
 }
 
@@ -75,7 +86,18 @@ pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Ddl>> {
     } else if cursor.keyword("TRUNCATE") {
         cursor.keyword("TABLE");
         let name = cursor.object_name()?;
-        Ddl::TruncateTable { name }
+        let partition = match cursor.keyword("PARTITION") {
+            true => PartitionSpec::parse(cursor)?,
+            false => PartitionSpec::default(),
+        };
+        Ddl::TruncateTable { name, partition }
+    } else if cursor.keywords(&["ALTER", "TABLE"]) {
+        let name = cursor.object_name()?;
+        if !cursor.keywords(&["RENAME", "TO"]) {
+            return Ok(None);
+        }
+        let to = cursor.object_name()?;
+        Ddl::RenameTable { name, to }
     } else {
         return Ok(None);
     };
@@ -92,9 +114,25 @@ fn is_database(cursor: &mut Cursor) -> bool {
 fn create_database(cursor: &mut Cursor) -> Result<Ddl> {
     let if_not_exists = cursor.keywords(&["IF", "NOT", "EXISTS"]);
     let name = cursor.object_name()?;
+    let mut properties = Vec::new();
+    loop {
+        if cursor.keyword("COMMENT") {
+            cursor.string()?;
+            properties.push("comment".to_string());
+        } else if cursor.keyword("WITH") {
+            cursor.one_of(&["DBPROPERTIES", "PROPERTIES"]);
+            properties.extend(cursor.options()?.into_iter().map(|(key, _)| key));
+        } else if cursor.keyword("LOCATION") {
+            cursor.string()?;
+            properties.push("location".to_string());
+        } else {
+            break;
+        }
+    }
     Ok(Ddl::CreateDatabase {
         name,
         if_not_exists,
+        properties,
     })
 }
 
@@ -118,10 +156,15 @@ fn create_table(cursor: &mut Cursor) -> Result<Ddl> {
     let name = cursor.object_name()?;
     if cursor.keyword("LIKE") {
         let source = cursor.object_name()?;
+        let mut options = Vec::new();
+        while cursor.one_of(&["WITH", "TBLPROPERTIES"]).is_some() {
+            options.extend(cursor.options()?);
+        }
         return Ok(Ddl::CreateTableLike {
             name,
             if_not_exists,
             source,
+            options,
         });
     }
     let mut table = NewTable::default();
@@ -140,8 +183,8 @@ fn create_table(cursor: &mut Cursor) -> Result<Ddl> {
     })
 }
 
-/// Reads what follows the columns, in any order; returns the query behind AS.
-fn clauses(cursor: &mut Cursor, table: &mut NewTable) -> Result<Option<String>> {
+/// Reads what follows the columns, in any order; returns where the query behind AS begins.
+fn clauses(cursor: &mut Cursor, table: &mut NewTable) -> Result<Option<usize>> {
     loop {
         if cursor.keyword("COMMENT") {
             table.comment = Some(cursor.string()?);
@@ -152,6 +195,8 @@ fn clauses(cursor: &mut Cursor, table: &mut NewTable) -> Result<Option<String>> 
             .is_some()
         {
             table.options.extend(cursor.options()?);
+        } else if cursor.keyword("LOCATION") {
+            table.options.insert("path".into(), cursor.string()?);
         } else if cursor.keyword("USING") {
             if !cursor.keyword("PAIMON") {
                 return cursor.expected("PAIMON: tables of a Paimon catalog are Paimon tables");
@@ -278,12 +323,8 @@ mod tests {
         match ctas.unwrap() {
             Some(Ddl::CreateTable {
                 query: Some(query), ..
-            }) => {
-                assert_eq!(
-                    query.split_whitespace().collect::<Vec<_>>().join(" "),
-                    "SELECT 1 AS a"
-                );
-            }
+            // behind `CREATE TABLE t WITH ('bucket'='1') AS `
+            }) => assert_eq!(query, 16),
             other => panic!("{other:?}"),
         }
     }

@@ -1,90 +1,207 @@
-//! Running the statements.
+//! Planning the statements: their effects come when the plans are executed.
 
 use std::sync::Arc;
 
+use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_catalog::{Catalog, Identifier};
-use paimon_core::arrow_bridge::paimon_type;
+use paimon_core::arrow_bridge::{arrow_schema, paimon_type};
+use paimon_core::options::CoreOptions;
 use paimon_core::schema::{NewColumn, NewTable};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
-use paimon_core::write::{Clock, SystemClock, WriteOptions};
+use paimon_core::write::WriteOptions;
 
 use super::Ddl;
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
-use crate::statement::ident_text;
+use crate::sink::NewTableTarget;
+use crate::statement::effect::effect;
+use crate::statement::partition::PartitionSpec;
 use crate::statement::result::nothing;
+use crate::statement::{ident_text, insert};
 
-/// Runs a statement on a Paimon catalog.
-pub(crate) async fn run(session: &PaimonSession, ddl: Ddl) -> Result<DataFrame> {
+/// Options whose values are names of columns.
+const COLUMN_OPTIONS: &[&str] = &[
+    "primary-key",
+    "partition",
+    "bucket-key",
+    "sequence.field",
+    "rowkind.field",
+];
+
+/// Plans a statement on a Paimon catalog; `tokens` are those of the statement.
+pub(crate) async fn plan(
+    session: &PaimonSession,
+    ddl: Ddl,
+    tokens: &[TokenWithSpan],
+) -> Result<DataFrame> {
     match ddl {
         Ddl::CreateDatabase {
             name,
             if_not_exists,
-        } => {
-            let (catalog, database) = database(session, &name)?;
-            let exists = exists(&catalog, &database).await?;
-            if !(exists && if_not_exists) {
-                let created = catalog.create_database(&database).await;
-                created.map_err(to_datafusion)?;
-            }
-        }
+            properties,
+        } => create_database(session, &name, if_not_exists, &properties),
         Ddl::DropDatabase {
             name,
             if_exists,
             cascade,
-        } => {
-            let (catalog, database) = database(session, &name)?;
-            if !if_exists || exists(&catalog, &database).await? {
-                let dropped = catalog.drop_database(&database, cascade).await;
-                dropped.map_err(to_datafusion)?;
-            }
-        }
+        } => drop_database(session, &name, if_exists, cascade),
         Ddl::CreateTable {
             name,
             if_not_exists,
             table,
             query,
-        } => return create(session, &name, if_not_exists, table, query).await,
+        } => {
+            let target = target(session, &name)?;
+            match query {
+                None => create(session, target, if_not_exists, table).await,
+                Some(at) => {
+                    let rest = tokens.get(at..).unwrap_or_default().to_vec();
+                    let query = session.plan_query(rest, &[]).await?;
+                    create_as(session, target, if_not_exists, table, query).await
+                }
+            }
+        }
         Ddl::CreateTableLike {
             name,
             if_not_exists,
             source,
+            options,
         } => {
-            let (catalog, identifier) = target(session, &source)?;
-            let source = catalog
-                .get_table(&identifier)
-                .await
-                .map_err(to_datafusion)?;
-            let table = definition_of(&source);
-            return create(session, &name, if_not_exists, table, None).await;
+            let source = session.paimon_table(&source, Vec::new()).await?;
+            let mut table = NewTable::like(source.schema());
+            table.options.extend(options);
+            create(session, target(session, &name)?, if_not_exists, table).await
         }
+        Ddl::RenameTable { name, to } => rename(session, &name, &to),
         Ddl::DropTable { name, if_exists } => {
             let (catalog, identifier) = target(session, &name)?;
-            let there = catalog
-                .table_exists(&identifier)
-                .await
-                .map_err(to_datafusion)?;
-            if there || !if_exists {
-                let dropped = catalog.drop_table(&identifier).await;
-                dropped.map_err(to_datafusion)?;
-            }
+            let what = format!("DROP TABLE {identifier}");
+            effect(session, what, move || {
+                let (catalog, identifier) = (catalog.clone(), identifier.clone());
+                async move {
+                    let dropped = catalog.drop_table(&identifier, if_exists).await;
+                    dropped.map_err(to_datafusion)
+                }
+            })
         }
-        Ddl::TruncateTable { name } => {
-            let (catalog, identifier) = target(session, &name)?;
-            let table = catalog
-                .get_table(&identifier)
-                .await
-                .map_err(to_datafusion)?;
-            let commit = table.new_commit();
-            let done = commit.truncate(BATCH_COMMIT_IDENTIFIER).await;
-            done.map_err(to_datafusion)?;
-        }
+        Ddl::TruncateTable { name, partition } => truncate(session, &name, &partition).await,
     }
-    nothing(session)
+}
+
+fn create_database(
+    session: &PaimonSession,
+    name: &[Ident],
+    if_not_exists: bool,
+    properties: &[String],
+) -> Result<DataFrame> {
+    let (catalog, database) = database(session, name)?;
+    if properties
+        .iter()
+        .any(|k| k.eq_ignore_ascii_case("location"))
+    {
+        return Err(to_datafusion(
+            paimon_core::Error::unsupported(
+                "databases of a filesystem catalog lie in its warehouse: a location cannot be given",
+            )
+            .with("database", database),
+        ));
+    }
+    if !properties.is_empty() {
+        tracing::warn!(
+            %database,
+            properties = properties.join(", "),
+            "a filesystem catalog keeps no properties of databases"
+        );
+    }
+    let what = format!("CREATE DATABASE {database}");
+    effect(session, what, move || {
+        let (catalog, database) = (catalog.clone(), database.clone());
+        async move {
+            let created = catalog.create_database(&database, if_not_exists).await;
+            created.map_err(to_datafusion)
+        }
+    })
+}
+
+fn drop_database(
+    session: &PaimonSession,
+    name: &[Ident],
+    if_exists: bool,
+    cascade: bool,
+) -> Result<DataFrame> {
+    let (catalog, database) = database(session, name)?;
+    let what = format!("DROP DATABASE {database}");
+    effect(session, what, move || {
+        let (catalog, database) = (catalog.clone(), database.clone());
+        async move {
+            let dropped = catalog.drop_database(&database, if_exists, cascade).await;
+            dropped.map_err(to_datafusion)
+        }
+    })
+}
+
+fn rename(session: &PaimonSession, name: &[Ident], to: &[Ident]) -> Result<DataFrame> {
+    let (catalog, from) = target(session, name)?;
+    // a bare new name stays in the database of the table
+    let (other, to) = match to {
+        [only] => {
+            let to = Identifier::new(from.database(), &ident_text(only)).map_err(to_datafusion)?;
+            (catalog.clone(), to)
+        }
+        _ => target(session, to)?,
+    };
+    if other.name() != catalog.name() {
+        return Err(DataFusionError::Plan(
+            "a table cannot be renamed into another catalog".into(),
+        ));
+    }
+    effect(session, format!("RENAME {from} TO {to}"), move || {
+        let (catalog, from, to) = (catalog.clone(), from.clone(), to.clone());
+        async move {
+            catalog
+                .rename_table(&from, &to)
+                .await
+                .map_err(to_datafusion)
+        }
+    })
+}
+
+async fn truncate(
+    session: &PaimonSession,
+    name: &[Ident],
+    partition: &PartitionSpec,
+) -> Result<DataFrame> {
+    let table = session.paimon_table(name, Vec::new()).await?;
+    let values = partition.values(session, table.schema())?;
+    let settings = session.settings().clone();
+    let what = format!("TRUNCATE {}", table.name());
+    effect(session, what, move || {
+        let table: Table = table.clone();
+        let settings = settings.clone();
+        let pairs: Vec<_> = values
+            .iter()
+            .map(|v| (v.column.clone(), v.datum.clone()))
+            .collect();
+        async move {
+            let (commit, identifier) = match settings.next_commit_identity() {
+                Some(own) => (table.new_commit().with_user(&own.user), own.identifier),
+                None => (table.new_commit(), BATCH_COMMIT_IDENTIFIER),
+            };
+            let partitions = match pairs.is_empty() {
+                true => Vec::new(),
+                false => vec![pairs],
+            };
+            let done = commit.drop_partitions(partitions, identifier).await;
+            done.map(|_| ())
+                .map_err(|e| to_datafusion(e.with_default("table", table.name())))
+        }
+    })
 }
 
 fn paimon_catalog(session: &PaimonSession, name: &str) -> Result<Arc<dyn Catalog>> {
@@ -109,75 +226,95 @@ fn database(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>
     }
 }
 
-async fn exists(catalog: &Arc<dyn Catalog>, database: &str) -> Result<bool> {
-    let names = catalog.database_exists(database).await;
-    names.map_err(to_datafusion)
-}
-
 fn target(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>, Identifier)> {
     let (catalog, database, table) = session.resolve(name)?;
     let identifier = Identifier::new(&database, &table).map_err(to_datafusion)?;
     Ok((paimon_catalog(session, &catalog)?, identifier))
 }
 
-async fn create(
-    session: &PaimonSession,
-    name: &[Ident],
-    if_not_exists: bool,
-    mut table: NewTable,
-    query: Option<String>,
-) -> Result<DataFrame> {
-    let (catalog, identifier) = target(session, name)?;
-    let there = catalog
-        .table_exists(&identifier)
-        .await
-        .map_err(to_datafusion)?;
-    if there && if_not_exists {
-        return nothing(session);
-    }
-    let rows = match &query {
-        Some(query) => Some(Box::pin(session.sql(query)).await?),
-        None => None,
+/// Refuses what cannot become a table, and options that writes would refuse.
+fn check(catalog: &dyn Catalog, identifier: &Identifier, table: &NewTable) -> Result<()> {
+    let checked = || {
+        let schema = catalog.schema_of_new(identifier, table)?;
+        let options = CoreOptions::new(&schema)?;
+        WriteOptions::new(&schema, &options).map(|_| ())
     };
-    if let Some(rows) = &rows {
-        if !table.columns.is_empty() {
-            return Err(DataFusionError::Plan(
-                "CREATE TABLE .. AS SELECT takes its columns from the query".into(),
-            ));
-        }
-        table.columns = columns_of(rows)?;
-    }
-    let schema = table
-        .into_schema(SystemClock.epoch_ms())
-        .map_err(|e| to_datafusion(e.with_default("table", &identifier)))?;
-    // options that writes would refuse are better refused now
-    let options = paimon_core::options::CoreOptions::new(&schema).map_err(to_datafusion)?;
-    WriteOptions::new(&schema, &options).map_err(to_datafusion)?;
-    catalog
-        .create_table(&identifier, &schema)
-        .await
-        .map_err(to_datafusion)?;
-    let Some(rows) = rows else {
-        return nothing(session);
-    };
-    let provider = session.table(name).await?;
-    let plan = datafusion::logical_expr::LogicalPlanBuilder::insert_into(
-        rows.logical_plan().clone(),
-        datafusion::common::TableReference::bare(identifier.table()),
-        datafusion::datasource::provider_as_source(provider),
-        datafusion::logical_expr::dml::InsertOp::Append,
-    )?
-    .build()?;
-    session.context().execute_logical_plan(plan).await
+    checked().map_err(|e| to_datafusion(e.with_default("table", identifier)))
 }
 
-fn columns_of(rows: &DataFrame) -> Result<Vec<NewColumn>> {
-    let fields = rows.schema().fields().iter();
+async fn create(
+    session: &PaimonSession,
+    (catalog, identifier): (Arc<dyn Catalog>, Identifier),
+    if_not_exists: bool,
+    mut table: NewTable,
+) -> Result<DataFrame> {
+    let exists = catalog.table_exists(&identifier).await;
+    if if_not_exists && exists.map_err(to_datafusion)? {
+        return nothing(session);
+    }
+    name_columns(&mut table);
+    check(catalog.as_ref(), &identifier, &table)?;
+    let what = format!("CREATE TABLE {identifier}");
+    effect(session, what, move || {
+        let (catalog, identifier, table) = (catalog.clone(), identifier.clone(), table.clone());
+        async move {
+            let created = catalog
+                .create_table(&identifier, table, if_not_exists)
+                .await;
+            created.map(|_| ()).map_err(to_datafusion)
+        }
+    })
+}
+
+async fn create_as(
+    session: &PaimonSession,
+    (catalog, identifier): (Arc<dyn Catalog>, Identifier),
+    if_not_exists: bool,
+    mut table: NewTable,
+    query: LogicalPlan,
+) -> Result<DataFrame> {
+    if !table.columns.is_empty() {
+        return Err(DataFusionError::Plan(
+            "CREATE TABLE .. AS SELECT takes its columns from the query".into(),
+        ));
+    }
+    let exists = catalog.table_exists(&identifier).await;
+    match exists.map_err(to_datafusion)? {
+        true if if_not_exists => return nothing(session),
+        true => {
+            return Err(to_datafusion(
+                paimon_core::Error::invalid("table exists already").with("table", identifier),
+            ));
+        }
+        false => {}
+    }
+    table.columns = columns_of(&query)?;
+    name_columns(&mut table);
+    check(catalog.as_ref(), &identifier, &table)?;
+    let schema = catalog
+        .schema_of_new(&identifier, &table)
+        .map_err(to_datafusion)?;
+    let name = TableReference::partial(identifier.database(), identifier.table()).to_string();
+    let target = NewTableTarget {
+        catalog,
+        identifier,
+        table,
+        if_not_exists,
+        schema: arrow_schema(&schema.fields),
+        settings: session.settings().clone(),
+    };
+    insert::count_of(session, &name, Arc::new(target), query)
+}
+
+fn columns_of(query: &LogicalPlan) -> Result<Vec<NewColumn>> {
+    let fields = query.schema().fields().iter();
     fields
         .map(|field| {
+            let data_type = paimon_type(field.data_type())
+                .map_err(|e| to_datafusion(e.with("column", field.name())))?;
             Ok(NewColumn {
                 name: field.name().clone(),
-                data_type: paimon_type(field.data_type()).map_err(to_datafusion)?,
+                data_type,
                 comment: None,
                 default: None,
             })
@@ -185,23 +322,24 @@ fn columns_of(rows: &DataFrame) -> Result<Vec<NewColumn>> {
         .collect()
 }
 
-/// Everything of a table but its rows.
-fn definition_of(table: &Table) -> NewTable {
-    let schema = table.schema();
-    NewTable {
-        columns: schema
-            .fields
-            .iter()
-            .map(|f| NewColumn {
-                name: f.name.clone(),
-                data_type: f.data_type.clone(),
-                comment: f.description.clone(),
-                default: f.default_value.clone(),
+/// Columns without quotes are lower case: options may name them in any case.
+fn name_columns(table: &mut NewTable) {
+    let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    for key in COLUMN_OPTIONS {
+        let Some(value) = table.options.get_mut(*key) else {
+            continue;
+        };
+        let named: Vec<&str> = value
+            .split(',')
+            .map(str::trim)
+            .map(|wanted| {
+                let mut similar = names.iter().filter(|n| n.eq_ignore_ascii_case(wanted));
+                match (names.contains(&wanted), similar.next(), similar.next()) {
+                    (false, Some(name), None) => name,
+                    _ => wanted,
+                }
             })
-            .collect(),
-        partition_keys: schema.partition_keys.clone(),
-        primary_keys: schema.primary_keys.clone(),
-        options: schema.options.clone(),
-        comment: schema.comment.clone(),
+            .collect();
+        *value = named.join(",");
     }
 }

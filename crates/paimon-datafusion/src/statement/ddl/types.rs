@@ -18,10 +18,7 @@ pub(super) fn read(cursor: &mut Cursor) -> Result<DataType> {
     let mut words: Vec<String> = Vec::new();
     // the closing brackets that are owed
     let mut open: Vec<&str> = Vec::new();
-    loop {
-        let Some(token) = cursor.peek().cloned() else {
-            break;
-        };
+    while let Some(token) = cursor.peek().cloned() {
         match &token {
             Token::Comma | Token::RParen if open.is_empty() => break,
             Token::Word(word) if open.is_empty() && ends(cursor, &word.value) => break,

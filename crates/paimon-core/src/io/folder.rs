@@ -1,0 +1,156 @@
+//! Folders as a whole: databases and tables that come, go and are renamed.
+
+use std::io::ErrorKind as IoErrorKind;
+use std::path::Path as FsPath;
+
+use bytes::Bytes;
+
+use super::FileIo;
+use super::output::{blocking, create_folders};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Object that keeps an empty folder in sight on stores that have no folders.
+const MARKER: &str = ".folder";
+
+impl FileIo {
+    /// Makes a folder with its parents. One that is there already is fine.
+    ///
+    /// On stores without folders an empty object `.folder` in it stands for the folder.
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn create_folder(&self, location: &str) -> Result<()> {
+        let path = self.path(location)?;
+        match self.local_path(&path) {
+            Some(target) => {
+                blocking(location, move || {
+                    create_folders(&target)?
+                        .iter()
+                        .try_for_each(|folder| sync(folder))
+                })
+                .await
+            }
+            None => {
+                let marker = format!("{location}/{MARKER}");
+                self.publish(&marker, Bytes::new()).await.map(|_| ())
+            }
+        }
+    }
+
+    /// Removes a folder with everything below it. A missing folder is fine.
+    ///
+    /// # Errors
+    /// `Io` when the store fails: some of the files may be gone then.
+    ///
+    /// # Cancel safety
+    /// A cancelled call has removed some of the files; call it again.
+    pub async fn remove_folder(&self, location: &str) -> Result<()> {
+        let path = self.path(location)?;
+        if let Some(target) = self.local_path(&path) {
+            return blocking(location, move || {
+                match std::fs::remove_dir_all(&target) {
+                    Err(e) if e.kind() != IoErrorKind::NotFound => return Err(e),
+                    _ => {}
+                }
+                match target.parent().filter(|p| p.exists()) {
+                    Some(parent) => sync(parent),
+                    None => Ok(()),
+                }
+            })
+            .await;
+        }
+        for (relative, _) in self.list_recursive(location).await? {
+            self.discard(&format!("{location}/{relative}")).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a folder another name in one step.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the new name is taken, `Unsupported` on stores where this takes more than one step, `Io`
+    /// when the store fails.
+    pub async fn rename_folder(&self, from: &str, to: &str) -> Result<()> {
+        let (source, target) = (self.path(from)?, self.path(to)?);
+        let (Some(source), Some(target)) = (self.local_path(&source), self.local_path(&target))
+        else {
+            return Err(
+                Error::unsupported("folders of this store cannot be renamed in one step")
+                    .with("path", from)
+                    .with("store", self.prefix()),
+            );
+        };
+        let renamed = blocking(from, move || {
+            if target.exists() {
+                return Ok(false);
+            }
+            std::fs::rename(&source, &target)?;
+            for folder in [source.parent(), target.parent()].into_iter().flatten() {
+                sync(folder)?;
+            }
+            Ok(true)
+        });
+        match renamed.await? {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "a folder of that name is there already",
+            )
+            .with("path", to)),
+        }
+    }
+}
+
+fn sync(folder: &FsPath) -> std::io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn folders_come_and_go_on_both_kinds_of_store() {
+        let temp = tempfile::tempdir().unwrap();
+        let local = format!("{}/wh", temp.path().to_str().unwrap());
+        let memory = FileIo::with_store(Arc::new(InMemory::new()), "memory://");
+        let stores = [
+            (FileIo::for_location("/").unwrap(), local.as_str()),
+            (memory, "memory:/wh"),
+        ];
+        for (io, root) in stores {
+            let folder = format!("{root}/a.db");
+            io.create_folder(&folder).await.unwrap();
+            io.create_folder(&folder).await.unwrap();
+            assert_eq!(io.list_folders(root).await.unwrap(), ["a.db"]);
+            let file = format!("{folder}/t/x");
+            io.publish(&file, Bytes::from_static(b"x")).await.unwrap();
+            io.remove_folder(&folder).await.unwrap();
+            io.remove_folder(&folder).await.unwrap();
+            assert!(io.list_folders(root).await.unwrap().is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_renamed_unless_the_name_is_taken() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().to_str().unwrap();
+        let io = FileIo::for_location("/").unwrap();
+        let (a, b) = (format!("{root}/a"), format!("{root}/b"));
+        io.publish(&format!("{a}/x"), Bytes::from_static(b"1"))
+            .await
+            .unwrap();
+        io.create_folder(&b).await.unwrap();
+        let error = io.rename_folder(&a, &b).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        io.remove_folder(&b).await.unwrap();
+        io.rename_folder(&a, &b).await.unwrap();
+        assert!(!io.exists(&format!("{a}/x")).await.unwrap());
+        assert!(io.exists(&format!("{b}/x")).await.unwrap());
+    }
+}

@@ -1,0 +1,118 @@
+//! Writes that are given up take their files back, also when the statement is dropped half-way.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+use paimon_catalog::{Catalog, Identifier};
+use paimon_core::table::TableWrite;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+/// Removals of dropped writes that are under way in this process.
+static CLEANUPS: LazyLock<Mutex<JoinSet<()>>> = LazyLock::new(Mutex::default);
+
+/// Waits until the files of all writes that were dropped half-way are removed. Call it before the runtime ends.
+///
+/// # Cancel safety
+/// A cancelled call stops the removals that are under way: their files are left to orphan cleaning.
+pub async fn finish_cleanups() {
+    let mut running = std::mem::take(&mut *CLEANUPS.lock());
+    while let Some(done) = running.join_next().await {
+        if let Err(error) = done {
+            tracing::warn!(%error, "could not remove the files of a dropped write");
+        }
+    }
+}
+
+/// A write that is aborted when it is dropped before [`WriteGuard::finish`].
+pub(super) struct WriteGuard {
+    write: Option<TableWrite>,
+}
+
+impl WriteGuard {
+    pub(super) fn new(write: TableWrite) -> Self {
+        Self { write: Some(write) }
+    }
+
+    /// The write.
+    ///
+    /// # Errors
+    /// After it ended, which is a bug.
+    pub(super) fn get(&mut self) -> Result<&mut TableWrite> {
+        self.write
+            .as_mut()
+            .ok_or_else(|| DataFusionError::Internal("the write has ended".into()))
+    }
+
+    /// Takes the files back.
+    pub(super) async fn abort(&mut self) {
+        if let Some(write) = self.write.take() {
+            write.abort().await;
+        }
+    }
+
+    /// The messages were taken: the files belong to the commit.
+    pub(super) fn finish(mut self) {
+        self.write = None;
+    }
+}
+
+impl Drop for WriteGuard {
+    fn drop(&mut self) {
+        let Some(write) = self.write.take() else {
+            return;
+        };
+        spawn(write.abort());
+    }
+}
+
+/// A table made by a statement, dropped again unless the statement ends with [`TableGuard::finish`].
+pub(super) struct TableGuard {
+    table: Option<(Arc<dyn Catalog>, Identifier)>,
+}
+
+impl TableGuard {
+    pub(super) fn new(catalog: Arc<dyn Catalog>, identifier: Identifier) -> Self {
+        Self {
+            table: Some((catalog, identifier)),
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.table = None;
+    }
+
+    /// Drops the table.
+    pub(super) async fn undo(&mut self) {
+        if let Some((catalog, identifier)) = self.table.take() {
+            drop_table(catalog, identifier).await;
+        }
+    }
+}
+
+impl Drop for TableGuard {
+    fn drop(&mut self) {
+        if let Some((catalog, identifier)) = self.table.take() {
+            spawn(drop_table(catalog, identifier));
+        }
+    }
+}
+
+async fn drop_table(catalog: Arc<dyn Catalog>, identifier: Identifier) {
+    if let Err(error) = catalog.drop_table(&identifier, true).await {
+        tracing::warn!(table = %identifier, %error, "could not drop the table again");
+    }
+}
+
+fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    match Handle::try_current() {
+        Ok(handle) => {
+            let mut running = CLEANUPS.lock();
+            while running.try_join_next().is_some() {}
+            running.spawn_on(work, &handle);
+        }
+        Err(_) => tracing::warn!("a write was dropped outside of a runtime: its files stay"),
+    }
+}

@@ -1,0 +1,298 @@
+//! INSERT: rows into a table write, then one commit.
+//!
+//! Nothing happens before the plan is executed. A statement that fails or is dropped half-way takes its files back.
+
+mod cleanup;
+mod memory;
+mod target;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::common::Result;
+use datafusion::datasource::sink::DataSink;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType};
+use futures::StreamExt;
+use paimon_core::commit::Overwrite;
+use paimon_core::spec::CommitMessage;
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, ScanTarget, Table, TableCommit};
+use paimon_core::write::{RandomIds, SystemClock, WriteContext};
+use paimon_core::{Error, ErrorKind};
+
+pub use cleanup::finish_cleanups;
+pub(crate) use target::{NewTableTarget, SinkTarget};
+
+use self::cleanup::WriteGuard;
+use self::memory::PoolBudget;
+use crate::error::to_datafusion;
+use crate::session::SessionSettings;
+use crate::store::StoreAssignment;
+
+/// What becomes of the rows that are there.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SinkMode {
+    /// They stay.
+    Append,
+    /// These go.
+    Overwrite(Overwrite),
+}
+
+impl SinkMode {
+    /// Overwrites what the rows' partitions hold, or all of a table without partitions.
+    pub(crate) fn overwrite_dynamic() -> Self {
+        Self::Overwrite(Overwrite::Dynamic)
+    }
+
+    fn overwrites(&self) -> bool {
+        matches!(self, Self::Overwrite(_))
+    }
+}
+
+/// Writes its input to a table and commits it.
+pub(crate) struct PaimonSink {
+    table: Table,
+    settings: Arc<SessionSettings>,
+    mode: SinkMode,
+    store: StoreAssignment,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl PaimonSink {
+    /// A sink for a table.
+    ///
+    /// # Errors
+    /// `Unsupported` or `InvalidInput` naming the option when the table cannot be written to.
+    pub(crate) fn new(
+        table: Table,
+        settings: Arc<SessionSettings>,
+        mode: SinkMode,
+    ) -> paimon_core::Result<Self> {
+        if !matches!(table.target(), ScanTarget::Latest) {
+            return Err(Error::invalid(
+                "only the newest state of a table can be written to: take the time travel away",
+            )
+            .with("table", table.name()));
+        }
+        refuse_invisible(&table)?;
+        // settings are checked before the query runs
+        table
+            .write_builder()
+            .with_ignore_previous_files(mode.overwrites())
+            .build()?;
+        let fields = table.schema().fields.clone();
+        Ok(Self {
+            store: StoreAssignment::new(fields, &settings.time_zone()),
+            table,
+            settings,
+            mode,
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    /// Checks the types of the rows to come, by position.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the column.
+    pub(crate) fn check(&self, rows: &SchemaRef) -> paimon_core::Result<()> {
+        let checked = self.store.check(rows);
+        checked.map_err(|e| e.with_default("table", self.table.name()))
+    }
+
+    /// Who commits: the session's identity, else a random one.
+    fn commit(&self) -> (TableCommit, Option<String>, i64) {
+        let commit = self.table.new_commit();
+        match self.settings.next_commit_identity() {
+            Some(own) => (commit.with_user(&own.user), Some(own.user), own.identifier),
+            None => (commit, None, BATCH_COMMIT_IDENTIFIER),
+        }
+    }
+
+    fn start(
+        &self,
+        user: Option<String>,
+        context: &TaskContext,
+    ) -> paimon_core::Result<WriteGuard> {
+        let parallelism = context.session_config().target_partitions().max(1);
+        let mut builder = self
+            .table
+            .write_builder()
+            .with_ignore_previous_files(self.mode.overwrites())
+            .with_context(WriteContext {
+                clock: Arc::new(SystemClock),
+                ids: Arc::new(RandomIds),
+                memory: Arc::new(PoolBudget::new(&self.table, context.memory_pool())?),
+                parallelism,
+            });
+        if let Some(user) = user {
+            builder = builder.with_commit_user(user);
+        }
+        builder.build().map(WriteGuard::new)
+    }
+
+    async fn write(
+        &self,
+        write: &mut WriteGuard,
+        mut data: SendableRecordBatchStream,
+    ) -> Result<(u64, Vec<CommitMessage>)> {
+        let counter = MetricBuilder::new(&self.metrics).global_counter("rows_written");
+        let mut rows = 0u64;
+        while let Some(batch) = data.next().await {
+            let batch = self.store.batch(&batch?).map_err(|e| self.named(e))?;
+            write
+                .get()?
+                .write(&batch)
+                .await
+                .map_err(|e| self.named(e))?;
+            counter.add(batch.num_rows());
+            rows += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        }
+        let messages = write.get()?.prepare_commit().await;
+        Ok((rows, messages.map_err(|e| self.named(e))?))
+    }
+
+    fn named(&self, error: Error) -> datafusion::error::DataFusionError {
+        to_datafusion(error.with_default("table", self.table.name()))
+    }
+
+    async fn publish(
+        &self,
+        commit: &TableCommit,
+        identifier: i64,
+        messages: Vec<CommitMessage>,
+    ) -> paimon_core::Result<()> {
+        self.count_files(&messages);
+        let done = match &self.mode {
+            SinkMode::Append => commit.commit(identifier, messages.clone()).await,
+            SinkMode::Overwrite(target) => {
+                let target = target.clone();
+                commit.overwrite(target, identifier, messages.clone()).await
+            }
+        };
+        let Err(error) = done else { return Ok(()) };
+        // after any other error a snapshot may be there that names the files
+        let never_published = matches!(
+            error.kind(),
+            ErrorKind::CommitConflict | ErrorKind::InvalidInput | ErrorKind::Unsupported
+        );
+        if never_published && messages.iter().all(|m| m.compact.is_empty()) {
+            commit.abort(&messages).await;
+        }
+        Err(error)
+    }
+
+    fn count_files(&self, messages: &[CommitMessage]) {
+        let new = messages.iter().flat_map(|m| &m.data.new_files);
+        let bytes: i64 = new.clone().map(|f| f.file_size).sum();
+        let counter = |name: &'static str| MetricBuilder::new(&self.metrics).global_counter(name);
+        counter("files_written").add(new.count());
+        counter("bytes_written").add(usize::try_from(bytes).unwrap_or(0));
+    }
+}
+
+/// Refuses tables whose new rows no read would show, or whose promised changelog nobody would write.
+fn refuse_invisible(table: &Table) -> paimon_core::Result<()> {
+    use paimon_core::options::ChangelogProducer::{FullCompaction, Lookup};
+    let options = table.options();
+    if !table.schema().has_primary_key() {
+        return Ok(());
+    }
+    let refused = |message: &str, option: &'static str| {
+        Err(Error::unsupported(message)
+            .with("option", option)
+            .with("table", table.name()))
+    };
+    if options.batch_scan_skips_level0() {
+        return refused(
+            "rows written to first-row tables and to primary-key tables with deletion vectors show after a compaction \
+             only, which is not supported yet",
+            if options.deletion_vectors {
+                "deletion-vectors.enabled"
+            } else {
+                "merge-engine"
+            },
+        );
+    }
+    if matches!(options.changelog_producer, FullCompaction | Lookup) {
+        return refused(
+            "changelogs of this producer come from compaction, which is not supported yet",
+            "changelog-producer",
+        );
+    }
+    Ok(())
+}
+
+impl fmt::Debug for PaimonSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PaimonSink")
+            .field("table", &self.table.name())
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DisplayAs for PaimonSink {
+    fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PaimonSink: table={}, ", self.table.name())?;
+        match &self.mode {
+            SinkMode::Append => f.write_str("append"),
+            SinkMode::Overwrite(Overwrite::Dynamic) => {
+                f.write_str("overwrite=partitions of the rows")
+            }
+            SinkMode::Overwrite(Overwrite::Static(pairs)) if pairs.is_empty() => {
+                f.write_str("overwrite=all")
+            }
+            SinkMode::Overwrite(Overwrite::Static(pairs)) => {
+                let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+                write!(f, "overwrite=partition by {}", names.join(", "))
+            }
+            SinkMode::Overwrite(_) => f.write_str("overwrite"),
+        }
+    }
+}
+
+#[async_trait]
+impl DataSink for PaimonSink {
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        self.table.arrow_schema_ref()
+    }
+
+    async fn write_all(
+        &self,
+        data: SendableRecordBatchStream,
+        context: &Arc<TaskContext>,
+    ) -> Result<u64> {
+        let (commit, user, identifier) = self.commit();
+        if commit.is_done(identifier).await.map_err(to_datafusion)? {
+            return count(data).await;
+        }
+        let mut write = self.start(user, context).map_err(to_datafusion)?;
+        let (rows, messages) = match self.write(&mut write, data).await {
+            Ok(done) => done,
+            Err(error) => {
+                write.abort().await;
+                return Err(error);
+            }
+        };
+        write.finish();
+        let published = self.publish(&commit, identifier, messages).await;
+        published.map_err(|e| self.named(e))?;
+        Ok(rows)
+    }
+}
+
+/// Rows of an input that was written earlier.
+async fn count(mut data: SendableRecordBatchStream) -> Result<u64> {
+    let mut rows = 0;
+    while let Some(batch) = data.next().await {
+        rows += u64::try_from(batch?.num_rows()).unwrap_or(u64::MAX);
+    }
+    Ok(rows)
+}
