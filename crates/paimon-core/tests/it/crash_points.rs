@@ -7,7 +7,6 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::memory::InMemory;
-use paimon_core::Result;
 use paimon_core::commit::Overwrite;
 use paimon_core::io::FileIo;
 use paimon_core::maintenance::{
@@ -16,6 +15,7 @@ use paimon_core::maintenance::{
 };
 use paimon_core::spec::{CommitMessage, CompactIncrement, DataIncrement};
 use paimon_core::table::Table;
+use paimon_core::{ErrorKind, Result};
 use paimon_testing::fault_store::{FaultStore, Script};
 
 use crate::commit::{PLAIN, assert_sound, create, ids, once, written};
@@ -242,6 +242,14 @@ async fn with_fault(case: &Case, world: &World, script: Script) -> bool {
             seen == case.old || seen == case.new || is_between(case, &seen),
             "{context}: {seen:?} after {error}"
         ),
+    }
+    if let Err(error) = &outcome
+        && error.kind() == ErrorKind::CommitConflict
+    {
+        assert_eq!(
+            seen, case.old,
+            "{context}: files may be removed after {error}"
+        );
     }
     assert_sound(&healthy).await;
     (case.run)(healthy.clone(), world.messages.clone())
