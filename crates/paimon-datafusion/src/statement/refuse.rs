@@ -23,7 +23,6 @@ pub(crate) struct Write {
 pub(crate) enum Target {
     Table(Vec<Ident>),
     Database(Vec<Ident>),
-    Procedure(Vec<Ident>),
 }
 
 /// Recognises writing statements.
@@ -38,13 +37,6 @@ pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Write>> {
     if let Some(statement) = database_statement(cursor) {
         let target = Target::Database(cursor.object_name()?);
         return Ok(Some(Write { statement, target }));
-    }
-    if cursor.keyword("CALL") {
-        let target = Target::Procedure(cursor.object_name()?);
-        return Ok(Some(Write {
-            statement: "CALL",
-            target,
-        }));
     }
     Ok(None)
 }
@@ -106,7 +98,6 @@ pub(crate) fn targets_paimon(session: &PaimonSession, write: &Write) -> Result<b
             };
             Ok(session.paimon_database(&catalog, "").is_some())
         }
-        Target::Procedure(_) => Ok(true),
     }
 }
 
@@ -122,7 +113,6 @@ pub(crate) fn refuse<T>(write: &Write) -> Result<T> {
     let (key, target) = match &write.target {
         Target::Table(name) => ("table", name),
         Target::Database(name) => ("database", name),
-        Target::Procedure(name) => ("procedure", name),
     };
     Err(to_datafusion(
         paimon_core::Error::unsupported(format!("{} is not supported yet", write.statement))
