@@ -379,8 +379,9 @@ impl<'a> Attempt<'a> {
                 Outcome::Committed(snapshot.id)
             }
             (Ok(Publication::Created), _) => Outcome::Replaced(
+                // others may have built on it: this is not the kind of an error after which files may go
                 Error::new(
-                    ErrorKind::CommitConflict,
+                    ErrorKind::Io,
                     "the snapshot was replaced right after it was published: another program commits without \
                      regard to existing files",
                 )

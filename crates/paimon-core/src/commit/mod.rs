@@ -17,7 +17,7 @@ mod retry;
 mod row_tracking;
 mod shared;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -110,8 +110,8 @@ impl FileStoreCommit {
     /// and an error would invite the caller to write the rows again.
     ///
     /// # Errors
-    /// `CommitConflict` when the changes do not fit what others committed meanwhile, or every race was lost;
-    /// `Io` when the store fails; with the context `outcome` = `unknown` the commit may have taken effect.
+    /// `CommitConflict` when the changes do not fit what others committed meanwhile, or every race was lost: nothing was
+    /// published. `Io` when the store fails: the commit may have taken effect, files of the committable must stay.
     ///
     /// # Cancel safety
     /// A cancelled commit may have taken effect; committing the same user and identifier again settles it.
@@ -313,11 +313,17 @@ impl FileStoreCommit {
             .attempts(request, &mut shared, &mut doubtful_since)
             .await;
         result.map_err(|error| {
-            let error = error.with_default("table", self.table.name());
-            match doubtful_since {
-                Some(_) => error.with_default("outcome", "unknown"),
+            let error = match doubtful_since {
+                // no kind that tells the caller that nothing happened
+                Some(_) => Error::new(
+                    ErrorKind::Io,
+                    "whether the commit took effect is unknown: repeat it with the same user and identifier",
+                )
+                .with("outcome", "unknown")
+                .with_source(error),
                 None => error,
-            }
+            };
+            error.with_default("table", self.table.name())
         })
     }
 

@@ -15,17 +15,17 @@ fn int() -> DataType {
 }
 
 /// One INT key column.
-pub(super) fn key_fields() -> Vec<DataField> {
+pub(crate) fn key_fields() -> Vec<DataField> {
     let text = r#"[{"id": 0, "name": "k", "type": "INT NOT NULL"}]"#;
     serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The serialised row of one INT.
-pub(super) fn key(value: i32) -> Bytes {
+pub(crate) fn key(value: i32) -> Bytes {
     binary_row(&[(Some(Datum::Int(value)), int())]).to_serialized()
 }
 
-pub(super) fn file(name: &str, rows: i64) -> DataFileMeta {
+pub(crate) fn file(name: &str, rows: i64) -> DataFileMeta {
     let empty = BinaryRow::empty().to_serialized();
     DataFileMeta {
         file_name: name.into(),
@@ -53,7 +53,7 @@ pub(super) fn file(name: &str, rows: i64) -> DataFileMeta {
 }
 
 /// An entry of bucket 0 of the table's one partition.
-pub(super) fn entry(kind: FileKind, file: DataFileMeta) -> ManifestEntry {
+pub(crate) fn entry(kind: FileKind, file: DataFileMeta) -> ManifestEntry {
     ManifestEntry {
         kind,
         partition: BinaryRow::empty().to_serialized(),
@@ -63,16 +63,16 @@ pub(super) fn entry(kind: FileKind, file: DataFileMeta) -> ManifestEntry {
     }
 }
 
-pub(super) fn add(name: &str) -> ManifestEntry {
+pub(crate) fn add(name: &str) -> ManifestEntry {
     entry(FileKind::Add, file(name, 10))
 }
 
-pub(super) fn delete(name: &str) -> ManifestEntry {
+pub(crate) fn delete(name: &str) -> ManifestEntry {
     entry(FileKind::Delete, file(name, 10))
 }
 
 /// A file of one level with a key range.
-pub(super) fn leveled(name: &str, level: i32, keys: (i32, i32)) -> ManifestEntry {
+pub(crate) fn leveled(name: &str, level: i32, keys: (i32, i32)) -> ManifestEntry {
     let mut entry = add(name);
     entry.file.level = level;
     entry.file.min_key = key(keys.0);
@@ -81,7 +81,7 @@ pub(super) fn leveled(name: &str, level: i32, keys: (i32, i32)) -> ManifestEntry
 }
 
 /// An index file with the vectors of these data files.
-pub(super) fn vectors(kind: FileKind, name: &str, owners: &[&str]) -> IndexManifestEntry {
+pub(crate) fn vectors(kind: FileKind, name: &str, owners: &[&str]) -> IndexManifestEntry {
     let range = |owner: &&str| DeletionVectorMeta {
         data_file_name: owner.to_string(),
         offset: 1,

@@ -229,11 +229,12 @@ impl FileIo {
             .collect())
     }
 
-    /// Every file below a folder, as (path relative to the folder, status).
+    /// Every file below a folder, as (path relative to the folder, status). Links to folders are not followed.
     pub async fn list_recursive(&self, folder: &str) -> Result<Vec<(String, FileStatus)>> {
         let path = self.path(folder)?;
         let base = path.as_ref().to_string();
-        self.store
+        let files = self
+            .store
             .list(Some(&path))
             .map_err(|e| store_error(e, folder))
             .try_filter_map(|o| {
@@ -253,8 +254,12 @@ impl FileIo {
                     )
                 })))
             })
-            .try_collect()
-            .await
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(match self.local_path(&path) {
+            Some(folder) => output::without_links(&folder, files),
+            None => files,
+        })
     }
 }
 

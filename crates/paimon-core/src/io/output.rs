@@ -3,6 +3,7 @@
 //! On the local file system bytes go to `.NAME.<uuid>.tmp` beside the file, which is synced, renamed and its folder
 //! synced. Other stores publish a single put or a multipart upload as a whole.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path as FsPath, PathBuf};
@@ -72,6 +73,25 @@ impl FileIo {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(store_error(e, location)),
         }
+    }
+
+    /// Removes everything below a folder. On the local file system the folder and the empty ones below it go too; links
+    /// are removed, not followed.
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn discard_folder(&self, folder: &str) -> Result<()> {
+        for (relative, _) in self.list_recursive(folder).await? {
+            self.discard(&format!("{folder}/{relative}")).await?;
+        }
+        let Some(path) = self.local_path(&self.path(folder)?) else {
+            return Ok(());
+        };
+        blocking(folder, move || {
+            remove_empty_folders(&path);
+            Ok(())
+        })
+        .await
     }
 
     /// Path on the local file system, when this is the plain local store.
@@ -248,6 +268,33 @@ pub(super) fn create_folders(folder: &FsPath) -> std::io::Result<Vec<PathBuf>> {
     Ok(changed)
 }
 
+/// Leaves out files that are reached through a linked folder: they are somebody else's.
+pub(super) fn without_links<T>(folder: &FsPath, mut files: Vec<(String, T)>) -> Vec<(String, T)> {
+    let mut known: HashMap<PathBuf, bool> = HashMap::new();
+    files.retain(|(relative, _)| {
+        let parents = FsPath::new(relative).ancestors().skip(1);
+        let mut parents = parents.filter(|p| !p.as_os_str().is_empty());
+        !parents.any(|parent| {
+            *known.entry(parent.to_path_buf()).or_insert_with(|| {
+                let meta = folder.join(parent).symlink_metadata();
+                meta.is_ok_and(|m| m.file_type().is_symlink())
+            })
+        })
+    });
+    files
+}
+
+/// Removes folders bottom-up; one that is not empty stays.
+fn remove_empty_folders(folder: &FsPath) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        if entry.file_type().is_ok_and(|t| t.is_dir()) {
+            remove_empty_folders(&entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(folder);
+}
+
 pub(super) async fn blocking<T: Send + 'static>(
     location: &str,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
@@ -288,6 +335,26 @@ mod tests {
             .unwrap_or_default();
         names.sort();
         names
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn removing_a_folder_spares_what_links_lead_to() {
+        let temp = tempfile::tempdir().unwrap();
+        let (outside, table) = (temp.path().join("outside"), temp.path().join("t"));
+        std::fs::create_dir_all(&outside).unwrap();
+        std::fs::create_dir_all(table.join("bucket-0")).unwrap();
+        std::fs::write(outside.join("precious"), "x").unwrap();
+        std::fs::write(table.join("bucket-0/data"), "x").unwrap();
+        std::os::unix::fs::symlink(&outside, table.join("bucket-1")).unwrap();
+        let io = FileIo::for_location("/").unwrap();
+        let folder = table.to_str().unwrap();
+        let listed = io.list_recursive(folder).await.unwrap();
+        let listed: Vec<&str> = listed.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(listed, ["bucket-0/data"]);
+        io.discard_folder(folder).await.unwrap();
+        assert_eq!(names(&outside), ["precious"]);
+        assert_eq!(names(&table), ["bucket-1"]);
     }
 
     #[tokio::test]

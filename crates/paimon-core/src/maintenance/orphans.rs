@@ -2,6 +2,7 @@
 //!
 //! Source: `OrphanFilesClean`, `LocalOrphanFilesClean`.
 
+use super::discard::discard_files;
 use super::reachable::reachable;
 use crate::error::{Error, Result};
 use crate::table::Table;
@@ -62,13 +63,12 @@ impl RemoveOrphanFiles {
                 candidates.push((format!("{}/{path}", table.location()), status.size));
             }
         }
-        let needed = reachable(table, |_, _| true).await?;
+        let needed = reachable(table, |_, _| true, &[]).await?;
         candidates.retain(|(path, _)| !needed.contains(path));
         candidates.sort();
         if !self.dry_run {
-            for (path, _) in &candidates {
-                table.io().discard(path).await?;
-            }
+            let paths = candidates.iter().map(|(path, _)| path.clone()).collect();
+            discard_files(table, paths).await?;
         }
         Ok(OrphanFiles {
             bytes: candidates.iter().map(|(_, size)| size).sum(),

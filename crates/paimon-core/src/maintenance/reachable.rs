@@ -10,15 +10,21 @@ use crate::spec::Snapshot;
 use crate::table::Table;
 
 /// Locations that the snapshots `keep` accepts, all tags and all changelogs of all branches reach. `keep` gets the
-/// branch and the snapshot id.
+/// branch and the snapshot id. `changelogs` are about to become long-lived changelogs of the table's own branch.
 ///
 /// # Errors
 /// `Damaged` when metadata that stays cannot be read: nothing may be deleted then.
 pub(super) async fn reachable(
     table: &Table,
     keep: impl Fn(&str, i64) -> bool,
+    changelogs: &[Snapshot],
 ) -> Result<BTreeSet<String>> {
     let mut reached: BTreeSet<Reached> = BTreeSet::new();
+    let check = Check::default();
+    for changelog in changelogs {
+        reach_changelog(&check, table, changelog, &mut reached).await?;
+    }
+    check.into_result()?;
     let mut branches = vec!["main".to_string()];
     let others = list_branches(table.io(), table.location()).await?;
     branches.extend(others.into_iter().map(|b| b.name));

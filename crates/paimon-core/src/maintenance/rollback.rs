@@ -41,14 +41,19 @@ pub async fn rollback_to(table: &Table, target: &RollbackTarget) -> Result<i64> 
         let path = format!("{root}/tag/tag-{}", tag.name);
         table.io().discard(&path).await?;
     }
+    // the hint before the snapshots: Java believes one that is too large, one that is too small makes readers list
+    manager.hint_latest(id).await;
     let changelogs = SnapshotManager::changelogs(table.io().clone(), &root);
+    // readers of changelogs look at their hint alone
+    if let Some(newest) = changelogs.ids().await?.into_iter().rev().find(|i| *i <= id) {
+        changelogs.hint_latest(newest).await;
+    }
     for manager in [manager, &changelogs] {
         // newest first: what is left is without gaps whenever this stops
         for later in manager.ids().await?.into_iter().rev().filter(|i| *i > id) {
             table.io().discard(&manager.location(later)).await?;
         }
     }
-    manager.hint_latest(id).await;
     Ok(id)
 }
 

@@ -1,13 +1,19 @@
-//! Making and removing tags.
+//! Making, renaming, removing and expiring tags.
 //!
-//! Source: `TagManager`. A removed tag's files that nothing else needs are left to orphan cleaning.
+//! Source: `TagManager`, `TagTimeExpire`. A tag made while its snapshot expires is safe or refused: expiry removes the
+//! snapshot, then looks for tags, then removes files; making a tag writes it, then looks for the snapshot.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Timelike};
 use serde_json::{Value, json};
 
+use super::discard::discard_files;
+use super::reachable::{reachable, reachable_from};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Publication, checked_name};
-use crate::snapshot::read_tag;
+use crate::options::RetentionOptions;
+use crate::snapshot::{TagInfo, list_tags};
 use crate::spec::Snapshot;
 use crate::table::Table;
 
@@ -16,9 +22,9 @@ use crate::table::Table;
 pub struct NewTag {
     /// Name: one plain path component, not blank, no number.
     pub name: String,
-    /// Snapshot to tag; the newest one by default.
+    /// Snapshot to tag, which may live on in another tag alone; the newest one by default.
     pub snapshot_id: Option<i64>,
-    /// Milliseconds after which the tag may expire; never by default (`tag.default-time-retained` is not looked at).
+    /// Milliseconds after which the tag may expire; `tag.default-time-retained` by default, never without it.
     pub time_retained_ms: Option<u64>,
 }
 
@@ -27,37 +33,176 @@ pub struct NewTag {
 /// # Errors
 /// `InvalidInput` for a bad name or one that is taken, `NotFound` or `SnapshotExpired` when there is no such snapshot.
 pub async fn create_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Result<i64> {
+    let (path, snapshot, bytes) = prepare(table, tag, local_now_ms).await?;
+    match table.io().publish(&path, bytes.into()).await? {
+        Publication::Created => {}
+        Publication::Exists => {
+            return Err(Error::invalid(format!("tag {:?} exists already", tag.name))
+                .with("table", table.name()));
+        }
+    }
+    if let Err(error) = tagged_snapshot(table, snapshot.id, Some(&tag.name)).await {
+        table.io().discard(&path).await?;
+        return Err(error);
+    }
+    Ok(snapshot.id)
+}
+
+/// Makes a tag or gives it another snapshot, as [`create_tag`].
+///
+/// # Errors
+/// As [`create_tag`], but for a name that is taken.
+pub async fn replace_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Result<i64> {
+    let (path, snapshot, bytes) = prepare(table, tag, local_now_ms).await?;
+    table.io().overwrite(&path, bytes.into()).await?;
+    Ok(snapshot.id)
+}
+
+/// Renames a tag.
+///
+/// # Errors
+/// `NotFound` when there is none of the old name, `InvalidInput` for a bad new name or one that is taken.
+///
+/// # Cancel safety
+/// A cancelled call may leave the tag under both names.
+pub async fn rename_tag(table: &Table, from: &str, to: &str) -> Result<()> {
+    check_name(to)?;
+    let (old, new) = (path_of(table, from)?, path_of(table, to)?);
+    let bytes = table.io().read_optional(&old, TAG_SIZE_MAX).await?;
+    let bytes = bytes.ok_or_else(|| no_tag(table, from))?;
+    match table.io().publish(&new, bytes).await? {
+        Publication::Created => table.io().discard(&old).await,
+        Publication::Exists => {
+            Err(Error::invalid(format!("tag {to:?} exists already")).with("table", table.name()))
+        }
+    }
+}
+
+/// Removes a tag, and the files that only it needs when its snapshot expired.
+///
+/// # Errors
+/// `NotFound` when there is none of that name.
+///
+/// # Cancel safety
+/// A cancelled call leaves garbage at worst.
+pub async fn delete_tag(table: &Table, name: &str) -> Result<()> {
+    check_name(name)?;
+    let tags = list_tags(table.io(), &table.metadata_root()?).await?;
+    match tags.into_iter().find(|t| t.name == name) {
+        Some(tag) => remove(table, vec![tag]).await,
+        None => Err(no_tag(table, name)),
+    }
+}
+
+/// Removes the tags whose time is over at the local wall clock `local_now_ms`, and those made before `older_than_ms`
+/// (local, too; tags without a recorded time go by the modification time of their file). Returns their names.
+///
+/// # Errors
+/// `Damaged` for a broken tag.
+///
+/// # Cancel safety
+/// As [`delete_tag`].
+pub async fn expire_tags(
+    table: &Table,
+    older_than_ms: Option<i64>,
+    local_now_ms: i64,
+) -> Result<Vec<String>> {
+    let tags = list_tags(table.io(), &table.metadata_root()?).await?;
+    let is_over = |tag: &TagInfo| {
+        let recorded = tag.tag.create_time_ms();
+        let over = recorded
+            .zip(tag.tag.time_retained_ms())
+            .is_some_and(|(made, kept)| local_now_ms > made.saturating_add(kept));
+        let made = recorded.unwrap_or(tag.modified_ms);
+        over || older_than_ms.is_some_and(|limit| limit > made)
+    };
+    let gone: Vec<TagInfo> = tags.into_iter().filter(is_over).collect();
+    let names = gone.iter().map(|t| t.name.clone()).collect();
+    if !gone.is_empty() {
+        remove(table, gone).await?;
+    }
+    Ok(names)
+}
+
+/// Largest tag file, bytes.
+const TAG_SIZE_MAX: u64 = 16 << 20;
+
+async fn remove(table: &Table, tags: Vec<TagInfo>) -> Result<()> {
+    let left = table.snapshots().ids().await?;
+    let expired: Vec<Snapshot> = tags
+        .iter()
+        .map(|t| t.tag.snapshot.clone())
+        .filter(|s| left.binary_search(&s.id).is_err())
+        .collect();
+    let files = reachable_from(table, &expired).await?;
+    for tag in &tags {
+        table.io().discard(&path_of(table, &tag.name)?).await?;
+    }
+    discard_unreached(table, files).await
+}
+
+/// Removes those of the files that nothing needs. Tags are gone by now: what stops this stays for orphan cleaning.
+async fn discard_unreached(table: &Table, files: BTreeSet<String>) -> Result<()> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    match reachable(table, |_, _| true, &[]).await {
+        Ok(kept) => {
+            let gone = files.difference(&kept).cloned().collect();
+            discard_files(table, gone).await
+        }
+        Err(error) => {
+            tracing::warn!(table = table.name(), %error, "files of removed tags stay behind");
+            Ok(())
+        }
+    }
+}
+
+async fn prepare(
+    table: &Table,
+    tag: &NewTag,
+    local_now_ms: i64,
+) -> Result<(String, Snapshot, Vec<u8>)> {
     check_name(&tag.name)?;
     let snapshot = match tag.snapshot_id {
-        Some(id) => table.snapshots().get(id).await?,
+        Some(id) => tagged_snapshot(table, id, None).await?,
         None => table.snapshots().latest().await?.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "the table has no snapshot to tag")
                 .with("table", table.name())
         })?,
     };
-    let path = format!("{}/tag/tag-{}", table.metadata_root()?, tag.name);
-    let bytes = content(&snapshot, tag.time_retained_ms, local_now_ms)?;
-    match table.io().publish(&path, bytes.into()).await? {
-        Publication::Created => Ok(snapshot.id),
-        Publication::Exists => Err(Error::invalid(format!("tag {:?} exists already", tag.name))
-            .with("table", table.name())),
+    let default = RetentionOptions::new(table.options())?.tag_time_retained;
+    let default = default.and_then(|d| u64::try_from(d.as_millis()).ok());
+    let retained = tag.time_retained_ms.or(default);
+    let bytes = content(&snapshot, retained, local_now_ms)?;
+    Ok((path_of(table, &tag.name)?, snapshot, bytes))
+}
+
+/// A snapshot that exists, or that another tag than `own` keeps.
+async fn tagged_snapshot(table: &Table, id: i64, own: Option<&str>) -> Result<Snapshot> {
+    let expired = match table.snapshots().get(id).await {
+        Err(error) if error.kind() == ErrorKind::SnapshotExpired => error,
+        other => return other,
+    };
+    let tags = list_tags(table.io(), &table.metadata_root()?).await?;
+    let other = |t: &TagInfo| t.tag.snapshot.id == id && own != Some(t.name.as_str());
+    match tags.into_iter().find(other) {
+        Some(tag) => Ok(tag.tag.snapshot),
+        None => Err(expired),
     }
 }
 
-/// Removes a tag.
-///
-/// # Errors
-/// `NotFound` when there is none of that name.
-pub async fn delete_tag(table: &Table, name: &str) -> Result<()> {
-    check_name(name)?;
-    let root = table.metadata_root()?;
-    if read_tag(table.io(), &root, name).await?.is_none() {
-        return Err(
-            Error::new(ErrorKind::NotFound, format!("tag {name:?} does not exist"))
-                .with("table", table.name()),
-        );
-    }
-    table.io().discard(&format!("{root}/tag/tag-{name}")).await
+fn path_of(table: &Table, name: &str) -> Result<String> {
+    Ok(format!(
+        "{}/tag/tag-{}",
+        table.metadata_root()?,
+        checked_name(name)?
+    ))
+}
+
+fn no_tag(table: &Table, name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("tag {name:?} does not exist"))
+        .with("table", table.name())
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -4,13 +4,17 @@
 //! engine does not support are refused by name.
 
 mod parse;
+mod retention;
 mod secret;
 
 pub use secret::{is_secret_key, redacted};
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 
 pub use parse::{parse_bool, parse_bytes, parse_duration_ms, parse_i64};
+pub use retention::{Retained, RetentionOptions};
 
 use crate::error::{Error, Result};
 use crate::spec::TableSchema;
@@ -234,6 +238,27 @@ impl Reader<'_> {
         let wide = parse_i64(text).map_err(|e| e.with("option", key))?;
         i32::try_from(wide)
             .map_err(|_| Error::invalid(format!("{wide} does not fit an int")).with("option", key))
+    }
+
+    /// An integer that is at least `least`.
+    fn number<T: TryFrom<i64>>(&self, key: &'static str, default: i64, least: i64) -> Result<T> {
+        let wide = match self.map.get(key) {
+            Some(text) => parse_i64(text).map_err(|e| e.with("option", key))?,
+            None => default,
+        };
+        let narrow = T::try_from(wide).ok().filter(|_| wide >= least);
+        narrow.ok_or_else(|| {
+            Error::invalid(format!(
+                "expected an integer of at least {least}, found {wide}"
+            ))
+            .with("option", key)
+        })
+    }
+
+    fn duration(&self, key: &'static str) -> Result<Option<Duration>> {
+        let millis = self.map.get(key).map(|v| parse_duration_ms(v)).transpose();
+        let millis = millis.map_err(|e| e.with("option", key))?;
+        Ok(millis.map(Duration::from_millis))
     }
 
     fn bytes(&self, key: &'static str, default: u64) -> Result<u64> {

@@ -74,7 +74,7 @@ pub async fn list_tags(io: &FileIo, root: &str) -> Result<Vec<TagInfo>> {
     Ok(tags)
 }
 
-/// All branches but `main`, sorted by name.
+/// All branches but `main`, sorted by name. A folder without schemas is no branch: it is being made or removed.
 pub async fn list_branches(io: &FileIo, table: &str) -> Result<Vec<BranchInfo>> {
     let folder = format!("{table}/branch");
     let mut branches = Vec::new();
@@ -83,10 +83,13 @@ pub async fn list_branches(io: &FileIo, table: &str) -> Result<Vec<BranchInfo>> 
             continue;
         };
         let files = io.list_files(&format!("{folder}/{name}/schema")).await?;
-        branches.push(BranchInfo {
-            name: branch.to_string(),
-            created_ms: files.iter().map(|f| f.modified_ms).min().unwrap_or(0),
-        });
+        let schemas = files.iter().filter(|f| f.name.starts_with("schema-"));
+        if let Some(created_ms) = schemas.map(|f| f.modified_ms).min() {
+            branches.push(BranchInfo {
+                name: branch.to_string(),
+                created_ms,
+            });
+        }
     }
     branches.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(branches)

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -118,6 +119,65 @@ pub struct Tag {
     pub tag_time_retained: Option<Value>,
 }
 
+impl Tag {
+    /// Creation time, milliseconds of the creator's wall clock read as UTC; `None` when not recorded or unreadable.
+    pub fn create_time_ms(&self) -> Option<i64> {
+        let value = self.tag_create_time.as_ref()?;
+        if let Some(text) = value.as_str() {
+            let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+            let parse = |f: &&str| NaiveDateTime::parse_from_str(text, f).ok();
+            let time = formats.iter().find_map(parse)?;
+            return Some(time.and_utc().timestamp_millis());
+        }
+        let parts: Vec<i64> = value.as_array()?.iter().filter_map(Value::as_i64).collect();
+        let at = |i: usize| u32::try_from(parts.get(i).copied().unwrap_or(0)).ok();
+        let year = i32::try_from(parts.first().copied()?).ok()?;
+        let date = NaiveDate::from_ymd_opt(year, at(1)?, at(2)?)?;
+        let time = date.and_hms_nano_opt(at(3)?, at(4)?, at(5)?, at(6)?)?;
+        Some(time.and_utc().timestamp_millis())
+    }
+
+    /// How long the tag is kept, milliseconds; `None` when not recorded or unreadable.
+    pub fn time_retained_ms(&self) -> Option<i64> {
+        let value = self.tag_time_retained.as_ref()?;
+        match value.as_str() {
+            Some(text) => iso_duration_ms(text),
+            None => seconds_ms(&value.to_string()),
+        }
+    }
+}
+
+/// `PT24H`, `PT1H30M`, `PT0.5S`, `P2D`: what `Duration.toString` prints and parses.
+fn iso_duration_ms(text: &str) -> Option<i64> {
+    let mut rest = text.strip_prefix('P')?;
+    let mut total = 0i64;
+    while !rest.is_empty() {
+        rest = rest.strip_prefix('T').unwrap_or(rest);
+        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let (number, unit) = (&rest[..end], rest.as_bytes()[end]);
+        let part = match unit {
+            b'D' => number.parse::<i64>().ok()?.checked_mul(86_400_000)?,
+            b'H' => number.parse::<i64>().ok()?.checked_mul(3_600_000)?,
+            b'M' => number.parse::<i64>().ok()?.checked_mul(60_000)?,
+            b'S' => seconds_ms(number)?,
+            _ => return None,
+        };
+        total = total.checked_add(part)?;
+        rest = &rest[end + 1..];
+    }
+    Some(total)
+}
+
+/// Decimal seconds; digits past the milliseconds are cut.
+fn seconds_ms(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let whole: i64 = whole.parse().ok()?;
+    whole
+        .checked_mul(1000)?
+        .checked_add(millis.parse::<i64>().ok()?)
+}
+
 /// A consumer's progress: the file `consumer/consumer-<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -169,4 +229,45 @@ pub struct ColStats {
     /// Largest length in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_len: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn tag(create: &str, retained: &str) -> Tag {
+        let text = format!(
+            r#"{{"id": 1, "schemaId": 0, "baseManifestList": "b", "deltaManifestList": "d", "commitUser": "u",
+                "commitIdentifier": 1, "commitKind": "APPEND", "timeMillis": 0, "tagCreateTime": {create},
+                "tagTimeRetained": {retained}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn tag_times_are_read_in_all_their_forms() {
+        for create in [
+            "[2026, 11, 21, 2, 7]",
+            "[2026, 11, 21, 2, 7, 0, 373]",
+            "\"2026-11-21T02:07\"",
+            "\"2026-11-21T02:07:00.000000373\"",
+        ] {
+            let ms = tag(create, "1").create_time_ms();
+            assert_eq!(ms, Some(1_795_226_820_000), "{create}");
+        }
+        for (retained, expected) in [
+            ("86400.000000000", Some(86_400_000)),
+            ("3600", Some(3_600_000)),
+            ("0.5", Some(500)),
+            ("\"PT24H\"", Some(86_400_000)),
+            ("\"PT1H30M0.25S\"", Some(5_400_250)),
+            ("\"P2D\"", Some(172_800_000)),
+            ("\"soon\"", None),
+            ("\"PT1X\"", None),
+        ] {
+            let ms = tag("[2026, 1, 1, 0, 0]", retained).time_retained_ms();
+            assert_eq!(ms, expected, "{retained}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Table;
 use crate::commit::{CommitContext, FileStoreCommit, Overwrite};
 use crate::error::Result;
+use crate::maintenance::after_commit;
 use crate::manifest::partition_values;
 use crate::read::Partition;
 use crate::spec::{CommitMessage, Datum, ManifestCommittable};
@@ -13,7 +14,8 @@ use crate::write::{DataFilePaths, WriteOptions};
 /// Identifier of batch commits, whose user commits once.
 pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;
 
-/// Publishes messages of writes as snapshots.
+/// Publishes messages of writes as snapshots, then expires snapshots, tags and consumers by the table's options unless it
+/// is `write-only`.
 ///
 /// Without [`Self::with_user`] the user is random: every commit is new. With a user of its own a commit of one
 /// identifier takes effect once, however often it is repeated.
@@ -69,7 +71,11 @@ impl TableCommit {
         if let Some(done) = self.done_before(&commit, identifier).await? {
             return Ok(done);
         }
-        commit.commit(&self.committable(identifier, messages)).await
+        let made = commit
+            .commit(&self.committable(identifier, messages))
+            .await?;
+        self.maintain().await;
+        Ok(made)
     }
 
     /// Replaces the files of partitions with those of messages. Returns the ids of the snapshots made.
@@ -90,7 +96,9 @@ impl TableCommit {
             return Ok(done);
         }
         let committable = self.committable(identifier, messages);
-        commit.overwrite(&target, &committable).await
+        let made = commit.overwrite(&target, &committable).await?;
+        self.maintain().await;
+        Ok(made)
     }
 
     /// Removes all rows. Returns the snapshot.
@@ -117,7 +125,17 @@ impl TableCommit {
         {
             return Ok(*id);
         }
-        commit.drop_partitions(partitions, identifier).await
+        let made = commit.drop_partitions(partitions, identifier).await?;
+        self.maintain().await;
+        Ok(made)
+    }
+
+    /// Expires what the table's options let go. The commit stands, so a failure is no error of the caller's.
+    async fn maintain(&self) {
+        let clock = self.context.clock.as_ref();
+        if let Err(error) = after_commit(&self.table, clock).await {
+            tracing::warn!(table = self.table.name(), %error, "expiry after a commit failed");
+        }
     }
 
     /// Removes the files of messages that no snapshot names: those of a commit that did not take effect.

@@ -15,7 +15,7 @@ use paimon_core::io::FileIo;
 use paimon_core::manifest::read_manifest_list;
 use paimon_core::spec::{CommitKind, CommitMessage, CompactIncrement, DataIncrement, Datum};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
-use paimon_testing::fault_store::FaultStore;
+use paimon_testing::fault_store::{FaultStore, Script};
 use tokio::task::JoinSet;
 
 pub(crate) const PLAIN: &str = r#"{"version": 3, "id": 0, "highestFieldId": 1, "partitionKeys": [], "primaryKeys": [],
@@ -174,6 +174,44 @@ async fn lost_requests_and_lost_answers_never_lose_or_double_rows() {
             open.len()
         );
     }
+}
+
+#[tokio::test]
+async fn a_commit_of_unknown_outcome_is_no_conflict() {
+    let inner = Arc::new(InMemory::new());
+    let io = FileIo::with_store(inner.clone(), "memory://");
+    let schema = PLAIN.replace(
+        r#""commit.max-retries": "100""#,
+        r#""commit.max-retries": "0""#,
+    );
+    let healthy = create(io, "memory:/t", &schema).await;
+    let messages = written(&healthy, &[1], 0).await;
+    let mut unknown = 0;
+    for at in 0..30 {
+        let inner = Arc::new(inner.fork());
+        let script = Script {
+            at,
+            takes_effect: true,
+            fatal: true,
+        };
+        let io = FileIo::with_store(
+            Arc::new(FaultStore::with_script(inner, script)),
+            "memory://",
+        );
+        let Ok(table) = Table::open(io, "memory:/t", "t").await else {
+            continue;
+        };
+        let commit = table.new_commit().with_user("u");
+        let Err(error) = commit.commit(1, messages.clone()).await else {
+            continue;
+        };
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        unknown += usize::from(error.to_string().contains("outcome = unknown"));
+    }
+    assert_eq!(
+        unknown, 1,
+        "only losing the answer of the publication leaves doubt"
+    );
 }
 
 #[tokio::test]

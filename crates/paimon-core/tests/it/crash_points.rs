@@ -7,14 +7,15 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::memory::InMemory;
-use paimon_core::Result;
 use paimon_core::commit::Overwrite;
 use paimon_core::io::FileIo;
 use paimon_core::maintenance::{
-    ExpireSnapshots, NewTag, RemoveOrphanFiles, RollbackTarget, create_tag, delete_tag, rollback_to,
+    ExpireSnapshots, NewTag, RemoveOrphanFiles, RollbackTarget, create_branch, create_tag,
+    delete_branch, delete_tag, fast_forward, rename_tag, rollback_to,
 };
 use paimon_core::spec::{CommitMessage, CompactIncrement, DataIncrement};
 use paimon_core::table::Table;
+use paimon_core::{ErrorKind, Result};
 use paimon_testing::fault_store::{FaultStore, Script};
 
 use crate::commit::{PLAIN, assert_sound, create, ids, once, written};
@@ -112,6 +113,42 @@ fn cases() -> Vec<Case> {
                 other => other,
             }
         }),
+        case(
+            "expire, then delete tag",
+            &[],
+            0..3,
+            move |table, _| async move {
+                expire().run(&table, NOW).await?;
+                match delete_tag(&table, "first").await {
+                    Err(e) if e.to_string().contains("does not exist") => Ok(()),
+                    other => other,
+                }
+            },
+        ),
+        case("rename tag", &[], 0..3, |table, _| async move {
+            match rename_tag(&table, "first", "second").await {
+                Err(e) if e.to_string().contains("does not exist") => Ok(()),
+                Err(e) if e.to_string().contains("exists already") => {
+                    delete_tag(&table, "first").await
+                }
+                other => other,
+            }
+        }),
+        case("create branch", &[], 0..3, |table, _| async move {
+            match create_branch(&table, "new", Some("first")).await {
+                Err(e) if e.to_string().contains("exists already") => Ok(()),
+                other => other,
+            }
+        }),
+        case("delete branch", &[], 0..3, |table, _| async move {
+            match delete_branch(&table, "side").await {
+                Err(e) if e.to_string().contains("does not exist") => Ok(()),
+                other => other,
+            }
+        }),
+        case("fast forward", &[], [0, 7], |table, _| async move {
+            fast_forward(&table, "side").await
+        }),
         case("rollback", &[], 0..2, |table, _| async move {
             rollback_to(&table, &RollbackTarget::Snapshot(2))
                 .await
@@ -128,8 +165,7 @@ fn cases() -> Vec<Case> {
 }
 
 struct World {
-    inner: Arc<InMemory>,
-    healthy: Table,
+    inner: InMemory,
     messages: Vec<CommitMessage>,
 }
 
@@ -154,6 +190,14 @@ async fn world(case: &Case) -> World {
         ..NewTag::default()
     };
     create_tag(&healthy, &first, 0).await.unwrap();
+    if case.name.contains("forward") || case.name == "delete branch" {
+        create_branch(&healthy, "side", Some("first"))
+            .await
+            .unwrap();
+        let side = healthy.branch("side").await.unwrap();
+        let messages = written(&side, &[7], 0).await;
+        side.new_commit().commit(1, messages).await.unwrap();
+    }
     let messages = match case.writes {
         [] => Vec::new(),
         [100] => {
@@ -171,27 +215,27 @@ async fn world(case: &Case) -> World {
         rows => written(&healthy, rows, 0).await,
     };
     World {
-        inner,
-        healthy,
+        inner: inner.fork(),
         messages,
     }
 }
 
 /// Runs the operation with one fault; false when it was over before the fault was due.
-async fn with_fault(case: &Case, script: Script) -> bool {
+async fn with_fault(case: &Case, world: &World, script: Script) -> bool {
     let context = format!("{} with {script:?}", case.name);
-    let world = world(case).await;
-    let store = Arc::new(FaultStore::with_script(world.inner.clone(), script));
+    let inner = Arc::new(world.inner.fork());
+    let io = FileIo::with_store(inner.clone(), "memory://");
+    let healthy = Table::open(io, "memory:/t", "t").await.unwrap();
+    let store = Arc::new(FaultStore::with_script(inner, script));
     let io = FileIo::with_store(store.clone(), "memory://");
-    let options = world.healthy.location().to_string();
-    let table = Table::open(io, &options, "t").await;
+    let table = Table::open(io, "memory:/t", "t").await;
     let outcome = match table {
         Ok(table) => (case.run)(table, world.messages.clone()).await,
         Err(error) => Err(error),
     };
     let due = store.requests() > script.at;
     // a new process looks at what is there
-    let seen = ids(&world.healthy).await;
+    let seen = ids(&healthy).await;
     match &outcome {
         Ok(()) => assert_eq!(seen, case.new, "{context}: acknowledged"),
         Err(error) => assert!(
@@ -199,32 +243,43 @@ async fn with_fault(case: &Case, script: Script) -> bool {
             "{context}: {seen:?} after {error}"
         ),
     }
-    assert_sound(&world.healthy).await;
-    (case.run)(world.healthy.clone(), world.messages.clone())
+    if let Err(error) = &outcome
+        && error.kind() == ErrorKind::CommitConflict
+    {
+        assert_eq!(
+            seen, case.old,
+            "{context}: files may be removed after {error}"
+        );
+    }
+    assert_sound(&healthy).await;
+    (case.run)(healthy.clone(), world.messages.clone())
         .await
         .unwrap_or_else(|e| panic!("{context}: repeating fails: {e}"));
-    assert_eq!(ids(&world.healthy).await, case.new, "{context}: repeated");
-    assert_sound(&world.healthy).await;
+    assert_eq!(ids(&healthy).await, case.new, "{context}: repeated");
+    assert_sound(&healthy).await;
     due
 }
 
-/// A rollback passes through the snapshots between.
+/// A rollback or a fast-forward passes through the snapshots between.
 fn is_between(case: &Case, seen: &Rows) -> bool {
-    case.name.starts_with("rollback") && (1..3).any(|n| *seen == once(0..n))
+    let passes = case.name.starts_with("rollback") || case.name == "fast forward";
+    passes && (0..3).any(|n| *seen == once(0..n))
 }
 
 #[tokio::test]
 async fn every_request_may_fail() {
     let mut points = 0;
     for case in cases() {
-        for (takes_effect, fatal) in [(false, false), (true, false), (false, true), (true, true)] {
+        let world = world(&case).await;
+        // a kill before a request is a kill after the one before it
+        for (takes_effect, fatal) in [(false, false), (true, false), (true, true)] {
             for at in 0.. {
                 let script = Script {
                     at,
                     takes_effect,
                     fatal,
                 };
-                if !with_fault(&case, script).await {
+                if !with_fault(&case, &world, script).await {
                     break;
                 }
                 points += 1;

@@ -10,4 +10,5 @@ mod layering;
 mod maintenance;
 mod mutated;
 mod pruning;
+mod references;
 mod write;

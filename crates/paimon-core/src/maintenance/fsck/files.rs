@@ -44,7 +44,7 @@ pub(in crate::maintenance) async fn reach_changelog(
 }
 
 /// Adds a manifest list and its manifests; returns their entries, none when one cannot be read.
-async fn reach_list(
+pub(in crate::maintenance) async fn reach_list(
     check: &Check,
     table: &Table,
     snapshot_id: i64,
@@ -72,7 +72,6 @@ pub(in crate::maintenance) async fn reach(
     snapshot: &Snapshot,
     reached: &mut BTreeSet<Reached>,
 ) -> Result<()> {
-    let location = table.location();
     let id = snapshot.id;
     let (base, base_size) = (
         &snapshot.base_manifest_list,
@@ -90,6 +89,17 @@ pub(in crate::maintenance) async fn reach(
         data_files(table, &entries, reached)?;
     }
     data_files(table, &live_entries(live), reached)?;
+    reach_indexes(check, table, snapshot, reached).await
+}
+
+/// Adds index and statistics files of a snapshot.
+pub(in crate::maintenance) async fn reach_indexes(
+    check: &Check,
+    table: &Table,
+    snapshot: &Snapshot,
+    reached: &mut BTreeSet<Reached>,
+) -> Result<()> {
+    let location = table.location();
     if let Some(name) = &snapshot.index_manifest {
         reached.insert((manifest_path(location, name)?, None));
     }
@@ -109,7 +119,8 @@ pub(in crate::maintenance) async fn reach(
     Ok(())
 }
 
-fn data_files(
+/// Adds data files with the files beside them.
+pub(in crate::maintenance) fn data_files(
     table: &Table,
     entries: &[ManifestEntry],
     reached: &mut BTreeSet<Reached>,

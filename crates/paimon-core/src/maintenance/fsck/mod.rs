@@ -150,7 +150,7 @@ impl Check {
     }
 
     /// Records of a list; a list that cannot be read is a finding.
-    async fn list(
+    pub(super) async fn list(
         &self,
         table: &Table,
         name: &str,
@@ -166,7 +166,7 @@ impl Check {
     }
 
     /// Entries of the manifests of a list, in order; `None` when one cannot be read.
-    async fn entries(
+    pub(super) async fn entries(
         &self,
         table: &Table,
         list: &[ManifestFileMeta],

@@ -1,0 +1,77 @@
+//! Progress of streaming readers. Source: `ConsumerManager`.
+
+use crate::error::{Error, Result};
+use crate::io::checked_name;
+use crate::snapshot::list_consumers;
+use crate::spec::Consumer;
+use crate::table::Table;
+
+/// Sets the first snapshot that a consumer has not read; `None` forgets the consumer.
+///
+/// # Errors
+/// `InvalidInput` for a name that is no plain path component or a snapshot id below 1.
+pub async fn reset_consumer(table: &Table, id: &str, next_snapshot: Option<i64>) -> Result<()> {
+    let path = path_of(table, id)?;
+    let Some(next_snapshot) = next_snapshot else {
+        return table.io().discard(&path).await;
+    };
+    if next_snapshot < 1 {
+        return Err(Error::invalid(format!(
+            "snapshot ids begin with 1, found {next_snapshot}"
+        )));
+    }
+    let bytes = serde_json::to_vec_pretty(&Consumer { next_snapshot })
+        .map_err(|e| Error::internal("a consumer is no JSON").with_source(e))?;
+    table.io().overwrite(&path, bytes.into()).await
+}
+
+/// Forgets the consumers that `forget` accepts. Returns their ids.
+///
+/// # Errors
+/// `Damaged` for a broken consumer file.
+pub async fn clear_consumers(table: &Table, forget: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let consumers = list_consumers(table.io(), &table.metadata_root()?).await?;
+    let ids: Vec<String> = consumers
+        .into_iter()
+        .map(|(id, _)| id)
+        .filter(|id| forget(id))
+        .collect();
+    for id in &ids {
+        table.io().discard(&path_of(table, id)?).await?;
+    }
+    Ok(ids)
+}
+
+/// Forgets the consumers whose file was last written before `older_than_ms`, epoch milliseconds. Returns their ids.
+///
+/// # Errors
+/// `Io` when the store fails.
+pub async fn expire_consumers(table: &Table, older_than_ms: i64) -> Result<Vec<String>> {
+    let folder = format!("{}/consumer", table.metadata_root()?);
+    let mut gone = Vec::new();
+    for file in table.io().list_files(&folder).await? {
+        if let Some(id) = file.name.strip_prefix("consumer-")
+            && file.modified_ms < older_than_ms
+        {
+            table
+                .io()
+                .discard(&format!("{folder}/{}", file.name))
+                .await?;
+            gone.push(id.to_string());
+        }
+    }
+    gone.sort();
+    Ok(gone)
+}
+
+fn path_of(table: &Table, id: &str) -> Result<String> {
+    let name = checked_name(id).map_err(|_| {
+        Error::invalid(format!(
+            "a consumer id must be one plain path component, found {id:?}"
+        ))
+    })?;
+    Ok(format!(
+        "{}/consumer/consumer-{name}",
+        table.metadata_root()?
+    ))
+}

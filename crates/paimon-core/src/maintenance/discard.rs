@@ -1,0 +1,69 @@
+//! Deleting files that nothing needs any more.
+
+use futures::StreamExt;
+
+use crate::error::Result;
+use crate::io::FileIo;
+use crate::table::Table;
+
+/// Deletions under way at a time.
+const PARALLEL_DELETES: usize = 16;
+
+/// Deletes files of a table, several at a time. All are tried; the first failure is returned.
+///
+/// Files outside of the table's folder are deleted only below a folder that `data-file.external-paths` names: a path in
+/// metadata must not reach anything else.
+pub(super) async fn discard_files(table: &Table, files: Vec<String>) -> Result<()> {
+    let roots = external_roots(table);
+    let deletes = files.into_iter().map(|file| {
+        let roots = &roots;
+        async move {
+            if is_below(&file, table.location()) {
+                return table.io().discard(&file).await;
+            }
+            if !roots.iter().any(|root| is_below(&file, root)) {
+                tracing::warn!(
+                    path = file,
+                    "a file outside of the table's folders is left alone"
+                );
+                return Ok(());
+            }
+            match table.io().path(&file) {
+                Ok(_) => table.io().discard(&file).await,
+                Err(_) => FileIo::for_location(&file)?.discard(&file).await,
+            }
+        }
+    });
+    let results: Vec<Result<()>> = futures::stream::iter(deletes)
+        .buffer_unordered(PARALLEL_DELETES)
+        .collect()
+        .await;
+    results.into_iter().collect()
+}
+
+fn external_roots(table: &Table) -> Vec<String> {
+    let paths = table
+        .options()
+        .get("data-file.external-paths")
+        .unwrap_or("");
+    let paths = paths.split(',').map(str::trim).filter(|p| !p.is_empty());
+    paths.map(|p| p.trim_end_matches('/').to_string()).collect()
+}
+
+fn is_below(file: &str, folder: &str) -> bool {
+    file.strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/') && !rest.split('/').any(|part| part == ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below;
+
+    #[test]
+    fn only_paths_below_a_folder_are_below_it() {
+        assert!(is_below("/t/bucket-0/data", "/t"));
+        assert!(!is_below("/table/data", "/t"));
+        assert!(!is_below("/t/../other", "/t"));
+        assert!(!is_below("/t", "/t"));
+    }
+}
