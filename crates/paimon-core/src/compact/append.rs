@@ -16,8 +16,7 @@ use crate::read::{FileScan, SplitFile, live_rows};
 use crate::spec::{CompactIncrement, DataFileMeta};
 use crate::table::Table;
 use crate::write::{
-    DataFilePaths, FileRows, FileSettings, RollingFileWriter, WriteContext, WriteOptions,
-    compacted_files,
+    DataFilePaths, FileRole, FileRows, FileSettings, RollingFileWriter, WriteContext, WriteOptions,
 };
 
 /// What all compactions of an append table have in common.
@@ -40,7 +39,12 @@ impl AppendCompaction {
         let write = WriteOptions::new(table.schema(), table.options())?;
         Ok(Self {
             options: CompactOptions::new(table.options(), write.target_file_size)?,
-            settings: Arc::new(compacted_files(table, &write, 0)?),
+            settings: Arc::new(FileSettings::of(
+                table.schema(),
+                table.options(),
+                &write,
+                FileRole::Compacted { level: 0 },
+            )?),
             bucketed: table.options().bucket > 0,
             table: table.clone(),
             context: context.clone(),

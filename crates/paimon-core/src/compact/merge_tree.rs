@@ -13,7 +13,7 @@ use crate::mergetree::{
 use crate::read::{KeyedFile, Partition, SplitFile};
 use crate::spec::{CompactIncrement, DataField, IndexManifestEntry};
 use crate::table::Table;
-use crate::write::{DataFilePaths, WriteContext, WriteOptions, compacted_files};
+use crate::write::{DataFilePaths, FileRole, FileSettings, WriteContext, WriteOptions};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -77,7 +77,14 @@ impl MergeTreeCompaction {
         let Some(pick) = pick else {
             return Ok(CompactIncrement::default());
         };
-        let settings = compacted_files(&self.table, &self.write, pick.output_level)?;
+        let settings = FileSettings::of(
+            self.table.schema(),
+            self.table.options(),
+            &self.write,
+            FileRole::Compacted {
+                level: pick.output_level,
+            },
+        )?;
         let task = MergeTreeCompactTask {
             table: self.table.clone(),
             context: self.context.clone(),

@@ -46,16 +46,16 @@ pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Ve
         true => Kind::MergeTree(Box::new(MergeTreeCompaction::new(table, &request.context)?)),
         false => Kind::Append(Box::new(AppendCompaction::new(table, &request.context)?)),
     };
-    let roots = WriteOptions::new(table.schema(), table.options())?.external_paths;
+    let options = WriteOptions::new(table.schema(), table.options())?;
     let buckets = state::load(table, &request.partitions)
         .await
         .map_err(named)?;
     let works = buckets.into_iter().map(|bucket| {
-        let (kind, roots) = (&kind, &roots);
+        let (kind, options) = (&kind, &options);
         async move {
             let uuid = request.context.ids.uuid();
             let paths =
-                DataFilePaths::of_bucket(table, roots, &bucket.partition, bucket.bucket, uuid);
+                DataFilePaths::of_bucket(table, options, &bucket.partition, bucket.bucket, uuid);
             let paths = Arc::new(paths?);
             let message = compact_bucket(kind, bucket, &paths, request.full).await?;
             Ok::<_, crate::Error>((message, paths))

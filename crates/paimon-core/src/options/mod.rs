@@ -19,16 +19,16 @@ pub use retention::{Retained, RetentionOptions};
 use crate::error::{Error, Result};
 use crate::spec::TableSchema;
 
-/// How rows of one key are combined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MergeEngineKind {
-    /// The last row wins.
+/// How the records of one key are merged (option `merge-engine`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MergeEngine {
+    /// The last record wins.
     Deduplicate,
-    /// Non-null values overwrite.
+    /// Non-null columns of later records overwrite.
     PartialUpdate,
-    /// Columns are aggregated.
+    /// Every column has an aggregate function.
     Aggregation,
-    /// The first row wins.
+    /// The first record wins.
     FirstRow,
 }
 
@@ -52,7 +52,7 @@ pub struct CoreOptions {
     /// `bucket`
     pub bucket: i32,
     /// `merge-engine`
-    pub merge_engine: MergeEngineKind,
+    pub merge_engine: MergeEngine,
     /// `changelog-producer`
     pub changelog_producer: ChangelogProducer,
     /// `sequence.field`
@@ -154,7 +154,7 @@ impl CoreOptions {
                 .with("option", "sequence.field"));
             }
         }
-        if self.merge_engine == MergeEngineKind::FirstRow
+        if self.merge_engine == MergeEngine::FirstRow
             && schema.has_primary_key()
             && !self.sequence_fields.is_empty()
         {
@@ -190,14 +190,14 @@ impl CoreOptions {
     pub fn need_lookup(&self) -> bool {
         self.changelog_producer == ChangelogProducer::Lookup
             || self.deletion_vectors
-            || self.merge_engine == MergeEngineKind::FirstRow
+            || self.merge_engine == MergeEngine::FirstRow
             || self.force_lookup
     }
 
     /// Whether batch scans of a primary-key table leave out level 0 (`CoreOptions.batchScanSkipLevel0`).
     pub fn batch_scan_skips_level0(&self) -> bool {
         (self.deletion_vectors && !self.deletion_vectors_merge_on_read)
-            || self.merge_engine == MergeEngineKind::FirstRow
+            || self.merge_engine == MergeEngine::FirstRow
     }
 
     /// Columns hashed to a bucket: `bucket-key`, else the trimmed primary key.
@@ -282,8 +282,8 @@ impl Reader<'_> {
         })
     }
 
-    fn merge_engine(&self) -> Result<MergeEngineKind> {
-        use MergeEngineKind::*;
+    fn merge_engine(&self) -> Result<MergeEngine> {
+        use MergeEngine::*;
         self.one_of(
             "merge-engine",
             Deduplicate,

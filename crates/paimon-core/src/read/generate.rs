@@ -7,7 +7,7 @@ use super::plan::BucketFiles;
 use super::split::{DataSplit, SplitFile, SplitKind, is_side_file, pack_ordered};
 use crate::error::Result;
 use crate::mergetree::{KeyInterval, sections};
-use crate::options::MergeEngineKind;
+use crate::options::MergeEngine;
 use crate::spec::DataField;
 use crate::table::Table;
 
@@ -29,7 +29,7 @@ impl SplitGenerator {
             snapshot_id,
             primary_key: table.schema().has_primary_key(),
             deletion_vectors: options.deletion_vectors && !options.deletion_vectors_merge_on_read,
-            first_row: options.merge_engine == MergeEngineKind::FirstRow,
+            first_row: options.merge_engine == MergeEngine::FirstRow,
             data_evolution: options.data_evolution,
             key_fields: Arc::new(table.schema().key_fields()),
             target: options.split_target_size,

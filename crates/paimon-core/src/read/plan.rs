@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{
     DeletionFiles, ManifestScan, ScanCounts, partition_values, read_index_manifest,
 };
-use crate::options::MergeEngineKind;
+use crate::options::MergeEngine;
 use crate::predicate::{Leaf, Predicate, may_match, project};
 use crate::spec::{DataFileMeta, ManifestEntry, Snapshot, TableSchema, partition_path};
 use crate::table::ScanTarget;
@@ -310,7 +310,7 @@ fn values_are_final(table: &Table, bucket: &BucketFiles, request: &PlanRequest) 
     }
     if matches!(
         options.merge_engine,
-        MergeEngineKind::PartialUpdate | MergeEngineKind::Aggregation
+        MergeEngine::PartialUpdate | MergeEngine::Aggregation
     ) && bucket.files.len() > 1
         && bucket.files.iter().any(|f| f.meta.level == 0)
     {

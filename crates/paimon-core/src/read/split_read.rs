@@ -16,9 +16,7 @@ use super::split::{DataSplit, Partition, Section, SplitFile, SplitKind};
 use crate::arrow_bridge::arrow_field;
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
-use crate::mergetree::function::{
-    MergeEngine, MergeFunction, create_merge_function, required_columns,
-};
+use crate::mergetree::function::{MergeFunction, create_merge_function, required_columns};
 use crate::predicate::{Predicate, project};
 use crate::spec::{DataField, value_kind_field};
 use crate::table::Table;
@@ -201,7 +199,7 @@ fn fold_function(
     fields: &[DataField],
 ) -> Result<(Vec<DataField>, Arc<dyn MergeFunction>)> {
     let schema = table.schema();
-    let engine = MergeEngine::from(table.options().merge_engine);
+    let engine = table.options().merge_engine;
     let names: Vec<String> = fields.iter().map(|f| f.name.clone()).collect();
     let options = table.options().map();
     let mut read = fields.to_vec();

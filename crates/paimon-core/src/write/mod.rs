@@ -29,9 +29,4 @@ pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
-<<<<<<< HEAD
-pub use table_writer::TableWriter;
-pub(crate) use table_writer::compacted_files;
-=======
 pub use table_writer::{TableWriter, WriteSettings};
->>>>>>> main

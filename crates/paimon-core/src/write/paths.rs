@@ -48,15 +48,6 @@ impl DataFilePaths {
         }
     }
 
-<<<<<<< HEAD
-    /// Names for a bucket of a table, by turns below the external roots when there are any.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a partition without a folder.
-    pub(crate) fn of_bucket(
-        table: &Table,
-        external_roots: &[String],
-=======
     /// Names in the folder of a bucket, or in the bucket's folders below the table's external paths.
     ///
     /// # Errors
@@ -64,7 +55,6 @@ impl DataFilePaths {
     pub fn of_bucket(
         table: &Table,
         options: &WriteOptions,
->>>>>>> main
         partition: &Partition,
         bucket: i32,
         uuid: Uuid,
@@ -74,19 +64,11 @@ impl DataFilePaths {
             Some(data) => format!("{}/{}", table.location(), data.trim_matches('/')),
             None => table.location().to_string(),
         };
-<<<<<<< HEAD
-        let relative = folder.strip_prefix(&root).unwrap_or_default();
-        let external = external_roots
-            .iter()
-            .map(|path| format!("{path}{relative}"));
-        let external = external.collect();
-=======
         let relative = folder
             .strip_prefix(&root)
             .ok_or_else(|| Error::internal("a bucket's folder is outside of its table"))?;
         let roots = options.external_paths.iter();
         let external = roots.map(|path| format!("{path}{relative}")).collect();
->>>>>>> main
         Ok(Self::new(table.io().clone(), folder, external, uuid))
     }
 

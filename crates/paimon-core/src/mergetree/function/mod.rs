@@ -28,10 +28,10 @@ use std::fmt::Debug;
 use arrow_array::RecordBatch;
 use arrow_buffer::BooleanBuffer;
 
+pub use crate::options::MergeEngine;
 pub use groups::required_columns;
 pub use options::OptionLookup;
 
-use crate::options::MergeEngineKind;
 use crate::spec::DataField;
 use crate::{Error, Result};
 
@@ -46,30 +46,6 @@ pub(crate) const DELETE: i8 = 3;
 #[inline]
 pub(crate) fn is_retract(kind: i8) -> bool {
     kind == UPDATE_BEFORE || kind == DELETE
-}
-
-/// How the records of one key are merged (option `merge-engine`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MergeEngine {
-    /// The last record wins.
-    Deduplicate,
-    /// Non-null columns of later records overwrite.
-    PartialUpdate,
-    /// Every column has an aggregate function.
-    Aggregation,
-    /// The first record wins.
-    FirstRow,
-}
-
-impl From<MergeEngineKind> for MergeEngine {
-    fn from(kind: MergeEngineKind) -> Self {
-        match kind {
-            MergeEngineKind::Deduplicate => Self::Deduplicate,
-            MergeEngineKind::PartialUpdate => Self::PartialUpdate,
-            MergeEngineKind::Aggregation => Self::Aggregation,
-            MergeEngineKind::FirstRow => Self::FirstRow,
-        }
-    }
 }
 
 /// Records of some keys, grouped by key and in merge order.

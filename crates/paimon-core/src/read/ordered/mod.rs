@@ -23,7 +23,7 @@ use self::run::{Run, RunSource};
 use super::section_merge::{MergeRules, Resolution, needs_order};
 use super::split::{Partition, Section};
 use crate::error::Result;
-use crate::mergetree::function::{MergeEngine, MergeFunction, create_merge_function};
+use crate::mergetree::function::{MergeFunction, create_merge_function};
 use crate::table::Table;
 
 /// Rows in key order, each key once.
@@ -73,7 +73,7 @@ impl OrderedMerge {
             Resolution::Fold => {
                 let schema = self.table.schema();
                 let function = create_merge_function(
-                    MergeEngine::from(self.table.options().merge_engine),
+                    self.table.options().merge_engine,
                     &schema.fields,
                     &schema.primary_keys,
                     self.table.options().map(),

@@ -49,7 +49,7 @@ async fn table(folder: &str, seed: u64, options: &[(&str, &str)], text_keys: boo
             Arc::new(numbers(&mut rng)),
         ];
         let batch = RecordBatch::try_new(arrow_schema(&schema.fields), columns).unwrap();
-        let retracts = table.options().merge_engine == crate::options::MergeEngineKind::Deduplicate;
+        let retracts = table.options().merge_engine == crate::options::MergeEngine::Deduplicate;
         let kind = |rng: &mut StdRng| {
             if retracts && rng.random_bool(0.2) {
                 3

@@ -1,6 +1,6 @@
 //! The rules of a section's merge.
 
-use crate::options::MergeEngineKind;
+use crate::options::MergeEngine;
 use crate::predicate::Predicate;
 use crate::spec::DataField;
 use crate::table::Table;
@@ -40,9 +40,9 @@ impl MergeRules {
         let options = table.options();
         let schema = table.schema();
         let resolution = match options.merge_engine {
-            MergeEngineKind::Deduplicate => Resolution::Latest,
-            MergeEngineKind::FirstRow => Resolution::First,
-            MergeEngineKind::PartialUpdate | MergeEngineKind::Aggregation => Resolution::Fold,
+            MergeEngine::Deduplicate => Resolution::Latest,
+            MergeEngine::FirstRow => Resolution::First,
+            MergeEngine::PartialUpdate | MergeEngine::Aggregation => Resolution::Fold,
         };
         Self {
             resolution,

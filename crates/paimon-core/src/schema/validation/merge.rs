@@ -2,8 +2,8 @@
 
 use super::Check;
 use crate::error::{Error, Result};
-use crate::mergetree::function::{MergeEngine, create_merge_function};
-use crate::options::{ChangelogProducer, MergeEngineKind};
+use crate::mergetree::function::create_merge_function;
+use crate::options::{ChangelogProducer, MergeEngine};
 use crate::spec::TypeKind;
 
 impl Check<'_> {
@@ -17,15 +17,9 @@ impl Check<'_> {
         self.sequence_fields()?;
         self.retract_options()?;
         self.blobs()?;
-        let engine = match self.core.merge_engine {
-            MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
-            MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
-            MergeEngineKind::Aggregation => MergeEngine::Aggregation,
-            MergeEngineKind::FirstRow => MergeEngine::FirstRow,
-        };
         let schema = self.schema;
         create_merge_function(
-            engine,
+            self.core.merge_engine,
             &schema.fields,
             &schema.primary_keys,
             &schema.options,
@@ -65,7 +59,7 @@ impl Check<'_> {
     }
 
     fn first_row(&self) -> Result<()> {
-        if self.core.merge_engine != MergeEngineKind::FirstRow || !self.schema.has_primary_key() {
+        if self.core.merge_engine != MergeEngine::FirstRow || !self.schema.has_primary_key() {
             return Ok(());
         }
         if !matches!(
@@ -142,7 +136,7 @@ impl Check<'_> {
         let any = |prefix: &str, suffix: &str| {
             keys().any(|k| k.starts_with(prefix) && k.ends_with(suffix))
         };
-        if self.core.merge_engine == MergeEngineKind::PartialUpdate {
+        if self.core.merge_engine == MergeEngine::PartialUpdate {
             let on_delete = self.flag(ON_DELETE)?;
             if self.core.ignore_delete && (on_delete || self.core.get(ON_GROUP).is_some()) {
                 return Err(Error::invalid(
@@ -162,7 +156,7 @@ impl Check<'_> {
             .filter(|k| k.starts_with("fields.") && k.ends_with(".ignore-retract"))
             .map(|k| retracts(k))
             .collect::<Result<Vec<_>>>()?;
-        if self.core.merge_engine == MergeEngineKind::Aggregation
+        if self.core.merge_engine == MergeEngine::Aggregation
             && self.flag(AGGREGATION)?
             && ignored.contains(&true)
         {
@@ -181,7 +175,7 @@ impl Check<'_> {
             .iter()
             .find(|f| f.data_type.kind == TypeKind::Blob);
         let Some(blob) = blob else { return Ok(()) };
-        let engine = self.core.merge_engine != MergeEngineKind::Aggregation;
+        let engine = self.core.merge_engine != MergeEngine::Aggregation;
         if engine && self.core.changelog_producer == ChangelogProducer::None {
             return Ok(());
         }

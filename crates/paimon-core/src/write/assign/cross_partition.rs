@@ -15,7 +15,7 @@ use super::dynamic::{bucket_limits, choose_bucket};
 use super::router::{RoutedPartitions, RoutedRows};
 use crate::arrow_bridge::datums_to_array;
 use crate::error::{Error, Result};
-use crate::options::{CoreOptions, MergeEngineKind};
+use crate::options::{CoreOptions, MergeEngine};
 use crate::read::Partition;
 use crate::spec::{DataType, Datum, TableSchema, murmur_hash};
 use crate::write::pipeline::PreparedRows;
@@ -35,11 +35,11 @@ pub enum ExistingKey {
 
 impl ExistingKey {
     /// The rule of a merge engine.
-    pub fn of(engine: MergeEngineKind) -> Self {
+    pub fn of(engine: MergeEngine) -> Self {
         match engine {
-            MergeEngineKind::Deduplicate => Self::Delete,
-            MergeEngineKind::PartialUpdate | MergeEngineKind::Aggregation => Self::UseOld,
-            MergeEngineKind::FirstRow => Self::SkipNew,
+            MergeEngine::Deduplicate => Self::Delete,
+            MergeEngine::PartialUpdate | MergeEngine::Aggregation => Self::UseOld,
+            MergeEngine::FirstRow => Self::SkipNew,
         }
     }
 }

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use arrow_array::Int8Array;
 
 use super::setup::Setup;
-<<<<<<< HEAD
-use crate::error::Result;
-=======
 use crate::error::{Error, Result};
->>>>>>> main
 use crate::read::Partition;
 use crate::spec::{DataFileMeta, DataIncrement};
 use crate::table::Table;
@@ -144,19 +140,9 @@ impl Bucket {
         (bucket, total_buckets): (i32, i32),
         next_sequence: i64,
     ) -> Result<Self> {
-<<<<<<< HEAD
-        let paths = Arc::new(DataFilePaths::of_bucket(
-            table,
-            &setup.options.external_paths,
-            partition,
-            bucket,
-            context.ids.uuid(),
-        )?);
-=======
         let uuid = context.ids.uuid();
         let paths = DataFilePaths::of_bucket(table, &setup.options, partition, bucket, uuid)?;
         let paths = Arc::new(paths);
->>>>>>> main
         let writer = match &setup.key_value {
             None => Writer::Append {
                 writer: Box::new(append_writer(setup, context, &paths, next_sequence)),

@@ -18,12 +18,7 @@ use tokio::task::JoinSet;
 
 use self::bucket::Bucket;
 use self::setup::Setup;
-<<<<<<< HEAD
-pub(crate) use self::setup::compacted_files;
-use super::assign::{BucketMode, DynamicBuckets, RoutedRows, Router};
-=======
 use super::assign::{BucketMode, DynamicBuckets, GlobalIndex, RoutedRows, Router};
->>>>>>> main
 use super::context::WriteContext;
 use super::key_value::Flushed;
 use super::memory::{batch_memory, compact, take_rows};

@@ -3,14 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-<<<<<<< HEAD
-use crate::mergetree::function::{MergeEngine, create_merge_function};
-use crate::options::ChangelogProducer;
-use crate::spec::FileSource;
-=======
-use crate::mergetree::function::{MergeEngine, MergeFunction, create_merge_function};
-use crate::options::{ChangelogProducer, CoreOptions, MergeEngineKind, parse_i64};
->>>>>>> main
+use crate::mergetree::function::{MergeFunction, create_merge_function};
+use crate::options::{ChangelogProducer, CoreOptions, MergeEngine, parse_i64};
 use crate::table::Table;
 use crate::write::assign::BucketMode;
 use crate::write::context::WriteContext;
@@ -111,41 +105,14 @@ fn postpone_buckets(core: &CoreOptions) -> Result<i32> {
     })
 }
 
-<<<<<<< HEAD
-/// Settings of the files that compaction writes to a level (0 in append tables): as large as the target size, however
-/// many rows that is.
-///
-/// # Errors
-/// `Unsupported` or `InvalidInput` naming what cannot be written.
-pub(crate) fn compacted_files(
-    table: &Table,
-    options: &WriteOptions,
-    level: i32,
-) -> Result<FileSettings> {
-    let settings = FileSettings {
-        level,
-        source: FileSource::Compact,
-        target_rows: None,
-        ..file_settings(table, options, options.data_file(level), false)?
-    };
-    FileBuilder::new(Arc::new(settings.clone()))?;
-    Ok(settings)
-=======
 fn merge_function(table: &Table, options: &WriteOptions) -> Result<Box<dyn MergeFunction>> {
     let schema = table.schema();
-    let engine = match table.options().merge_engine {
-        MergeEngineKind::Deduplicate => MergeEngine::Deduplicate,
-        MergeEngineKind::PartialUpdate => MergeEngine::PartialUpdate,
-        MergeEngineKind::Aggregation => MergeEngine::Aggregation,
-        MergeEngineKind::FirstRow => MergeEngine::FirstRow,
-    };
     create_merge_function(
-        engine,
+        table.options().merge_engine,
         &schema.fields,
         &schema.primary_keys,
         options.table(),
     )
->>>>>>> main
 }
 
 fn key_value_settings(
@@ -161,17 +128,7 @@ fn key_value_settings(
             Error::invalid(format!("{name:?} is not a column")).with("option", "sequence.field")
         })
     };
-<<<<<<< HEAD
-    let engine = MergeEngine::from(core.merge_engine);
-    let function = create_merge_function(
-        engine,
-        &schema.fields,
-        &schema.primary_keys,
-        options.table(),
-    )?;
-=======
     let function = merge_function(table, options)?;
->>>>>>> main
     let changelog = match core.changelog_producer {
         ChangelogProducer::Input => {
             let changelog = FileSettings::of(schema, core, options, FileRole::Changelog)?;
@@ -192,7 +149,7 @@ fn key_value_settings(
         },
         // retracts that deduplicate would skip were filtered before the buffer
         function: match core.merge_engine {
-            MergeEngineKind::Deduplicate => None,
+            MergeEngine::Deduplicate => None,
             _ => Some(function.into()),
         },
         data: Arc::clone(data),
