@@ -87,6 +87,15 @@ enum Plan<'a> {
     Overwrite(&'a Target, &'a Changes),
 }
 
+/// Checks that commits to a table are possible, before anything is written for one.
+///
+/// # Errors
+/// `Unsupported` or `InvalidInput` naming the option.
+pub(crate) fn check_committable(table: &Table) -> Result<()> {
+    let options = CommitOptions::new(table.options());
+    options.map(drop).map_err(|e| e.with("table", table.name()))
+}
+
 impl FileStoreCommit {
     /// Commits to `table` as `user`. Commits of one user and identifier take effect at most once.
     ///

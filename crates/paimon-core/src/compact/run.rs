@@ -12,6 +12,7 @@ use super::task::discard_written;
 use crate::error::Result;
 use crate::spec::{CommitMessage, CompactIncrement, DataIncrement};
 use crate::table::Table;
+use crate::write::assign::POSTPONE_BUCKET;
 use crate::write::{DataFilePaths, WriteContext, WriteOptions};
 
 /// What to compact.
@@ -50,6 +51,14 @@ pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Ve
     let buckets = state::load(table, &request.partitions)
         .await
         .map_err(named)?;
+    if buckets.iter().any(|b| b.bucket == POSTPONE_BUCKET) {
+        return Err(named(
+            crate::Error::unsupported(
+                "compacting a table with postponed rows (files of bucket -2) is not supported",
+            )
+            .with("option", "bucket"),
+        ));
+    }
     let works = buckets.into_iter().map(|bucket| {
         let (kind, options) = (&kind, &options);
         async move {

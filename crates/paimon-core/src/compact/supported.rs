@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::options::{ChangelogProducer, parse_bool};
 use crate::spec::TypeKind;
-use crate::table::{ScanTarget, Table};
-use crate::write::assign::BucketMode;
+use crate::table::ScanTarget;
+use crate::table::Table;
 
 /// Checks that a table can be compacted. `full` says that all runs of a bucket are merged at once: then no deeper level
 /// is looked up.
@@ -18,7 +18,6 @@ pub(super) fn check(table: &Table, full: bool) -> Result<()> {
         ));
     }
     let schema = table.schema();
-    BucketMode::of(schema, table.options())?;
     for field in &schema.fields {
         if field.data_type.kind == TypeKind::Blob {
             return Err(refused("tables with BLOB columns").with("column", &field.name));

@@ -1,6 +1,7 @@
 //! Compacting a table.
 
 use super::Table;
+use crate::commit::check_committable;
 use crate::compact::{CompactRequest, compact_table};
 use crate::error::Result;
 use crate::spec::{CommitMessage, Datum};
@@ -45,6 +46,8 @@ impl TableCompact {
     /// # Cancel safety
     /// A cancelled compaction leaves files behind that no snapshot names.
     pub async fn run(&self) -> Result<Vec<CommitMessage>> {
+        // what cannot be committed is not written
+        check_committable(&self.table)?;
         compact_table(&self.table, &self.request).await
     }
 }

@@ -3,6 +3,7 @@
 use arrow_array::{Int8Array, RecordBatch};
 
 use super::Table;
+use crate::commit::check_committable;
 use crate::error::Result;
 use crate::spec::CommitMessage;
 use crate::write::{TableWriter, WriteContext, WriteSettings};
@@ -43,6 +44,8 @@ impl WriteBuilder {
     /// `Unsupported` or `InvalidInput` naming the option or column when the table cannot be written to. Nothing has
     /// been written then.
     pub fn build(self) -> Result<TableWrite> {
+        // what cannot be committed is not written
+        check_committable(&self.table)?;
         let writer = TableWriter::new(&self.table, self.settings)?;
         Ok(TableWrite { writer })
     }

@@ -59,7 +59,7 @@ async fn compact(folder: &Path, full: bool) -> Result<Outcome, String> {
     };
     let messages = match table.new_compact().full(full).run().await {
         Ok(messages) => messages,
-        Err(e) if e.kind() == ErrorKind::Unsupported => {
+        Err(e) if matches!(e.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => {
             return Ok(Outcome::Refused(e.to_string()));
         }
         Err(e) => return Err(e.to_string()),

@@ -375,7 +375,9 @@ async fn tables_that_cannot_be_compacted_are_refused_by_option() {
         let mut options = vec![("bucket", "1")];
         options.retain(|(k, _)| *k != key);
         options.push((key, value));
+        options.push(("postpone.batch-write-fixed-bucket", "false"));
         let table = create(temp.path(), &schema(true, false, &options)).await;
+        write(&table, &numbers(0..10, 0), None).await;
         let error = table.new_compact().full(full).run().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{key}");
         assert!(error.to_string().contains(key), "{error}");
