@@ -9,6 +9,7 @@ mod append_pick;
 mod expire;
 mod merge_tree;
 mod options;
+mod postpone;
 mod run;
 mod state;
 mod supported;

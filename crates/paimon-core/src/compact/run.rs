@@ -9,13 +9,12 @@ use futures::StreamExt;
 use super::append::AppendCompaction;
 use super::merge_tree::{BucketFiles, MergeTreeCompaction};
 use super::state::{self, BucketState, PartitionSpec};
-use super::supported;
-use super::task::discard_written;
+use super::{postpone, supported};
 use crate::error::Result;
 use crate::spec::{CommitMessage, CompactIncrement, DataIncrement};
 use crate::table::Table;
 use crate::write::assign::POSTPONE_BUCKET;
-use crate::write::{DataFilePaths, WriteContext, WriteOptions};
+use crate::write::{DataFilePaths, WriteContext, WriteOptions, discard_files};
 
 /// What to compact.
 #[derive(Debug, Clone)]
@@ -54,14 +53,13 @@ pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Ve
         false => Kind::Append(Box::new(AppendCompaction::new(table, &request.context)?)),
     };
     let options = WriteOptions::new(table.schema(), table.options())?;
-    let buckets = state::load(table, request).await.map_err(named)?;
-    if buckets.iter().any(|b| b.bucket == POSTPONE_BUCKET) {
-        return Err(named(
-            crate::Error::unsupported(
-                "compacting a table with postponed rows (files of bucket -2) is not supported",
-            )
-            .with("option", "bucket"),
-        ));
+    let buckets: Vec<BucketState> = state::load(table, request).await.map_err(named)?;
+    let (postponed, buckets): (Vec<_>, Vec<_>) =
+        (buckets.into_iter()).partition(|b| b.bucket == POSTPONE_BUCKET);
+    if !postponed.is_empty() {
+        return distribute_all(table, request, postponed, &buckets)
+            .await
+            .map_err(named);
     }
     let works = buckets.into_iter().map(|bucket| {
         let (kind, options) = (&kind, &options);
@@ -69,9 +67,7 @@ pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Ve
             let uuid = request.context.ids.uuid();
             let paths =
                 DataFilePaths::of_bucket(table, options, &bucket.partition, bucket.bucket, uuid);
-            let paths = Arc::new(paths?);
-            let message = compact_bucket(kind, bucket, &paths, request.full).await?;
-            Ok::<_, crate::Error>((message, paths))
+            compact_bucket(kind, bucket, &Arc::new(paths?), request.full).await
         }
     });
     let done: Vec<_> = futures::stream::iter(works)
@@ -87,13 +83,37 @@ pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Ve
         }
     }
     if let Some(failure) = failure {
-        for (message, paths) in &messages {
-            discard_written(paths, &message.compact).await;
+        for message in &messages {
+            discard_files(table, request.context.ids.as_ref(), message).await?;
         }
         return Err(named(failure));
     }
-    let messages = messages.into_iter().map(|(message, _)| message);
+    let messages = messages.into_iter();
     Ok(messages.filter(|m| !m.is_empty()).collect())
+}
+
+/// Moves postponed rows to their buckets; merging those is left to the next compaction.
+async fn distribute_all(
+    table: &Table,
+    request: &CompactRequest,
+    postponed: Vec<BucketState>,
+    buckets: &[BucketState],
+) -> Result<Vec<CommitMessage>> {
+    let mut messages: Vec<CommitMessage> = Vec::new();
+    for part in postponed {
+        let same = |b: &&BucketState| b.partition.bytes == part.partition.bytes;
+        let total = buckets.iter().find(same).map(|b| b.total_buckets);
+        match postpone::distribute(table, &request.context, part, total).await {
+            Ok(more) => messages.extend(more),
+            Err(error) => {
+                for message in &messages {
+                    discard_files(table, request.context.ids.as_ref(), message).await?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(messages)
 }
 
 async fn compact_bucket(

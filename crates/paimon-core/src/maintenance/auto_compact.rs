@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
-use crate::commit::{CommitContext, FileStoreCommit, discard_files};
+use crate::commit::{CommitContext, FileStoreCommit};
 use crate::compact::{CompactRequest, compact_table};
 use crate::error::{ErrorKind, Result};
 use crate::options::{ChangelogProducer, RetentionOptions, parse_i64};
 use crate::spec::{CommitMessage, ManifestCommittable};
 use crate::table::Table;
-use crate::write::WriteContext;
 use crate::write::assign::POSTPONE_BUCKET;
+use crate::write::{WriteContext, discard_files};
 
 /// So often a compaction is planned anew when others were faster. The next commit tries again.
 const ATTEMPTS: usize = 10;
@@ -43,7 +43,10 @@ impl AutoCompact {
         if !has_runs || RetentionOptions::new(table.options())?.write_only {
             return Ok(None);
         }
-        let written = messages.iter().filter(|m| !m.data.new_files.is_empty());
+        let waits = |m: &&CommitMessage| {
+            !m.data.new_files.is_empty() || m.compact.compact_after.iter().any(|f| f.level == 0)
+        };
+        let written = messages.iter().filter(waits);
         let buckets: HashSet<_> = written
             .filter(|m| m.bucket != POSTPONE_BUCKET)
             .map(|m| (m.partition.clone(), m.bucket))
@@ -75,35 +78,60 @@ impl AutoCompact {
                 ..WriteContext::with_memory(0)
             },
         };
-        let user = context.ids.uuid().to_string();
-        let commit = FileStoreCommit::new(table, &user, context.clone())?;
-        for attempt in 1.. {
-            let messages = compact_table(table, &request).await?;
-            if messages.is_empty() {
-                break;
+        compact_and_commit(table, &request, context).await.map(drop)
+    }
+}
+
+/// Compacts and commits; plans anew when others were faster. Returns the snapshots made.
+///
+/// # Errors
+/// Those of the compaction and of its commit, `CommitConflict` after too many attempts. Files written are removed, unless
+/// the commit may have taken effect.
+///
+/// # Cancel safety
+/// A cancelled call leaves files behind that no snapshot names.
+pub(crate) async fn compact_and_commit(
+    table: &Table,
+    request: &CompactRequest,
+    context: &CommitContext,
+) -> Result<Vec<i64>> {
+    let user = context.ids.uuid().to_string();
+    let commit = FileStoreCommit::new(table, &user, context.clone())?;
+    let mut made = Vec::new();
+    let mut attempt = 0;
+    loop {
+        let messages = compact_table(table, request).await?;
+        if messages.is_empty() {
+            return Ok(made);
+        }
+        let committable = ManifestCommittable {
+            // a number of its own for each snapshot of this user
+            identifier: i64::try_from(made.len()).unwrap_or(i64::MAX),
+            watermark: None,
+            properties: BTreeMap::new(),
+            messages,
+        };
+        match commit.commit(&committable).await {
+            Ok(more) => {
+                made.extend(more);
+                let postponed = |m: &CommitMessage| m.bucket == POSTPONE_BUCKET;
+                if !committable.messages.iter().any(postponed) {
+                    return Ok(made);
+                }
             }
-            let committable = ManifestCommittable {
-                identifier: i64::MAX,
-                watermark: None,
-                properties: BTreeMap::new(),
-                messages,
-            };
-            match commit.commit(&committable).await {
-                Ok(_) => break,
-                Err(error) => {
-                    if error.kind() != ErrorKind::CommitConflict {
-                        return Err(error);
-                    }
-                    for message in &committable.messages {
-                        discard_files(table, context.ids.as_ref(), message).await?;
-                    }
-                    if attempt == ATTEMPTS {
-                        return Err(error);
-                    }
+            Err(error) => {
+                if error.kind() != ErrorKind::CommitConflict {
+                    return Err(error);
+                }
+                for message in &committable.messages {
+                    discard_files(table, context.ids.as_ref(), message).await?;
+                }
+                attempt += 1;
+                if attempt == ATTEMPTS {
+                    return Err(error);
                 }
             }
         }
-        Ok(())
     }
 }
 

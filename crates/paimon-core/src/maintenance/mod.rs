@@ -18,7 +18,7 @@ mod rollback;
 mod tags;
 
 pub use after_commit::after_commit;
-pub(crate) use auto_compact::AutoCompact;
+pub(crate) use auto_compact::{AutoCompact, compact_and_commit};
 pub use branches::{create_branch, delete_branch, fast_forward, rename_branch};
 pub use consumers::{clear_consumers, expire_consumers, reset_consumer};
 pub use expire::{ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};

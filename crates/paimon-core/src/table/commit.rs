@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Table;
-use crate::commit::{CommitContext, FileStoreCommit, Overwrite, discard_files};
+use crate::commit::{CommitContext, FileStoreCommit, Overwrite};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
 use crate::spec::{CommitMessage, Datum, ManifestCommittable};
+use crate::write::discard_files;
 
 /// Identifier of batch commits, whose user commits once.
 pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;

@@ -1,9 +1,10 @@
 //! Compacting a table.
 
 use super::Table;
-use crate::commit::check_committable;
+use crate::commit::{CommitContext, check_committable};
 use crate::compact::{CompactRequest, compact_table};
 use crate::error::Result;
+use crate::maintenance::compact_and_commit;
 use crate::spec::{CommitMessage, Datum};
 use crate::write::WriteContext;
 
@@ -49,6 +50,24 @@ impl TableCompact {
         // what cannot be committed is not written
         check_committable(&self.table)?;
         compact_table(&self.table, &self.request).await
+    }
+
+    /// Compacts and commits, as a user of its own. When others were faster it plans anew, so that their rows and
+    /// compactions stay. Postponed rows go to their buckets first. Returns the ids of the snapshots made, none when nothing
+    /// was to be done.
+    ///
+    /// # Errors
+    /// As [`Self::run`] and of the commit. Files written are removed unless the commit may have taken effect.
+    ///
+    /// # Cancel safety
+    /// A cancelled compaction leaves files behind that no snapshot names.
+    pub async fn commit(&self) -> Result<Vec<i64>> {
+        check_committable(&self.table)?;
+        let context = CommitContext {
+            clock: self.request.context.clock.clone(),
+            ids: self.request.context.ids.clone(),
+        };
+        compact_and_commit(&self.table, &self.request, &context).await
     }
 }
 

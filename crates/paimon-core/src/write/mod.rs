@@ -6,6 +6,7 @@ mod append;
 pub mod assign;
 mod context;
 mod data_file;
+mod discard;
 mod key_value;
 mod memory;
 mod options;
@@ -24,6 +25,7 @@ pub use context::{
     Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
 };
 pub use data_file::{FileRole, FileSettings};
+pub use discard::discard_files;
 pub use options::{FileKind, WriteOptions};
 pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};

@@ -71,6 +71,7 @@ impl KeyLookup {
             filter: None,
             skip: skip.clone(),
             with_positions: true,
+            runs: self.below.len() + self.newer.len(),
         };
         let below = self.below.iter();
         let mut runs: Vec<Run> = below

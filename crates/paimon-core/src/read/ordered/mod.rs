@@ -114,6 +114,7 @@ impl OrderedMerge {
             filter: None,
             skip: Predicate::AlwaysTrue,
             with_positions: false,
+            runs: self.section.runs.len() + self.below.len(),
         };
         let below = self.below.iter().map(|below| {
             let rows = Some(below.rows.clone());

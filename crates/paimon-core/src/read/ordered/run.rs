@@ -26,11 +26,14 @@ use crate::table::Table;
 /// Rows per block, at most and at least.
 const ROWS_PER_BLOCK: (u64, u64) = (64, 8192);
 
-/// Bytes of a file that a block should stand for: all runs of a section are open at once.
+/// Bytes of a file that a block should stand for, at most.
 const BYTES_PER_BLOCK: u64 = 512 << 10;
 
-/// Compressed bytes held of each run at a time.
-const STEP_BYTES: u64 = 2 << 20;
+/// Compressed bytes held of each run at a time, at most and at least.
+const STEP_BYTES: (u64, u64) = (64 << 10, 2 << 20);
+
+/// Compressed bytes held of all runs of a section together: they are all open at once.
+const BYTES_OF_RUNS: u64 = 64 << 20;
 
 /// Rows of one file in key order.
 pub(super) struct RunBlock {
@@ -129,6 +132,8 @@ pub(super) struct RunSource {
     /// Rows that do not match need not come.
     pub(super) skip: Predicate,
     pub(super) with_positions: bool,
+    /// Runs that are open at once.
+    pub(super) runs: usize,
 }
 
 /// What the files of a run share.
@@ -191,8 +196,9 @@ impl RunSource {
         scan.selection = live;
         scan.filter = self.skip.clone();
         scan.with_position = self.with_positions;
-        scan.batch_size = rows_per_block(file);
-        scan.step_bytes = STEP_BYTES;
+        let step = self.step_bytes();
+        scan.batch_size = rows_per_block(file, step);
+        scan.step_bytes = step;
         let mut stream = scan.open().await?;
         let mut found = 0;
         while let Some(batch) = stream.next().await {
@@ -209,6 +215,11 @@ impl RunSource {
             )));
         }
         Ok(true)
+    }
+
+    fn step_bytes(&self) -> u64 {
+        let runs = u64::try_from(self.runs.max(1)).unwrap_or(u64::MAX);
+        (BYTES_OF_RUNS / runs).clamp(STEP_BYTES.0, STEP_BYTES.1)
     }
 
     fn decoder(&self) -> Result<Decoder> {
@@ -318,11 +329,11 @@ fn split_system(batch: &RecordBatch) -> Result<(Vec<ArrayRef>, Int64Array, Int8A
     ))
 }
 
-fn rows_per_block(file: &SplitFile) -> usize {
+fn rows_per_block(file: &SplitFile, step_bytes: u64) -> usize {
     let number = |n: i64| u64::try_from(n).unwrap_or(0).max(1);
     let row = number(file.meta.file_size)
         .div_ceil(number(file.meta.row_count))
         .max(1);
     let (least, most) = ROWS_PER_BLOCK;
-    usize::try_from((BYTES_PER_BLOCK / row).clamp(least, most)).unwrap_or(64)
+    usize::try_from((BYTES_PER_BLOCK.min(step_bytes) / row).clamp(least, most)).unwrap_or(64)
 }

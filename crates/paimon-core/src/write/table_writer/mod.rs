@@ -42,6 +42,8 @@ pub struct WriteSettings {
     pub ignore_previous_files: bool,
     /// Who will commit: part of the names of postponed files; `None` is a random name.
     pub commit_user: Option<String>,
+    /// Postponed rows are written after all: to so many buckets in partitions without any.
+    pub postponed_into: Option<i32>,
 }
 
 /// A write under way.
@@ -78,7 +80,8 @@ impl TableWriter {
             )
             .with("table", table.name()));
         }
-        let mut setup = Setup::new(table).map_err(|e| e.with_default("table", table.name()))?;
+        let mut setup = Setup::new(table, settings.postponed_into)
+            .map_err(|e| e.with_default("table", table.name()))?;
         let context = settings.context.clone();
         let context =
             context.unwrap_or_else(|| WriteContext::with_memory(setup.options.buffer_size));

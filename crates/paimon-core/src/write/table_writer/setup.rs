@@ -30,15 +30,18 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Settings of a table.
+    /// Settings of a table; `postponed_into` is the number of buckets for rows that would be postponed.
     ///
     /// # Errors
     /// `Unsupported` or `InvalidInput` naming what cannot be written.
-    pub fn new(table: &Table) -> Result<Self> {
+    pub fn new(table: &Table, postponed_into: Option<i32>) -> Result<Self> {
         let schema = table.schema();
         let core = table.options();
         let options = WriteOptions::new(schema, core)?;
-        let mode = BucketMode::of(schema, core)?;
+        let mode = match (BucketMode::of(schema, core)?, postponed_into) {
+            (BucketMode::Postponed, Some(_)) => BucketMode::PerPartition,
+            (mode, _) => mode,
+        };
         let mut data = FileSettings::of(schema, core, &options, FileRole::Data { level: 0 })?;
         if mode == BucketMode::Postponed {
             data = postponed(data);
@@ -61,7 +64,10 @@ impl Setup {
                 BucketMode::Postponed => Some(merge_function(table, &options)?.into()),
                 _ => None,
             },
-            postpone_buckets: postpone_buckets(core)?,
+            postpone_buckets: match postponed_into {
+                Some(number) => number,
+                None => postpone_buckets(core)?,
+            },
             options,
             mode,
             data,

@@ -17,6 +17,7 @@ use paimon_core::write::{Clock, SystemClock};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::commit::assert_sound;
 use crate::write::publish::{create, open, publish};
 
 /// Key, sequence field, value, kind.
@@ -359,17 +360,38 @@ async fn only_the_partitions_asked_for_are_compacted() {
 }
 
 #[tokio::test]
-async fn postponed_rows_are_not_compacted_yet() {
-    let temp = tempfile::tempdir().unwrap();
-    let options = [
-        ("bucket", "-2"),
-        ("postpone.batch-write-fixed-bucket", "false"),
-    ];
-    let table = create(temp.path(), &schema(true, false, &options)).await;
-    write(&table, &numbers(0..10, 0), None).await;
-    let error = table.new_compact().run().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("bucket"), "{error}");
+async fn postponed_rows_go_to_their_buckets() {
+    for (number, buckets) in [(None, 1), (Some("3"), 3)] {
+        let temp = tempfile::tempdir().unwrap();
+        let mut options = vec![
+            ("bucket", "-2"),
+            ("postpone.batch-write-fixed-bucket", "false"),
+        ];
+        options.extend(number.map(|n| ("postpone.default-bucket-num", n)));
+        let table = create(temp.path(), &schema(true, true, &options)).await;
+        let mut records = Vec::new();
+        for round in 0..3 {
+            for n in 0..4 {
+                let mut new = numbers(round * 10..round * 10 + 30, 0);
+                new.push((round * 10 + n, None, Some(7), 3));
+                write(&table, &new, Some(1)).await;
+                records.extend(new);
+            }
+            let before = model("deduplicate", false, &records);
+            let messages = table.new_compact().run().await.unwrap();
+            publish(&table, messages.clone()).await;
+            let written = messages.iter().filter(|m| m.bucket >= 0);
+            assert!(written.clone().all(|m| m.total_buckets == buckets));
+            assert!(written.count() <= usize::try_from(buckets).unwrap());
+            let found: Model = read(&table).await.into_iter().collect();
+            assert!(found == before, "{number:?}, round {round}");
+        }
+        write(&table, &numbers(0..5, 3), Some(1)).await;
+        assert_eq!(table.new_compact().commit().await.unwrap().len(), 2);
+        assert!(files(&table).await.iter().all(|f| f.0 == 5));
+        assert!(table.new_compact().commit().await.unwrap().is_empty());
+        assert_sound(&table).await;
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Removing what was written for a commit that did not take effect. Source: `FileStoreCommitImpl.abort`.
 
+use super::context::IdSource;
+use super::options::WriteOptions;
+use super::paths::DataFilePaths;
 use crate::error::Result;
 use crate::manifest::partition_values;
 use crate::read::Partition;
 use crate::spec::CommitMessage;
 use crate::table::Table;
-use crate::write::{DataFilePaths, IdSource, WriteOptions};
 
 /// Removes the files of a message that no snapshot names.
 ///
