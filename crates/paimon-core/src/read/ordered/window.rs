@@ -266,7 +266,7 @@ fn cut_keys<K: Copy + Ord>(keys: &[&[K]], offsets: &[usize]) -> (Vec<usize>, Win
         rows.extend(range.map(|i| (keys[slot][i - first], (slot, i))));
     }
     // stable: the oldest run stays first within a key; the sort finds the sorted runs and merges them
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows.sort_by_key(|a| a.0);
     let mut groups: Vec<usize> = (0..rows.len())
         .filter(|i| *i == 0 || rows[i - 1].0 != rows[*i].0)
         .collect();

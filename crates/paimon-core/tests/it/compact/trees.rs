@@ -13,6 +13,7 @@ use paimon_core::spec::{
     CommitMessage, DataField, DataType, Datum, FileSource, TableSchema, TypeKind,
 };
 use paimon_core::table::Table;
+use paimon_core::write::{Clock, SystemClock};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -312,12 +313,7 @@ async fn expired_rows_are_left_out() {
         ("record-level.time-field", "v"),
     ];
     let table = create(temp.path(), &schema(true, false, &options)).await;
-    let now = std::time::SystemTime::now();
-    let now = now
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_millis();
-    let now = i64::try_from(now).unwrap();
+    let now = SystemClock.epoch_ms();
     let times = [
         Some(now / 1000),
         Some(now),

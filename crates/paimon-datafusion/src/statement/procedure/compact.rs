@@ -2,13 +2,15 @@
 
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
+use paimon_core::ErrorKind;
 use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::compact_manifests;
+use paimon_core::spec::{CommitMessage, DataFileMeta};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
 use super::list::{Procedure, Running};
-use super::partitions::{self, Spec, is_unpublished};
+use super::partitions::{self, Spec};
 use super::plan::table_with;
 use super::rows::{RESULT, done};
 use crate::error::to_datafusion;
@@ -157,8 +159,23 @@ async fn compact_table(
         .await;
     let Err(error) = done else { return Ok(()) };
     // after any other error a snapshot may be there that names the files
-    if is_unpublished(&error) {
-        commit.abort(&messages).await;
+    let never_published = matches!(
+        error.kind(),
+        ErrorKind::CommitConflict | ErrorKind::InvalidInput | ErrorKind::Unsupported
+    );
+    if never_published {
+        commit.abort(&newly_written(messages)).await;
     }
     Err(error)
+}
+
+/// Messages that name only files which the compaction wrote: one that merely moved to another level keeps its name, and
+/// snapshots need it.
+fn newly_written(mut messages: Vec<CommitMessage>) -> Vec<CommitMessage> {
+    for message in &mut messages {
+        let before = &message.compact.compact_before;
+        let is_new = |f: &DataFileMeta| !before.iter().any(|b| b.file_name == f.file_name);
+        message.compact.compact_after.retain(is_new);
+    }
+    messages
 }

@@ -7,12 +7,12 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewArray};
 use datafusion::common::DFSchema;
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
+use paimon_core::Error;
 use paimon_core::arrow_bridge::{arrow_schema, cast_array, datum_at, datums_to_array};
 use paimon_core::manifest::{ManifestScan, partition_values};
 use paimon_core::predicate::Predicate;
 use paimon_core::spec::{DataField, DataType, Datum, MAX_LENGTH, TypeKind};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
-use paimon_core::{Error, ErrorKind};
 
 use super::arguments::{Arguments, Kind, required};
 use super::list::{Procedure, Running, nothing_to_check};
@@ -199,12 +199,4 @@ fn evaluate(
     Ok((0..holds.len())
         .map(|i| holds.is_valid(i) && holds.value(i))
         .collect())
-}
-
-/// Whether an error says that nothing was published.
-pub(super) fn is_unpublished(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::CommitConflict | ErrorKind::InvalidInput | ErrorKind::Unsupported
-    )
 }
