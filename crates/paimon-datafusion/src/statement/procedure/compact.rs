@@ -5,7 +5,6 @@ use futures::FutureExt;
 use paimon_core::ErrorKind;
 use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::compact_manifests;
-use paimon_core::spec::{CommitMessage, DataFileMeta};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
@@ -164,18 +163,7 @@ async fn compact_table(
         ErrorKind::CommitConflict | ErrorKind::InvalidInput | ErrorKind::Unsupported
     );
     if never_published {
-        commit.abort(&newly_written(messages)).await;
+        commit.abort(&messages).await;
     }
     Err(error)
-}
-
-/// Messages that name only files which the compaction wrote: one that merely moved to another level keeps its name, and
-/// snapshots need it.
-fn newly_written(mut messages: Vec<CommitMessage>) -> Vec<CommitMessage> {
-    for message in &mut messages {
-        let before = &message.compact.compact_before;
-        let is_new = |f: &DataFileMeta| !before.iter().any(|b| b.file_name == f.file_name);
-        message.compact.compact_after.retain(is_new);
-    }
-    messages
 }
