@@ -55,6 +55,14 @@ fn plan(metas: &[ManifestFileMeta], options: &CommitOptions) -> MergePlan {
     MergePlan::Minor(stretches)
 }
 
+/// Whether a full merge leaves fewer manifests or fewer entries.
+pub(super) fn pays(metas: &[ManifestFileMeta], target: u64) -> bool {
+    let small = || metas.iter().map(size_of).filter(|size| *size < target);
+    let needed = small().sum::<u64>().div_ceil(target.max(1));
+    let has_dead = metas.iter().any(|m| m.num_deleted_files > 0);
+    has_dead || small().count() > usize::try_from(needed).unwrap_or(usize::MAX)
+}
+
 /// The manifests that stand for `metas`, some of them new.
 ///
 /// # Errors
@@ -154,6 +162,16 @@ mod tests {
             min_row_id: None,
             max_row_id: None,
         }
+    }
+
+    #[test]
+    fn a_full_merge_pays_for_dead_entries_and_for_small_manifests_that_fit_into_fewer() {
+        assert!(pays(&[manifest(200, 1)], 100));
+        assert!(pays(&[manifest(10, 0), manifest(10, 0)], 100));
+        assert!(!pays(&[manifest(10, 0), manifest(200, 0)], 100));
+        // what a full merge leaves when the entries fill more than one manifest
+        assert!(!pays(&[manifest(60, 0), manifest(60, 0)], 100));
+        assert!(!pays(&[], 100));
     }
 
     #[test]

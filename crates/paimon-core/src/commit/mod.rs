@@ -9,6 +9,7 @@ mod attempt;
 mod changes;
 mod conflict;
 mod index;
+mod manifest_compact;
 mod manifest_files;
 mod manifest_merge;
 mod options;

@@ -12,6 +12,7 @@ mod consumers;
 mod discard;
 mod expire;
 pub mod fsck;
+mod manifests;
 mod orphans;
 mod reachable;
 mod rollback;
@@ -21,7 +22,10 @@ pub use after_commit::after_commit;
 pub(crate) use auto_compact::{AutoCompact, compact_and_commit};
 pub use branches::{create_branch, delete_branch, fast_forward, rename_branch};
 pub use consumers::{clear_consumers, expire_consumers, reset_consumer};
-pub use expire::{ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};
+pub use expire::{ChangelogLimits, ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};
+pub use manifests::compact_manifests;
 pub use orphans::{OrphanFiles, RemoveOrphanFiles};
 pub use rollback::{RollbackTarget, rollback_to};
-pub use tags::{NewTag, create_tag, delete_tag, expire_tags, rename_tag, replace_tag};
+pub use tags::{
+    NewTag, TagsOlderThan, create_tag, delete_tag, expire_tags, rename_tag, replace_tag,
+};

@@ -9,7 +9,7 @@ use crate::table::Table;
 /// Where to go back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RollbackTarget {
-    /// A snapshot that exists.
+    /// A snapshot that exists, or that a tag keeps.
     Snapshot(i64),
     /// A tag; its snapshot is written back if it expired.
     Tag(String),
@@ -26,7 +26,7 @@ pub async fn rollback_to(table: &Table, target: &RollbackTarget) -> Result<i64> 
     let root = table.metadata_root()?;
     let manager = table.snapshots();
     let id = match target {
-        RollbackTarget::Snapshot(id) => manager.get(*id).await?.id,
+        RollbackTarget::Snapshot(id) => existing(table, *id).await?,
         RollbackTarget::Tag(name) => {
             let tag = read_tag(table.io(), &root, name).await?.ok_or_else(|| {
                 Error::new(ErrorKind::NotFound, format!("tag {name:?} does not exist"))
@@ -55,6 +55,19 @@ pub async fn rollback_to(table: &Table, target: &RollbackTarget) -> Result<i64> 
         }
     }
     Ok(id)
+}
+
+/// Makes sure that a snapshot exists: one that only a tag keeps is written back.
+async fn existing(table: &Table, id: i64) -> Result<i64> {
+    let expired = match table.snapshots().get(id).await {
+        Err(error) if error.kind() == ErrorKind::SnapshotExpired => error,
+        other => return other.map(|s| s.id),
+    };
+    let tags = list_tags(table.io(), &table.metadata_root()?).await?;
+    match tags.iter().find(|t| t.tag.snapshot.id == id) {
+        Some(tag) => write_back(table, &tag.tag.snapshot).await.map(|()| id),
+        None => Err(expired),
+    }
 }
 
 /// Makes the snapshot of a tag exist again.

@@ -13,7 +13,7 @@ use super::reachable::{reachable, reachable_from};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Publication, checked_name};
 use crate::options::RetentionOptions;
-use crate::snapshot::{TagInfo, list_tags};
+use crate::snapshot::{TagInfo, list_tags, read_tag};
 use crate::spec::Snapshot;
 use crate::table::Table;
 
@@ -48,13 +48,27 @@ pub async fn create_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Resul
     Ok(snapshot.id)
 }
 
-/// Makes a tag or gives it another snapshot, as [`create_tag`].
+/// Makes a tag or gives it another snapshot, as [`create_tag`]. Files that only the old snapshot needs are left to orphan
+/// cleaning.
 ///
 /// # Errors
-/// As [`create_tag`], but for a name that is taken.
+/// As [`create_tag`], but for a name that is taken; the tag is as it was then.
 pub async fn replace_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Result<i64> {
     let (path, snapshot, bytes) = prepare(table, tag, local_now_ms).await?;
+    let before = table.io().read_optional(&path, TAG_SIZE_MAX).await?;
+    let held = read_tag(table.io(), &table.metadata_root()?, &tag.name).await?;
     table.io().overwrite(&path, bytes.into()).await?;
+    if held.is_some_and(|old| old.snapshot.id == snapshot.id) {
+        // the tag itself held on to the snapshot all the time
+        return Ok(snapshot.id);
+    }
+    if let Err(error) = tagged_snapshot(table, snapshot.id, Some(&tag.name)).await {
+        match before {
+            Some(old) => table.io().overwrite(&path, old).await?,
+            None => table.io().discard(&path).await?,
+        }
+        return Err(error);
+    }
     Ok(snapshot.id)
 }
 
@@ -94,8 +108,17 @@ pub async fn delete_tag(table: &Table, name: &str) -> Result<()> {
     }
 }
 
-/// Removes the tags whose time is over at the local wall clock `local_now_ms`, and those made before `older_than_ms`
-/// (local, too; tags without a recorded time go by the modification time of their file). Returns their names.
+/// A point in time that tags are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TagsOlderThan {
+    /// Milliseconds of the local wall clock, read as UTC: what tags record.
+    pub local_ms: i64,
+    /// Milliseconds since the epoch: what files record.
+    pub epoch_ms: i64,
+}
+
+/// Removes the tags whose time is over at the local wall clock `local_now_ms`, and those made before `older_than` (tags
+/// without a recorded time go by the modification time of their file). Returns their names.
 ///
 /// # Errors
 /// `Damaged` for a broken tag.
@@ -104,7 +127,7 @@ pub async fn delete_tag(table: &Table, name: &str) -> Result<()> {
 /// As [`delete_tag`].
 pub async fn expire_tags(
     table: &Table,
-    older_than_ms: Option<i64>,
+    older_than: Option<TagsOlderThan>,
     local_now_ms: i64,
 ) -> Result<Vec<String>> {
     let tags = list_tags(table.io(), &table.metadata_root()?).await?;
@@ -113,8 +136,11 @@ pub async fn expire_tags(
         let over = recorded
             .zip(tag.tag.time_retained_ms())
             .is_some_and(|(made, kept)| local_now_ms > made.saturating_add(kept));
-        let made = recorded.unwrap_or(tag.modified_ms);
-        over || older_than_ms.is_some_and(|limit| limit > made)
+        let is_older = |limit: TagsOlderThan| match recorded {
+            Some(made) => limit.local_ms > made,
+            None => limit.epoch_ms > tag.modified_ms,
+        };
+        over || older_than.is_some_and(is_older)
     };
     let gone: Vec<TagInfo> = tags.into_iter().filter(is_over).collect();
     let names = gone.iter().map(|t| t.name.clone()).collect();

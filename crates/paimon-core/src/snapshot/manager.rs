@@ -166,6 +166,14 @@ impl SnapshotManager {
         Ok(found)
     }
 
+    /// The newest snapshot whose watermark is at most `watermark`.
+    pub async fn last_with_watermark(&self, watermark: i64) -> Result<Option<Snapshot>> {
+        let all = self.all().await?;
+        Ok(all
+            .into_iter()
+            .rfind(|s| s.watermark.is_some_and(|w| w != i64::MIN && w <= watermark)))
+    }
+
     /// The first snapshot whose watermark is at least `watermark`.
     pub async fn first_with_watermark(&self, watermark: i64) -> Result<Option<Snapshot>> {
         let all = self.all().await?;

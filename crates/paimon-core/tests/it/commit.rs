@@ -418,3 +418,36 @@ async fn the_number_of_manifests_does_not_grow_with_the_number_of_commits() {
     assert_eq!(ids(&table).await, once(0..130));
     assert_sound(&table).await;
 }
+
+#[tokio::test]
+async fn manifests_are_compacted_once_and_no_row_changes() {
+    let table = in_memory(PLAIN).await;
+    let compact = async || {
+        let context = paimon_core::commit::CommitContext::default();
+        paimon_core::maintenance::compact_manifests(&table, context).await
+    };
+    assert_eq!(compact().await.unwrap(), None, "no snapshot yet");
+    for id in 0..3 {
+        let messages = written(&table, &[id], 0).await;
+        table.new_commit().commit(1, messages).await.unwrap();
+    }
+    assert_eq!(compact().await.unwrap(), Some(4));
+    assert_eq!(compact().await.unwrap(), None, "nothing to gain any more");
+    table.new_commit().truncate(1).await.unwrap();
+    let messages = written(&table, &[7], 0).await;
+    table.new_commit().commit(1, messages).await.unwrap();
+    assert_eq!(
+        compact().await.unwrap(),
+        Some(7),
+        "entries of removed files"
+    );
+    let newest = table.snapshots().latest().await.unwrap().unwrap();
+    assert_eq!(newest.commit_kind, paimon_core::spec::CommitKind::Compact);
+    assert_eq!(newest.delta_record_count, Some(0));
+    assert_eq!(newest.total_record_count, Some(1));
+    let manifests = table.system_table("manifests").await.unwrap();
+    let count: usize = manifests.batches.iter().map(|b| b.num_rows()).sum();
+    assert_eq!(count, 1);
+    assert_eq!(ids(&table).await, once([7]));
+    assert_sound(&table).await;
+}

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use paimon_core::ErrorKind;
 use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::{
-    ExpireChangelogs, ExpireSnapshots, NewTag, RemoveOrphanFiles, clear_consumers, create_branch,
-    create_tag, delete_branch, delete_tag, expire_consumers, expire_tags, fast_forward,
-    rename_branch, rename_tag, replace_tag, reset_consumer,
+    ChangelogLimits, ExpireChangelogs, ExpireSnapshots, NewTag, RemoveOrphanFiles, RollbackTarget,
+    TagsOlderThan, clear_consumers, create_branch, create_tag, delete_branch, delete_tag,
+    expire_consumers, expire_tags, fast_forward, rename_branch, rename_tag, replace_tag,
+    reset_consumer, rollback_to,
 };
 use paimon_core::snapshot::{SnapshotManager, list_branches, list_consumers, list_tags};
 use paimon_core::table::Table;
@@ -112,8 +113,12 @@ async fn tags_expire_by_their_own_time_and_by_age() {
         expire_tags(&table, None, 3_600_001).await.unwrap(),
         ["default"]
     );
+    let old = TagsOlderThan {
+        local_ms: 1,
+        epoch_ms: 0,
+    };
     assert_eq!(
-        expire_tags(&table, Some(1), 3_600_001).await.unwrap(),
+        expire_tags(&table, Some(old), 3_600_001).await.unwrap(),
         ["long"]
     );
     assert_sound(&table).await;
@@ -133,6 +138,35 @@ async fn a_replaced_tag_names_the_other_snapshot() {
     };
     assert_eq!(replace_tag(&table, &new, 0).await.unwrap(), 2);
     assert_eq!(tags(&table).await, [("t".to_string(), 2)]);
+}
+
+#[tokio::test]
+async fn a_tag_that_alone_keeps_its_snapshot_can_be_replaced_by_itself_and_rolled_back_to() {
+    let table = in_memory(PLAIN).await;
+    append(&table, 1).await;
+    tag(&table, "t", None).await.unwrap();
+    for id in 2..5 {
+        replace(&table, id).await;
+    }
+    expire(&table, 1).await;
+    let longer = NewTag {
+        name: "t".into(),
+        snapshot_id: Some(1),
+        time_retained_ms: Some(1),
+    };
+    assert_eq!(replace_tag(&table, &longer, 0).await.unwrap(), 1);
+    let gone = NewTag {
+        snapshot_id: Some(2),
+        ..longer
+    };
+    assert!(replace_tag(&table, &gone, 0).await.is_err());
+    assert_eq!(tags(&table).await, [("t".to_string(), 1)]);
+    let target = RollbackTarget::Snapshot(2);
+    assert!(rollback_to(&table, &target).await.is_err());
+    let target = RollbackTarget::Snapshot(1);
+    assert_eq!(rollback_to(&table, &target).await.unwrap(), 1);
+    assert_eq!(ids(&table).await, once([1]));
+    assert_sound(&table).await;
 }
 
 #[tokio::test]
@@ -273,6 +307,53 @@ async fn changelogs_outlive_their_snapshots_and_expire_later() {
     // the newest one always stays
     let none: Vec<i64> = Vec::new();
     assert_eq!(ExpireChangelogs.run(&table, NOW).await.unwrap(), none);
+}
+
+#[tokio::test]
+async fn changelogs_expire_within_limits_or_all_at_once() {
+    let table = in_memory(&with_options(
+        r#""changelog.num-retained.min": "6", "changelog.num-retained.max": "8", "snapshot.num-retained.min": "1",
+           "snapshot.num-retained.max": "2""#,
+    ))
+    .await;
+    for id in 0..6 {
+        replace(&table, id).await;
+    }
+    let root = table.metadata_root().unwrap();
+    let changelogs = SnapshotManager::changelogs(table.io().clone(), &root);
+    assert_eq!(changelogs.ids().await.unwrap(), [5, 6, 7, 8, 9, 10]);
+    let expire =
+        async |limits: ChangelogLimits| ExpireChangelogs.run_within(&table, &limits, NOW).await;
+    let limits = ChangelogLimits {
+        retain_max: Some(4),
+        retain_min: Some(3),
+        max_deletes: Some(1),
+        ..ChangelogLimits::default()
+    };
+    assert_eq!(expire(limits.clone()).await.unwrap(), [5]);
+    let wrong = ChangelogLimits {
+        retain_max: Some(2),
+        ..limits.clone()
+    };
+    assert_eq!(
+        expire(wrong).await.unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
+    let more = ChangelogLimits {
+        max_deletes: Some(100),
+        older_than_ms: Some(0),
+        ..limits
+    };
+    assert_eq!(expire(more).await.unwrap(), [6, 7, 8]);
+    let all = ChangelogLimits {
+        delete_all: true,
+        ..ChangelogLimits::default()
+    };
+    assert_eq!(expire(all).await.unwrap(), [9, 10]);
+    assert_eq!(changelogs.latest_id().await.unwrap(), None);
+    assert_sound(&table).await;
+    assert_eq!(ids(&table).await, once([5]));
+    assert_eq!(orphans(&table).await, Vec::<String>::new());
 }
 
 #[derive(Debug)]

@@ -6,7 +6,6 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::ident_text;
-use super::procedure::Call;
 use crate::parse::Cursor;
 
 /// A statement of ours.
@@ -80,8 +79,6 @@ pub(crate) enum Command {
     Refresh {
         table: Vec<Ident>,
     },
-    /// `CALL sys.name(..)`.
-    Call(Call),
 }
 
 /// Recognises one of our statements; `None` leaves it to DataFusion. `sql` is the statement's text.
@@ -89,11 +86,6 @@ pub(crate) enum Command {
 /// # Errors
 /// When it is one of ours but malformed.
 pub(crate) fn parse(cursor: &mut Cursor, sql: &str) -> Result<Option<Command>> {
-    if cursor.keyword("CALL") {
-        let call = Call::parse(cursor)?;
-        cursor.end()?;
-        return Ok(Some(Command::Call(call)));
-    }
     let command = if cursor.keyword("SHOW") {
         show(cursor)?
     } else if cursor.one_of(&["DESCRIBE", "DESC"]).is_some() {

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::TableReference;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::provider_as_source;
@@ -24,7 +25,7 @@ use futures::{FutureExt, TryStreamExt};
 
 use crate::session::PaimonSession;
 
-type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>;
+type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<Option<RecordBatch>>> + Send + Sync>;
 
 /// A statement without rows. `what` shows in plans.
 pub(crate) fn effect<F>(
@@ -35,19 +36,42 @@ pub(crate) fn effect<F>(
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let work: Work = Arc::new(move || work().boxed());
-    let effect = Effect { what, work };
-    let name = effect.what.clone();
+    let work: Work = Arc::new(move || {
+        let done = work();
+        async move { done.await.map(|()| None) }.boxed()
+    });
+    let schema = Arc::new(Schema::empty());
+    frame(session, Effect { what, schema, work })
+}
+
+/// A statement with rows of this schema.
+pub(crate) fn effect_rows<F>(
+    session: &PaimonSession,
+    what: String,
+    schema: SchemaRef,
+    work: impl Fn() -> F + Send + Sync + 'static,
+) -> Result<DataFrame>
+where
+    F: Future<Output = Result<RecordBatch>> + Send + 'static,
+{
+    let work: Work = Arc::new(move || {
+        let rows = work();
+        async move { rows.await.map(Some) }.boxed()
+    });
+    frame(session, Effect { what, schema, work })
+}
+
+fn frame(session: &PaimonSession, effect: Effect) -> Result<DataFrame> {
+    let name = TableReference::bare(effect.what.clone());
     let source = provider_as_source(Arc::new(effect));
-    let plan =
-        LogicalPlanBuilder::scan(datafusion::common::TableReference::bare(name), source, None)?
-            .build()?;
+    let plan = LogicalPlanBuilder::scan(name, source, None)?.build()?;
     Ok(DataFrame::new(session.context().state(), plan))
 }
 
 #[derive(Clone)]
 struct Effect {
     what: String,
+    schema: SchemaRef,
     work: Work,
 }
 
@@ -60,7 +84,7 @@ impl fmt::Debug for Effect {
 #[async_trait]
 impl TableProvider for Effect {
     fn schema(&self) -> SchemaRef {
-        Arc::new(Schema::empty())
+        self.schema.clone()
     }
 
     fn table_type(&self) -> TableType {
@@ -70,33 +94,40 @@ impl TableProvider for Effect {
     async fn scan(
         &self,
         _state: &dyn Session,
-        _projection: Option<&Vec<usize>>,
+        projection: Option<&Vec<usize>>,
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(EffectExec::new(self.clone())))
+        let exec = EffectExec::new(self.clone(), projection.cloned())?;
+        Ok(Arc::new(exec))
     }
 }
 
-/// Does the work when executed and returns no rows.
+/// Does the work when executed and returns its rows.
 #[derive(Debug)]
 struct EffectExec {
     effect: Effect,
+    projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
 }
 
 impl EffectExec {
-    fn new(effect: Effect) -> Self {
+    fn new(effect: Effect, projection: Option<Vec<usize>>) -> Result<Self> {
+        let schema = match &projection {
+            Some(columns) => Arc::new(effect.schema.project(columns)?),
+            None => effect.schema.clone(),
+        };
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(effect.schema()),
+            EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Self {
+        Ok(Self {
             effect,
+            projection,
             properties: Arc::new(properties),
-        }
+        })
     }
 }
 
@@ -139,13 +170,17 @@ impl ExecutionPlan for EffectExec {
         _context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let work = (self.effect.work)();
-        let none = async move {
-            let done: Result<()> = work.await;
-            done.map(|()| futures::stream::empty::<Result<RecordBatch>>())
+        let projection = self.projection.clone();
+        let rows = async move {
+            let rows = match (work.await?, projection) {
+                (Some(rows), Some(columns)) => Some(rows.project(&columns)?),
+                (rows, _) => rows,
+            };
+            Result::<_>::Ok(futures::stream::iter(rows.map(Ok)))
         };
-        let stream = futures::stream::once(none).try_flatten();
+        let stream = futures::stream::once(rows).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(
-            self.effect.schema(),
+            self.schema(),
             stream,
         )))
     }

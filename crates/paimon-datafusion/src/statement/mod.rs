@@ -13,6 +13,7 @@ mod result;
 mod run;
 mod show;
 mod show_create;
+mod tag;
 
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
@@ -25,8 +26,8 @@ pub(crate) use run::run;
 use crate::parse::Cursor;
 use crate::session::PaimonSession;
 
-/// Plans a statement that writes to a Paimon catalog; `None` for all others. `tokens` are those of the whole statement,
-/// which the cursor has read up to an EXPLAIN.
+/// Plans a statement that writes to a Paimon catalog or calls a procedure; `None` for all others. `tokens` are those of
+/// the whole statement, which the cursor has read up to an EXPLAIN.
 ///
 /// # Errors
 /// When it is malformed, does not fit the table or is not supported.
@@ -41,8 +42,14 @@ pub(crate) async fn write(
             false => Ok(None),
         };
     }
+    if let Some(call) = procedure::Call::parse(&mut cursor.clone())? {
+        return procedure::plan(session, &call).map(Some);
+    }
     match refuse::parse(&mut cursor.clone())? {
         Some(write) if refuse::targets_paimon(session, &write)? => {
+            if let Some(change) = tag::parse(&mut cursor.clone())? {
+                return tag::plan(session, change).await.map(Some);
+            }
             match ddl::parse(&mut cursor.clone())? {
                 Some(ddl) => ddl::plan(session, ddl, tokens).await.map(Some),
                 None => refuse::refuse(&write),

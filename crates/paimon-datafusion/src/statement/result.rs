@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
@@ -45,24 +45,6 @@ pub(crate) fn flagged_rows(
     let flags: BooleanArray = rows.iter().map(|r| Some(r.2)).collect();
     let arrays: [ArrayRef; 3] = [Arc::new(first), Arc::new(second), Arc::new(flags)];
     batch(session, names.into_iter().zip(arrays).collect())
-}
-
-/// One row with the column `result`, true: what procedures give.
-pub(crate) fn true_row(session: &PaimonSession) -> Result<DataFrame> {
-    let array: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
-    batch(session, vec![("result", array)])
-}
-
-/// One row of numbers.
-pub(crate) fn long_row<const N: usize>(
-    session: &PaimonSession,
-    columns: [(&str, i64); N],
-) -> Result<DataFrame> {
-    let arrays = columns.map(|(name, value)| {
-        let array: ArrayRef = Arc::new(Int64Array::from(vec![value]));
-        (name, array)
-    });
-    batch(session, arrays.into())
 }
 
 fn batch(session: &PaimonSession, columns: Vec<(&str, ArrayRef)>) -> Result<DataFrame> {

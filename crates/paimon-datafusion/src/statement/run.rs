@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 
 use super::command::Command;
 use super::result::{nothing, text_rows};
-use super::{describe, ident_text, procedure, show, show_create};
+use super::{describe, ident_text, show, show_create};
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
 use crate::session::{OverwriteMode, PaimonSession};
@@ -64,7 +64,6 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             session.table(&table).await?;
             nothing(session)
         }
-        Command::Call(call) => procedure::run(session, &call).await,
     }
 }
 

@@ -19,6 +19,8 @@ const TABLES: &[(&str, &str)] = &[
     ("types", "types-parquet"),
     ("indexed", "index-bloom-filter"),
     ("lost", "bad-missing-data-file"),
+    ("consumed", "meta-consumers"),
+    ("decoupled", "changelog-decoupled"),
 ];
 
 struct Database(PaimonSession);

@@ -8,7 +8,7 @@ mod unneeded;
 
 use std::collections::BTreeSet;
 
-pub use changelogs::ExpireChangelogs;
+pub use changelogs::{ChangelogLimits, ExpireChangelogs};
 
 use self::unneeded::unneeded;
 use super::discard::discard_files;

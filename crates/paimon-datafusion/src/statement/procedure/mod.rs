@@ -1,14 +1,24 @@
 //! `CALL sys.name(..)`: arguments by name (`arg => value`) or position.
 
 mod arguments;
-mod run;
+mod branches;
+mod compact;
+mod consumers;
+mod list;
+mod orphans;
+mod partitions;
+mod plan;
+mod rows;
+mod snapshots;
+mod tags;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-pub(crate) use arguments::Value;
-pub(crate) use run::run;
+use arguments::Value;
+pub(crate) use plan::plan;
+pub(super) use tags::replace_existing;
 
 use super::ident_text;
 use crate::parse::Cursor;
@@ -17,17 +27,20 @@ use crate::parse::Cursor;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Call {
     /// `sys.name`, `name` or `catalog.sys.name`.
-    pub(crate) name: Vec<Ident>,
+    name: Vec<Ident>,
     /// Names, where given, and values.
-    pub(crate) arguments: Vec<(Option<String>, Value)>,
+    arguments: Vec<(Option<String>, Value)>,
 }
 
 impl Call {
-    /// Reads what follows `CALL`.
+    /// Recognises a call; `None` for all other statements.
     ///
     /// # Errors
-    /// On a syntax error.
-    pub(crate) fn parse(cursor: &mut Cursor) -> Result<Self> {
+    /// When it is malformed.
+    pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Self>> {
+        if !cursor.keyword("CALL") {
+            return Ok(None);
+        }
         let name = cursor.object_name()?;
         if !cursor.eat(&Token::LParen) {
             return cursor.expected("(");
@@ -44,14 +57,15 @@ impl Call {
                 }
             }
         }
-        Ok(Self { name, arguments })
+        cursor.end()?;
+        Ok(Some(Self { name, arguments }))
     }
 
     /// Name of the procedure in lower case.
     ///
     /// # Errors
     /// When it is not in `sys`.
-    pub(crate) fn procedure(&self) -> Result<String> {
+    fn procedure(&self) -> Result<String> {
         let parts: Vec<String> = self.name.iter().map(ident_text).collect();
         match parts.as_slice() {
             [name] => Ok(name.clone()),
@@ -107,11 +121,8 @@ mod tests {
     use super::*;
 
     fn parse(sql: &str) -> Result<Call> {
-        let mut cursor = Cursor::from_sql(sql)?;
-        assert!(cursor.keyword("CALL"));
-        let call = Call::parse(&mut cursor)?;
-        cursor.end()?;
-        Ok(call)
+        let call = Call::parse(&mut Cursor::from_sql(sql)?)?;
+        Ok(call.expect("a call"))
     }
 
     #[test]
@@ -140,9 +151,15 @@ mod tests {
             "CALL sys.x(1.5)",
             "CALL sys.x(a =>)",
             "CALL sys.x(1 2)",
+            "CALL sys.x(1) 2",
         ] {
             assert!(parse(sql).is_err(), "{sql}");
         }
+        assert!(
+            Call::parse(&mut Cursor::from_sql("SHOW TABLES").unwrap())
+                .unwrap()
+                .is_none()
+        );
         assert!(parse("CALL other.x()").unwrap().procedure().is_err());
     }
 }

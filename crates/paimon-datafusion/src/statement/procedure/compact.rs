@@ -1,0 +1,151 @@
+//! Compaction of files and of manifests. Source: `CompactProcedure`, `CompactManifestProcedure`.
+
+use datafusion::error::{DataFusionError, Result};
+use futures::FutureExt;
+use paimon_core::commit::CommitContext;
+use paimon_core::maintenance::compact_manifests;
+use paimon_core::table::Table;
+
+use super::arguments::{Arguments, Kind, Parameter, optional, required};
+use super::list::{Procedure, Running};
+use super::partitions::{self, Spec};
+use super::plan::table_with;
+use super::rows::{RESULT, done};
+use crate::error::to_datafusion;
+use crate::session::PaimonSession;
+
+const TABLE: Parameter = required(&["table"], Kind::Text);
+const OPTIONS: Parameter = optional(&["options"], Kind::Text);
+
+pub(super) const PROCEDURES: &[Procedure] = &[
+    Procedure {
+        name: "compact",
+        parameters: &[
+            TABLE,
+            optional(&["partitions"], Kind::Text),
+            optional(&["compact_strategy"], Kind::Text),
+            optional(&["order_strategy"], Kind::Text),
+            optional(&["order_by"], Kind::Text),
+            optional(&["where"], Kind::Text),
+            OPTIONS,
+            optional(&["partition_idle_time"], Kind::Text),
+            optional(&["buckets"], Kind::Text),
+        ],
+        result: RESULT,
+        check: check_compact,
+        run: compact,
+    },
+    Procedure {
+        name: "compact_manifest",
+        parameters: &[
+            TABLE,
+            OPTIONS,
+            optional(&["dry_run"], Kind::Boolean),
+            optional(&["manifest_sort_enabled"], Kind::Boolean),
+            optional(&["manifest_sort_partition_field"], Kind::Text),
+            optional(&["manifest_sort_max_rewrite_size"], Kind::Text),
+        ],
+        result: RESULT,
+        check: |arguments| {
+            for switch in ["dry_run", "manifest_sort_enabled"] {
+                if arguments.boolean(switch) {
+                    arguments.refuse(&[switch])?;
+                }
+            }
+            arguments.refuse(&[
+                "manifest_sort_partition_field",
+                "manifest_sort_max_rewrite_size",
+            ])?;
+            options_of(arguments).map(drop)
+        },
+        run: |session, arguments| {
+            async move {
+                let table = table_with(session, arguments, options_of(arguments)?).await?;
+                let made = compact_manifests(&table, CommitContext::default()).await;
+                made.map(|_| done())
+                    .map_err(|e| to_datafusion(e.with_default("table", table.name())))
+            }
+            .boxed()
+        },
+    },
+];
+
+/// The argument `options`: `key=value,key=value`.
+///
+/// # Errors
+/// When it is malformed.
+pub(super) fn options_of(arguments: &Arguments) -> Result<Vec<(String, String)>> {
+    let text = arguments.text("options").unwrap_or_default();
+    let pairs = text.split(',').map(str::trim).filter(|p| !p.is_empty());
+    pairs
+        .map(|pair| match pair.split_once('=') {
+            Some((key, value)) => Ok((key.trim().to_string(), value.trim().to_string())),
+            None => Err(DataFusionError::Plan(format!(
+                "argument options of procedure {} must be `key=value,key=value`, found {pair:?}",
+                arguments.procedure()
+            ))),
+        })
+        .collect()
+}
+
+fn check_compact(arguments: &Arguments) -> Result<()> {
+    let order = arguments.text("order_strategy").unwrap_or("none");
+    if !order.eq_ignore_ascii_case("none") {
+        arguments.refuse(&["order_strategy"])?;
+    }
+    arguments.refuse(&["order_by", "partition_idle_time", "buckets"])?;
+    if arguments.text("partitions").is_some() && arguments.text("where").is_some() {
+        return Err(DataFusionError::Plan(
+            "procedure compact takes partitions or where, not both".into(),
+        ));
+    }
+    options_of(arguments)?;
+    is_full(arguments).map(drop)
+}
+
+fn is_full(arguments: &Arguments) -> Result<bool> {
+    let strategy = arguments.text("compact_strategy").unwrap_or("full");
+    match strategy.to_ascii_lowercase().as_str() {
+        "full" => Ok(true),
+        "minor" => Ok(false),
+        _ => Err(DataFusionError::Plan(format!(
+            "argument compact_strategy of procedure compact must be full or minor, found {strategy:?}"
+        ))),
+    }
+}
+
+fn compact<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
+    async move {
+        let mut options = options_of(arguments)?;
+        // who asks for a compaction wants one
+        options.push(("write-only".into(), "false".into()));
+        let table = table_with(session, arguments, options).await?;
+        let chosen = match (arguments.text("partitions"), arguments.text("where")) {
+            (Some(text), _) => Some(partitions::parse(&table, text).map_err(to_datafusion)?),
+            (None, Some(condition)) => {
+                Some(partitions::matching(session, &table, condition).await?)
+            }
+            (None, None) => None,
+        };
+        let compacted = compact_table(&table, is_full(arguments)?, chosen).await;
+        compacted
+            .map(|()| done())
+            .map_err(|e| to_datafusion(e.with_default("table", table.name())))
+    }
+    .boxed()
+}
+
+/// Compacts the table, or the partitions chosen, and commits what changed.
+async fn compact_table(
+    table: &Table,
+    full: bool,
+    chosen: Option<Vec<Spec>>,
+) -> paimon_core::Result<()> {
+    // to the compaction no partition means all of them
+    if chosen.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+    let compaction = table.new_compact().full(full);
+    let compaction = compaction.partitions(chosen.unwrap_or_default());
+    compaction.commit().await.map(drop)
+}

@@ -1,0 +1,138 @@
+//! Which procedures there are.
+
+use arrow::array::ArrayRef;
+use datafusion::error::{DataFusionError, Result};
+use futures::future::BoxFuture;
+
+use super::arguments::{Arguments, Parameter};
+use super::rows::Column;
+use super::{branches, compact, consumers, orphans, partitions, snapshots, tags};
+use crate::error::to_datafusion;
+use crate::session::PaimonSession;
+
+/// The columns of a procedure's rows, once it has run.
+pub(super) type Running<'a> = BoxFuture<'a, Result<Vec<ArrayRef>>>;
+
+/// A procedure.
+pub(super) struct Procedure {
+    /// Name in `sys`.
+    pub(super) name: &'static str,
+    /// What it takes, in the order of positions.
+    pub(super) parameters: &'static [Parameter],
+    /// What its rows are made of.
+    pub(super) result: &'static [Column],
+    /// Checks what can be said about the arguments alone.
+    pub(super) check: fn(&Arguments) -> Result<()>,
+    /// Does the work.
+    pub(super) run: for<'a> fn(&'a PaimonSession, &'a Arguments) -> Running<'a>,
+}
+
+/// For procedures that take any arguments of the right kinds.
+pub(super) fn nothing_to_check(_: &Arguments) -> Result<()> {
+    Ok(())
+}
+
+const FAMILIES: &[&[Procedure]] = &[
+    tags::PROCEDURES,
+    branches::PROCEDURES,
+    snapshots::PROCEDURES,
+    compact::PROCEDURES,
+    partitions::PROCEDURES,
+    consumers::PROCEDURES,
+    orphans::PROCEDURES,
+];
+
+/// Procedures of Paimon for Spark and Flink that this engine does not have.
+const UNSUPPORTED: &[&str] = &[
+    "alter_column_default_value",
+    "alter_function",
+    "alter_view_dialect",
+    "clone",
+    "compact_chain_table",
+    "compact_database",
+    "copy",
+    "copy_files",
+    "create_function",
+    "create_global_index",
+    "data_evolution_merge_into",
+    "drop_function",
+    "drop_global_index",
+    "expire_partitions",
+    "full_text_search",
+    "mark_partition_done",
+    "materialize_deletion_vectors",
+    "merge_branch",
+    "merge_into",
+    "migrate_database",
+    "migrate_table",
+    "purge_files",
+    "query_service",
+    "reassign_row_id",
+    "remove_unexisting_files",
+    "remove_unexisting_manifests",
+    "repair",
+    "repair_earliest_snapshot",
+    "rescale",
+    "rewrite_file_index",
+    "rollback_schema",
+    "rollback_to_as_latest",
+    "trigger_tag_automatic_creation",
+    "vector_search",
+];
+
+/// The procedure of a name in lower case.
+///
+/// # Errors
+/// `Unsupported` for one that only Java has, else an error that lists those there are.
+pub(super) fn find(name: &str) -> Result<&'static Procedure> {
+    let found = FAMILIES.iter().flat_map(|f| f.iter());
+    if let Some(procedure) = found.clone().find(|p| p.name == name) {
+        return Ok(procedure);
+    }
+    if UNSUPPORTED.contains(&name) {
+        let error = paimon_core::Error::unsupported("this procedure is not supported yet");
+        return Err(to_datafusion(error.with("procedure", name)));
+    }
+    let mut names: Vec<&str> = found.map(|p| p.name).collect();
+    names.sort_unstable();
+    Err(DataFusionError::Plan(format!(
+        "there is no procedure {name}; there are {}",
+        names.join(", ")
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_table_comes_first() {
+        let mut names: BTreeSet<&str> = UNSUPPORTED.iter().copied().collect();
+        assert_eq!(names.len(), UNSUPPORTED.len());
+        for procedure in FAMILIES.iter().flat_map(|f| f.iter()) {
+            let name = procedure.name;
+            assert!(names.insert(name), "{name}");
+            assert_eq!(find(name).unwrap().name, name);
+            assert_eq!(procedure.parameters[0].name(), "table", "{name}");
+            let arguments: Vec<String> = procedure
+                .parameters
+                .iter()
+                .flat_map(|p| p.names)
+                .map(|n| n.to_ascii_lowercase())
+                .collect();
+            let unique: BTreeSet<&String> = arguments.iter().collect();
+            assert_eq!(unique.len(), arguments.len(), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_list_what_there_is() {
+        let unknown = find("conpact").err().unwrap().to_string();
+        assert!(unknown.contains("compact, compact_manifest"), "{unknown}");
+        let java = find("repair").err().unwrap().to_string();
+        assert!(java.contains("not supported yet"), "{java}");
+    }
+}

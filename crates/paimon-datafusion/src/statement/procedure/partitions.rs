@@ -1,0 +1,202 @@
+//! Partitions that procedures name: as texts `p1=v1,p2=v2;p1=..` or by a condition.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewArray};
+use datafusion::common::DFSchema;
+use datafusion::error::{DataFusionError, Result};
+use futures::FutureExt;
+use paimon_core::Error;
+use paimon_core::arrow_bridge::{arrow_schema, cast_array, datum_at, datums_to_array};
+use paimon_core::manifest::{ManifestScan, partition_values};
+use paimon_core::predicate::Predicate;
+use paimon_core::spec::{DataField, DataType, Datum, MAX_LENGTH, TypeKind};
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
+
+use super::arguments::{Arguments, Kind, required};
+use super::list::{Procedure, Running, nothing_to_check};
+use super::plan::table;
+use super::rows::{RESULT, done};
+use crate::error::to_datafusion;
+use crate::session::PaimonSession;
+
+/// Values of some or all partition columns by name.
+pub(super) type Spec = Vec<(String, Option<Datum>)>;
+
+pub(super) const PROCEDURES: &[Procedure] = &[Procedure {
+    name: "drop_partition",
+    parameters: &[
+        required(&["table"], Kind::Text),
+        required(&["partitions"], Kind::Text),
+    ],
+    result: RESULT,
+    check: nothing_to_check,
+    run: drop_partition,
+}];
+
+/// Makes one snapshot without the rows of the partitions.
+fn drop_partition<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
+    async move {
+        let table = table(session, arguments).await?;
+        let partitions = parse(&table, arguments.required("partitions")).map_err(to_datafusion)?;
+        let (commit, identifier) = match session.settings().next_commit_identity() {
+            Some(own) => (table.new_commit().with_user(&own.user), own.identifier),
+            None => (table.new_commit(), BATCH_COMMIT_IDENTIFIER),
+        };
+        let dropped = commit.drop_partitions(partitions, identifier).await;
+        dropped
+            .map(|_| done())
+            .map_err(|e| to_datafusion(e.with_default("table", table.name())))
+    }
+    .boxed()
+}
+
+/// Reads `p1=v1,p2=v2;p1=..`: at least one partition, each with at least one column.
+///
+/// # Errors
+/// `InvalidInput` for a malformed text, a column that is no partition column or is named twice, a value that does not
+/// fit.
+pub(super) fn parse(table: &Table, text: &str) -> paimon_core::Result<Vec<Spec>> {
+    let fields = table.schema().partition_fields();
+    let default_name = &table.options().partition_default_name;
+    let specs = text.split(';').map(str::trim).filter(|p| !p.is_empty());
+    let specs = specs
+        .map(|partition| parse_one(partition, &fields, default_name))
+        .collect::<paimon_core::Result<Vec<_>>>()
+        .map_err(|e| e.with_default("table", table.name()))?;
+    if specs.is_empty() {
+        return Err(Error::invalid(
+            "partitions are expected as `p1=v1,p2=v2;p1=..`, found none",
+        ));
+    }
+    Ok(specs)
+}
+
+fn parse_one(text: &str, fields: &[DataField], default_name: &str) -> paimon_core::Result<Spec> {
+    let mut spec = Spec::new();
+    for pair in text.split(',') {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Err(Error::invalid(format!(
+                "partitions are expected as `p1=v1,p2=v2;p1=..`, found {pair:?}"
+            )));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let field = fields.iter().find(|f| f.name == name).ok_or_else(|| {
+            let known: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+            let known = known.join(", ");
+            Error::invalid(format!(
+                "{name} is not a partition column: the table has [{known}]"
+            ))
+        })?;
+        if spec.iter().any(|(known, _)| known == name) {
+            return Err(Error::invalid(format!(
+                "a partition names column {name} twice"
+            )));
+        }
+        let value = match value == default_name {
+            true => None,
+            false => Some(typed(value, field)?),
+        };
+        spec.push((name.to_string(), value));
+    }
+    Ok(spec)
+}
+
+fn typed(text: &str, field: &DataField) -> paimon_core::Result<Datum> {
+    let string = DataType {
+        kind: TypeKind::VarChar(MAX_LENGTH),
+        nullable: true,
+    };
+    let array: ArrayRef = Arc::new(StringViewArray::from(vec![text]));
+    let wrong = || {
+        Error::invalid(format!("partition value {text:?} does not fit its column"))
+            .with("column", &field.name)
+            .with("type", &field.data_type)
+    };
+    let array =
+        cast_array(&array, &string, &field.data_type).map_err(|e| wrong().with_source(e))?;
+    let value = datum_at(array.as_ref(), 0, &field.data_type)?;
+    value.ok_or_else(wrong)
+}
+
+/// The partitions of the newest snapshot that a condition over the partition columns holds for.
+///
+/// # Errors
+/// `InvalidInput` for a table without partitions; for a condition that is malformed, names other columns or is not
+/// true or false.
+pub(super) async fn matching(
+    session: &PaimonSession,
+    table: &Table,
+    condition: &str,
+) -> Result<Vec<Spec>> {
+    let fields = table.schema().partition_fields();
+    if fields.is_empty() {
+        let error = Error::invalid("a condition on partitions needs a partitioned table");
+        return Err(to_datafusion(error.with("table", table.name())));
+    }
+    let rows = live(table, &fields).await.map_err(to_datafusion)?;
+    let wanted = evaluate(session, condition, &fields, &rows).map_err(|e| {
+        let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+        e.context(format!(
+            "where expects a condition on the partition columns [{}], found {condition}",
+            names.join(", ")
+        ))
+    })?;
+    let names = || fields.iter().map(|f| f.name.clone());
+    let chosen = rows.into_iter().zip(wanted).filter(|(_, wanted)| *wanted);
+    Ok(chosen.map(|(row, _)| names().zip(row).collect()).collect())
+}
+
+/// Values of the partitions that the newest snapshot has files in.
+async fn live(table: &Table, fields: &[DataField]) -> paimon_core::Result<Vec<Vec<Option<Datum>>>> {
+    let Some(snapshot) = table.snapshots().latest().await? else {
+        return Ok(Vec::new());
+    };
+    let scan = ManifestScan {
+        io: table.io().clone(),
+        table: table.location().to_string(),
+        partition_fields: Arc::new(fields.to_vec()),
+        partition_filter: Predicate::AlwaysTrue,
+        bucket_filter: None,
+        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+    };
+    let (entries, _) = scan.live_files(&snapshot).await?;
+    let mut seen = HashSet::new();
+    entries
+        .iter()
+        .filter(|e| seen.insert(&e.partition))
+        .map(|e| partition_values(&e.partition, fields))
+        .collect()
+}
+
+fn evaluate(
+    session: &PaimonSession,
+    condition: &str,
+    fields: &[DataField],
+    rows: &[Vec<Option<Datum>>],
+) -> Result<Vec<bool>> {
+    let schema = arrow_schema(fields);
+    let columns = fields.iter().enumerate().map(|(i, field)| {
+        let values: Vec<Option<Datum>> = rows
+            .iter()
+            .map(|row| row.get(i).cloned().flatten())
+            .collect();
+        datums_to_array(&values, &field.data_type).map_err(to_datafusion)
+    });
+    let batch = RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<_>>>()?)?;
+    let known = DFSchema::try_from(schema)?;
+    let state = session.context().state();
+    let logical = state.create_logical_expr(condition, &known)?;
+    let physical = session.context().create_physical_expr(logical, &known)?;
+    let array = physical.evaluate(&batch)?.into_array(batch.num_rows())?;
+    let Some(holds) = array.as_boolean_opt() else {
+        return Err(DataFusionError::Plan(format!(
+            "it is a value of type {}",
+            array.data_type()
+        )));
+    };
+    Ok((0..holds.len())
+        .map(|i| holds.is_valid(i) && holds.value(i))
+        .collect())
+}
