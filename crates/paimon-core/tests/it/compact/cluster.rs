@@ -45,7 +45,7 @@ async fn files_read(table: &Table, filter: Predicate) -> usize {
         ..PlanRequest::default()
     };
     let plan = plan(table, &request).await.unwrap();
-    plan.splits.iter().map(|s| s.files().count()).sum()
+    plan.splits.iter().map(|s| s.files().len()).sum()
 }
 
 /// Files that a search for one value of a column reads, on average of some values, in percent of all files.
