@@ -1,5 +1,6 @@
 //! The façade: a table at a location, with its schema, options and the snapshot it reads.
 
+mod changes;
 mod commit;
 mod compact;
 mod read_builder;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
+pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
 pub use read_builder::{ReadBuilder, TableRead};
