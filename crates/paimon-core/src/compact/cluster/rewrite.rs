@@ -8,6 +8,7 @@ use super::strategy::Clustering;
 use crate::compact::CompactRequest;
 use crate::compact::live_file::LiveFile;
 use crate::compact::state::{self, BucketState};
+use crate::compact::task::OPEN_BYTES;
 use crate::error::{Error, Result};
 use crate::spec::{CommitMessage, CompactIncrement, DataFileMeta, DataIncrement};
 use crate::table::Table;
@@ -186,6 +187,9 @@ async fn copy(mut sorted: SortedRows, writer: &mut RollingFileWriter) -> Result<
             break;
         };
         writer.write(FileRows::Plain(rows)).await?;
+        if writer.memory_size() >= OPEN_BYTES {
+            writer.flush_memory().await?;
+        }
     }
     blocking(move || {
         drop(sorted);

@@ -132,7 +132,8 @@ async fn compact_all(how: How, at_least: usize) {
     names.sort();
     for golden in names {
         let name = golden.file_name().unwrap().to_str().unwrap();
-        let folder = root.join(format!("{how:?}-{}", name.replace(['.', '(', ')'], "_")));
+        let folder = format!("{how:?}-{name}").replace(['.', '(', ')'], "_");
+        let folder = root.join(folder);
         copy_folder(&golden.join("table"), &folder);
         let location = folder.to_str().unwrap();
         let io = paimon_core::io::FileIo::for_location(location).unwrap();
