@@ -35,6 +35,22 @@ pub(super) struct SortSpec {
     pub descending: bool,
 }
 
+impl SortSpec {
+    /// What makes comparable keys of the key columns.
+    ///
+    /// # Errors
+    /// `Unsupported` for keys that cannot be compared.
+    pub fn key_encoder(&self) -> Result<KeyEncoder> {
+        let types: Vec<_> = self
+            .keys
+            .iter()
+            .map(|i| arrow_type(&self.fields[*i].data_type))
+            .collect();
+        let nullable = self.keys.iter().any(|i| self.fields[*i].data_type.nullable);
+        KeyEncoder::new(&types, nullable)
+    }
+}
+
 /// Rows in the order of arrival, with their kinds.
 #[derive(Debug, Default)]
 pub(super) struct BufferedRows {
@@ -52,7 +68,14 @@ pub(super) struct SortedRows {
     order: Vec<u32>,
     /// n + 1 positions in `order`: rows of key g are `groups[g]..groups[g + 1]`.
     groups: Vec<usize>,
-    first_sequence: i64,
+    sequence: Sequence,
+}
+
+/// Sequence numbers by arrival position.
+enum Sequence {
+    /// Rows were numbered as they came.
+    From(i64),
+    Given(Vec<i64>),
 }
 
 impl SortedRows {
@@ -61,12 +84,36 @@ impl SortedRows {
     /// # Errors
     /// `InvalidInput` for a null in a NOT NULL key, `Unsupported` for keys that cannot be compared.
     pub fn new(rows: BufferedRows, spec: &SortSpec, first_sequence: i64) -> Result<Self> {
-        let kinds: Vec<i8> = rows
+        let kinds = rows
             .kinds
             .iter()
             .flat_map(|k| k.values().to_vec())
             .collect();
         let batches = join_small(rows.batches)?;
+        Self::sort(batches, kinds, Sequence::From(first_sequence), spec)
+    }
+
+    /// Merges rows of sorted runs, oldest run first. A run's rows of one key are in merge order.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_runs(runs: Vec<KeyValueBatch>, spec: &SortSpec) -> Result<Self> {
+        let mut kinds = Vec::new();
+        let mut sequence = Vec::new();
+        for run in &runs {
+            kinds.extend_from_slice(run.kinds.values());
+            sequence.extend_from_slice(run.sequence.values());
+        }
+        let batches = runs.into_iter().map(|run| run.values).collect();
+        Self::sort(batches, kinds, Sequence::Given(sequence), spec)
+    }
+
+    fn sort(
+        batches: Vec<RecordBatch>,
+        kinds: Vec<i8>,
+        sequence: Sequence,
+        spec: &SortSpec,
+    ) -> Result<Self> {
         let mut starts = Vec::with_capacity(batches.len());
         let mut count = 0;
         for batch in &batches {
@@ -89,7 +136,7 @@ impl SortedRows {
             kinds,
             order,
             groups,
-            first_sequence,
+            sequence,
         })
     }
 
@@ -101,6 +148,18 @@ impl SortedRows {
     /// Number of distinct keys.
     pub fn num_keys(&self) -> usize {
         self.groups.len() - 1
+    }
+
+    /// Sorted positions of the rows of these keys.
+    pub fn rows_of(&self, keys: Range<usize>) -> Range<usize> {
+        self.groups[keys.start]..self.groups[keys.end]
+    }
+
+    /// Keys from `first` on that have `rows` rows together, at least one.
+    pub fn keys_with(&self, first: usize, rows: usize) -> Range<usize> {
+        let end = self.groups[first].saturating_add(rows);
+        let fitting = self.groups.partition_point(|start| *start <= end) - 1;
+        first..fitting.clamp(first + 1, self.num_keys())
     }
 
     /// Unmerged rows at sorted positions.
@@ -179,6 +238,9 @@ impl SortedRows {
 
     /// Rows by arrival position.
     fn pick(&self, rows: &[usize]) -> Result<KeyValueBatch> {
+        if let Some(rows) = self.slice(rows) {
+            return Ok(rows);
+        }
         let places: Vec<(usize, usize)> = rows.iter().map(|r| self.place(*r)).collect();
         Ok(KeyValueBatch {
             values: gather(self.batches.iter(), &places)?,
@@ -195,13 +257,32 @@ impl SortedRows {
         })
     }
 
+    /// The same without copying, where the rows follow each other in one batch.
+    fn slice(&self, rows: &[usize]) -> Option<KeyValueBatch> {
+        let (first, last) = (*rows.first()?, *rows.last()?);
+        let (batch, start) = self.place(first);
+        let batch = self.batches.get(batch)?;
+        let follow = rows.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        if !follow || start + rows.len() > batch.num_rows() {
+            return None;
+        }
+        let sequence = (first..=last).map(|row| self.sequence(row));
+        Some(KeyValueBatch {
+            values: batch.slice(start, rows.len()),
+            sequence: sequence.collect::<Vec<_>>().into(),
+            kinds: self.kinds[first..=last].to_vec().into(),
+        })
+    }
+
     fn place(&self, row: usize) -> (usize, usize) {
         place(&self.starts, row)
     }
 
     fn sequence(&self, row: usize) -> i64 {
-        let offset = i64::try_from(row).unwrap_or(i64::MAX);
-        self.first_sequence.saturating_add(offset)
+        match &self.sequence {
+            Sequence::From(first) => first.saturating_add_unsigned(u64::try_from(row).unwrap_or(u64::MAX)),
+            Sequence::Given(numbers) => numbers[row],
+        }
     }
 }
 
@@ -264,12 +345,9 @@ fn join(mut batches: Vec<RecordBatch>) -> Result<RecordBatch> {
 
 /// Arrival positions sorted by key and arrival, and where the keys change.
 fn sort_by_key(batches: &[RecordBatch], spec: &SortSpec) -> Result<(Vec<u32>, Vec<usize>)> {
-    let types: Vec<_> = spec
-        .keys
-        .iter()
-        .map(|i| arrow_type(&spec.fields[*i].data_type))
-        .collect();
-    let nullable = spec.keys.iter().any(|i| spec.fields[*i].data_type.nullable);
+    if batches.is_empty() {
+        return Ok((Vec::new(), vec![0]));
+    }
     let columns = spec
         .keys
         .iter()
@@ -278,8 +356,7 @@ fn sort_by_key(batches: &[RecordBatch], spec: &SortSpec) -> Result<(Vec<u32>, Ve
             concat(&parts)
         })
         .collect::<Result<Vec<ArrayRef>, _>>()?;
-    let keys = KeyEncoder::new(&types, nullable)?.encode(&columns)?;
-    Ok(match keys {
+    Ok(match spec.key_encoder()?.encode(&columns)? {
         KeyBlock::U64(keys) => sort_numbers(keys),
         KeyBlock::U128(keys) => sort_numbers(keys),
         KeyBlock::Rows(rows) => sort_bytes(&rows),
@@ -292,7 +369,8 @@ fn sort_numbers<K: Ord + Copy>(keys: Vec<K>) -> (Vec<u32>, Vec<usize>) {
         .enumerate()
         .map(|(row, key)| (key, row_id(row)))
         .collect();
-    pairs.sort_unstable();
+    // finds runs that are sorted already
+    pairs.sort();
     let groups = boundaries(pairs.len(), |i| pairs[i - 1].0 != pairs[i].0);
     (pairs.into_iter().map(|(_, row)| row).collect(), groups)
 }
@@ -311,7 +389,7 @@ fn sort_bytes(rows: &Rows) -> (Vec<u32>, Vec<usize>) {
     let mut pairs: Vec<(u64, u32)> = (0..count)
         .map(|row| (head(rows.row(row).data()), row_id(row)))
         .collect();
-    pairs.sort_unstable_by(|a, b| {
+    pairs.sort_by(|a, b| {
         (a.0.cmp(&b.0))
             .then_with(|| key(a.1).cmp(key(b.1)))
             .then_with(|| a.1.cmp(&b.1))
