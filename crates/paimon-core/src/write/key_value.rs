@@ -137,7 +137,9 @@ impl Flush {
         let written = if spilled.is_empty() {
             files.write(&settings, &sorted, &mut reservation).await
         } else {
-            files.write_merged(&settings, spilled, sorted, &mut reservation).await
+            files
+                .write_merged(&settings, spilled, sorted, &mut reservation)
+                .await
         };
         drop(reservation);
         let result = match written {
@@ -187,7 +189,8 @@ impl Files {
                 data: Some(settings.merge(&rows, keys)?),
             })
         };
-        self.copy(sorted.num_keys(), merged, held, reservation).await
+        self.copy(sorted.num_keys(), merged, held, reservation)
+            .await
     }
 
     /// Writes `count` keys or rows chunk by chunk; the next chunk is made while the last is being encoded.

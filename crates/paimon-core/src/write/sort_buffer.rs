@@ -280,7 +280,9 @@ impl SortedRows {
 
     fn sequence(&self, row: usize) -> i64 {
         match &self.sequence {
-            Sequence::From(first) => first.saturating_add_unsigned(u64::try_from(row).unwrap_or(u64::MAX)),
+            Sequence::From(first) => {
+                first.saturating_add_unsigned(u64::try_from(row).unwrap_or(u64::MAX))
+            }
             Sequence::Given(numbers) => numbers[row],
         }
     }

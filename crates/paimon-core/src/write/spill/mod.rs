@@ -136,14 +136,18 @@ fn make_private(folder: &Path) -> io::Result<()> {
 
 /// Why a run could not be written or read.
 fn failed(path: &Path, cause: ArrowError) -> Error {
-    let full = matches!(&cause, ArrowError::IoError(_, e) if e.kind() == io::ErrorKind::StorageFull);
+    let full =
+        matches!(&cause, ArrowError::IoError(_, e) if e.kind() == io::ErrorKind::StorageFull);
     let kind = if full {
         ErrorKind::ResourceExhausted
     } else {
         ErrorKind::Io
     };
-    Error::new(kind, format!("buffered rows could not be spilled to local disk: {cause}"))
-        .with("path", path.display())
-        .with("option", "write-buffer-spillable")
-        .with_source(cause)
+    Error::new(
+        kind,
+        format!("buffered rows could not be spilled to local disk: {cause}"),
+    )
+    .with("path", path.display())
+    .with("option", "write-buffer-spillable")
+    .with_source(cause)
 }

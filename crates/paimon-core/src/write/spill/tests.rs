@@ -43,7 +43,10 @@ fn rows_of_every_type_come_back(#[values("none", "lz4", "zstd")] compression: &s
         let found = reader.next().unwrap().unwrap();
         assert_same(&found.values, &part.values);
         assert_eq!(found.values.schema(), part.values.schema());
-        assert_eq!((&found.sequence, &found.kinds), (&part.sequence, &part.kinds));
+        assert_eq!(
+            (&found.sequence, &found.kinds),
+            (&part.sequence, &part.kinds)
+        );
     }
     assert!(reader.next().unwrap().is_none());
 }
@@ -58,7 +61,10 @@ fn disk_space_is_counted_until_the_run_goes() {
     let run = writer.finish(1_000).unwrap();
     let files: Vec<_> = std::fs::read_dir(&space.folder).unwrap().collect();
     let bytes = files[0].as_ref().unwrap().metadata().unwrap().len();
-    assert_eq!((files.len(), space.used.load(Ordering::Acquire)), (1, bytes));
+    assert_eq!(
+        (files.len(), space.used.load(Ordering::Acquire)),
+        (1, bytes)
+    );
     drop(run);
     assert_eq!(space.used.load(Ordering::Acquire), 0);
     assert_eq!(std::fs::read_dir(&space.folder).unwrap().count(), 0);
@@ -78,7 +84,12 @@ fn a_run_that_lost_rows_is_noticed() {
     writer.write(&rows).unwrap();
     writer.write(&rows).unwrap();
     let run = writer.finish(1_000).unwrap();
-    let path = std::fs::read_dir(&space.folder).unwrap().next().unwrap().unwrap().path();
+    let path = std::fs::read_dir(&space.folder)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 500]).unwrap();
     let mut reader = run.open().unwrap();

@@ -1,7 +1,7 @@
 //! Sharing memory among buckets: who is written out when it runs short.
 
-use super::{Released, TableWriter};
 use super::bucket::{Bucket, Writer};
+use super::{Released, TableWriter};
 use crate::error::{Error, Result};
 
 impl TableWriter {

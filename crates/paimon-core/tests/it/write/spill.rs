@@ -16,10 +16,11 @@ use super::publish::{create, open, publish};
 
 /// Folders and files below a folder.
 fn entries(folder: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else {
+    let Ok(found) = std::fs::read_dir(folder) else {
         return 0;
     };
-    entries.map(|e| 1 + entries(&e.unwrap().path())).sum()
+    let found = found.map(|e| e.unwrap().path());
+    found.map(|path| 1 + entries(&path)).sum()
 }
 
 /// A write with 16 kb of memory that spills below `folder`.
@@ -77,12 +78,15 @@ async fn spilled_rows_are_gone_after_the_end_of_a_write(
     assert_eq!(entries(&spill), 0);
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_limit_flushes_to_the_table() {
+async fn a_limit_of_disk_or_runs_flushes_to_the_table(
+    #[values("write-buffer-spill.max-disk-size", "local-sort.max-num-file-handles")] key: &str,
+) {
     let temp = tempfile::tempdir().unwrap();
     let (root, spill) = (temp.path().join("t"), temp.path().join("spill"));
-    let limit = [("write-buffer-spill.max-disk-size", "20 kb")];
-    let mut write = start(&root, &spill, &limit).await;
+    let limit = if key.ends_with("size") { "20 kb" } else { "2" };
+    let mut write = start(&root, &spill, &[(key, limit)]).await;
     let mut random = StdRng::seed_from_u64(6);
     let mut all = Vec::new();
     for _ in 0..40 {
