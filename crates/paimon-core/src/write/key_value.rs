@@ -37,6 +37,19 @@ pub(super) struct KeyValueSettings {
 }
 
 impl KeyValueSettings {
+    /// Brings rows into the order in which they will be asked for, where most of them will be as they are: when all of
+    /// them are needed (`raw`, or they are the changelog), and when the newest of a key wins.
+    ///
+    /// # Errors
+    /// `Internal` when Arrow fails.
+    pub fn arrange(&self, rows: SortedRows, raw: bool) -> Result<SortedRows> {
+        match &self.function {
+            _ if raw || self.changelog.is_some() => rows.arranged(false),
+            None => rows.arranged(true),
+            Some(_) => Ok(rows),
+        }
+    }
+
     /// The rows of keys, merged.
     ///
     /// # Errors
@@ -93,7 +106,7 @@ impl Buffered {
             };
             let rows = SortedRows::new(rows, &settings.sort, first_sequence)?;
             let bytes = reservation.bytes();
-            let mut blocks = Blocks::new(&settings, Arc::new(rows), bytes);
+            let mut blocks = Blocks::new(&settings, rows, bytes)?;
             let mut run = RunWriter::create(&space, &schema)?;
             while let Some(block) = blocks.next(&settings)? {
                 run.write(&block)?;
@@ -123,9 +136,7 @@ impl Flush {
             mut reservation,
         } = buffered;
         let spec = Arc::clone(&settings);
-        let sorted =
-            blocking(move || SortedRows::new(rows, &spec.sort, first_sequence).map(Arc::new))
-                .await?;
+        let sorted = blocking(move || SortedRows::new(rows, &spec.sort, first_sequence)).await?;
         let writer = |files: &Arc<FileSettings>| {
             RollingFileWriter::new(Arc::clone(files), Arc::clone(&paths), context.clone(), 0)
         };
@@ -135,7 +146,7 @@ impl Flush {
             changelog: settings.changelog.as_ref().map(writer),
         };
         let written = if spilled.is_empty() {
-            files.write(&settings, &sorted, &mut reservation).await
+            files.write(&settings, sorted, &mut reservation).await
         } else {
             files
                 .write_merged(&settings, spilled, sorted, &mut reservation)
@@ -165,12 +176,14 @@ impl Files {
     async fn write(
         &mut self,
         settings: &Arc<KeyValueSettings>,
-        sorted: &Arc<SortedRows>,
+        sorted: SortedRows,
         reservation: &mut Reservation,
     ) -> Result<()> {
         let held = reservation.bytes();
+        let own = Arc::clone(settings);
+        let sorted = blocking(move || own.arrange(sorted, false).map(Arc::new)).await?;
         if self.changelog.is_some() {
-            let rows = Arc::clone(sorted);
+            let rows = Arc::clone(&sorted);
             let raw = move |range| {
                 Ok(Merged {
                     raw: Some(rows.raw(range)?),
@@ -182,7 +195,7 @@ impl Files {
             self.flush_changelog().await?;
             reservation.shrink_to(held);
         }
-        let (rows, settings) = (Arc::clone(sorted), Arc::clone(settings));
+        let (rows, settings) = (Arc::clone(&sorted), Arc::clone(settings));
         let merged = move |keys| {
             Ok(Merged {
                 raw: None,
@@ -251,10 +264,11 @@ impl Files {
         &mut self,
         settings: &Arc<KeyValueSettings>,
         spilled: Vec<SpilledRun>,
-        sorted: Arc<SortedRows>,
+        sorted: SortedRows,
         reservation: &mut Reservation,
     ) -> Result<()> {
-        let blocks = Blocks::new(settings, sorted, reservation.bytes());
+        let (own, bytes) = (Arc::clone(settings), reservation.bytes());
+        let blocks = blocking(move || Blocks::new(&own, sorted, bytes)).await?;
         reservation.grow(spilled.iter().map(SpilledRun::merge_bytes).sum());
         let held = reservation.bytes();
         let mut merge = RunMerge::new(Arc::clone(settings), spilled, Some(blocks))?;

@@ -6,12 +6,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Int8Array, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int8Array, Int64Array, RecordBatch, UInt32Array};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::SortOptions;
 use arrow_select::concat::{concat, concat_batches};
 use arrow_select::interleave::interleave;
+use arrow_select::take::{take, take_record_batch};
 
+use super::memory::{batch_memory, gather_views};
 use super::rows::KeyValueBatch;
 use crate::arrow_bridge::arrow_type;
 use crate::error::{Error, Result};
@@ -21,6 +23,9 @@ use crate::spec::DataField;
 
 /// Small batches are joined until they have this many rows.
 const ROWS_PER_BATCH: usize = 32 << 10;
+
+/// Rows of more bytes are not put into one array per column: offsets of nested columns might not reach that far.
+const ARRANGED_BYTES_MAX: usize = 1 << 30;
 
 /// What to sort by: positions among the table's columns.
 #[derive(Debug, Clone)]
@@ -56,6 +61,28 @@ impl SortSpec {
 pub(super) struct BufferedRows {
     pub batches: Vec<RecordBatch>,
     pub kinds: Vec<Int8Array>,
+    /// Batches at the end that are not joined yet, and their rows.
+    small: (usize, usize),
+}
+
+impl BufferedRows {
+    /// Appends rows. Small batches become large ones as they come: thousands of small arrays that live until the flush
+    /// leave holes in the heap that nothing else fits into.
+    ///
+    /// # Errors
+    /// `Internal` when the batches have different columns.
+    pub fn push(&mut self, values: RecordBatch, kinds: Int8Array) -> Result<()> {
+        self.small.0 += 1;
+        self.small.1 += values.num_rows();
+        self.batches.push(values);
+        self.kinds.push(kinds);
+        if self.small.1 >= ROWS_PER_BATCH {
+            let small = self.batches.split_off(self.batches.len() - self.small.0);
+            self.batches.push(join(small)?);
+            self.small = (0, 0);
+        }
+        Ok(())
+    }
 }
 
 /// Sorted rows of one flush.
@@ -137,6 +164,47 @@ impl SortedRows {
             order,
             groups,
             sequence,
+        })
+    }
+
+    /// The same rows, all of them or the newest of each key, lying one after the other in sorted order, so that ranges
+    /// of them are slices. Columns are rearranged one at a time: beside the rows there is one more column in memory.
+    ///
+    /// # Errors
+    /// `Internal` when Arrow fails.
+    pub fn arranged(self, newest_only: bool) -> Result<Self> {
+        let Some(schema) = self.batches.first().map(RecordBatch::schema) else {
+            return Ok(self);
+        };
+        if self.batches.iter().map(batch_memory).sum::<usize>() > ARRANGED_BYTES_MAX {
+            return Ok(self);
+        }
+        let rows = match newest_only {
+            true => self
+                .groups
+                .windows(2)
+                .map(|w| self.order[w[1] - 1])
+                .collect(),
+            false => self.order.clone(),
+        };
+        let sequence = rows.iter().map(|r| self.sequence(index(*r))).collect();
+        let kinds = rows.iter().map(|r| self.kinds[index(*r)]).collect();
+        let order: Vec<u32> = (0..row_id(rows.len())).collect();
+        let positions = (rows != order).then(|| UInt32Array::from(rows));
+        let columns = columns_of(self.batches)
+            .into_iter()
+            .map(|parts| rearrange(parts, positions.as_ref()))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            batches: vec![RecordBatch::try_new(schema, columns)?],
+            starts: vec![0],
+            kinds,
+            groups: match newest_only {
+                true => (0..=order.len()).collect(),
+                false => self.groups,
+            },
+            order,
+            sequence: Sequence::Given(sequence),
         })
     }
 
@@ -241,9 +309,18 @@ impl SortedRows {
         if let Some(rows) = self.slice(rows) {
             return Ok(rows);
         }
-        let places: Vec<(usize, usize)> = rows.iter().map(|r| self.place(*r)).collect();
+        let values = match self.batches.as_slice() {
+            [one] => take_record_batch(
+                one,
+                &rows.iter().map(|r| row_id(*r)).collect::<UInt32Array>(),
+            )?,
+            several => {
+                let places: Vec<_> = rows.iter().map(|r| self.place(*r)).collect();
+                gather(several.iter(), &places)?
+            }
+        };
         Ok(KeyValueBatch {
-            values: gather(self.batches.iter(), &places)?,
+            values,
             sequence: rows
                 .iter()
                 .map(|r| self.sequence(*r))
@@ -286,6 +363,31 @@ impl SortedRows {
             Sequence::Given(numbers) => numbers[row],
         }
     }
+}
+
+/// The arrays of each column.
+fn columns_of(batches: Vec<RecordBatch>) -> Vec<Vec<ArrayRef>> {
+    let count = batches.first().map_or(0, RecordBatch::num_columns);
+    let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::with_capacity(batches.len()); count];
+    for batch in batches {
+        for (column, array) in columns.iter_mut().zip(batch.columns()) {
+            column.push(Arc::clone(array));
+        }
+    }
+    columns
+}
+
+/// A column in one array, its values at these positions, or all in order.
+fn rearrange(parts: Vec<ArrayRef>, positions: Option<&UInt32Array>) -> Result<ArrayRef> {
+    let whole = match parts.as_slice() {
+        [one] => Arc::clone(one),
+        several => concat(&several.iter().map(AsRef::as_ref).collect::<Vec<_>>())?,
+    };
+    drop(parts);
+    Ok(match positions {
+        Some(positions) => take(&whole, positions, None)?,
+        None => whole,
+    })
 }
 
 fn index(row: u32) -> usize {
@@ -340,7 +442,7 @@ fn join_small(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
 fn join(mut batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     match batches.as_slice() {
         [_] => Ok(batches.swap_remove(0)),
-        [first, ..] => Ok(concat_batches(&first.schema(), &batches)?),
+        [first, ..] => gather_views(&concat_batches(&first.schema(), &batches)?),
         [] => Err(Error::internal("no batches to join")),
     }
 }

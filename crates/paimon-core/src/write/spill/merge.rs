@@ -45,7 +45,7 @@ impl Form {
 
 /// Blocks of sorted rows, each of whole keys.
 pub(in crate::write) struct Blocks {
-    rows: Arc<SortedRows>,
+    rows: SortedRows,
     form: Form,
     block_rows: usize,
     next_key: usize,
@@ -53,13 +53,17 @@ pub(in crate::write) struct Blocks {
 
 impl Blocks {
     /// All of `rows`, which take `bytes` bytes.
-    pub fn new(settings: &KeyValueSettings, rows: Arc<SortedRows>, bytes: usize) -> Self {
-        Self {
-            form: Form::of(settings, &rows),
+    ///
+    /// # Errors
+    /// `Internal` when Arrow fails.
+    pub fn new(settings: &KeyValueSettings, rows: SortedRows, bytes: usize) -> Result<Self> {
+        let form = Form::of(settings, &rows);
+        Ok(Self {
+            form,
             block_rows: rows_per_block(rows.num_rows(), bytes),
-            rows,
+            rows: settings.arrange(rows, form == Form::Raw)?,
             next_key: 0,
-        }
+        })
     }
 
     /// The next block, never without rows.
@@ -191,7 +195,8 @@ impl RunMerge {
                 block.offset = end;
             }
         }
-        SortedRows::of_runs(pieces, &self.settings.sort)
+        let rows = SortedRows::of_runs(pieces, &self.settings.sort)?;
+        self.settings.arrange(rows, false)
     }
 }
 

@@ -91,7 +91,7 @@ impl Writer {
         match self {
             Self::Closing => Err(Error::internal("a bucket is closing")),
             Self::KeyValue(buffer) => {
-                buffer.push(rows);
+                buffer.push(rows)?;
                 Ok(false)
             }
             Self::Append {
@@ -121,15 +121,15 @@ impl Writer {
 }
 
 impl KeyValueBuffer {
-    pub fn push(&mut self, rows: PreparedRows) {
+    fn push(&mut self, rows: PreparedRows) -> Result<()> {
         let count = rows.values.num_rows();
         let kinds = rows
             .kinds
             .unwrap_or_else(|| Int8Array::from_value(0, count));
-        self.rows.batches.push(rows.values);
-        self.rows.kinds.push(kinds);
+        self.rows.push(rows.values, kinds)?;
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.next_sequence = self.next_sequence.saturating_add(count);
+        Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
