@@ -1,0 +1,86 @@
+//! One line per case, and the counts.
+
+use std::collections::BTreeMap;
+
+use crate::case::Outcome;
+
+/// Outcomes so far.
+pub struct Summary {
+    release: String,
+    ok: usize,
+    failed: usize,
+    refused: usize,
+    skipped: usize,
+    refusals: BTreeMap<String, usize>,
+    reasons: BTreeMap<String, usize>,
+}
+
+impl Summary {
+    /// Nothing yet.
+    pub fn new(release: &str) -> Self {
+        Self {
+            release: release.to_string(),
+            ok: 0,
+            failed: 0,
+            refused: 0,
+            skipped: 0,
+            refusals: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+        }
+    }
+
+    /// Counts and prints a case.
+    pub fn add(&mut self, name: &str, outcome: Outcome) {
+        match outcome {
+            Outcome::Ok => {
+                self.ok += 1;
+                println!("ok      {name}");
+            }
+            Outcome::Refused(whys) => {
+                self.refused += 1;
+                println!("refused {name}");
+                for why in whys {
+                    *self.refusals.entry(why).or_default() += 1;
+                }
+            }
+            Outcome::Skipped(why) => {
+                self.skipped += 1;
+                println!("skipped {name}");
+                *self.reasons.entry(why).or_default() += 1;
+            }
+            Outcome::Failed(why) => {
+                self.failed += 1;
+                println!("FAIL    {name}: {why}");
+            }
+        }
+    }
+
+    /// Whether nothing was played.
+    pub fn is_empty(&self) -> bool {
+        self.ok + self.failed + self.refused + self.skipped == 0
+    }
+
+    /// Whether a case failed.
+    pub fn failed(&self) -> bool {
+        self.failed > 0
+    }
+
+    /// Prints the counts with the reasons.
+    pub fn print(&self) {
+        println!(
+            "\nJava Paimon {}: {} ok, {} failed",
+            self.release, self.ok, self.failed
+        );
+        println!(
+            "{} refused: the rest of the case agreed, Java stood in for",
+            self.refused
+        );
+        for (why, count) in &self.refusals {
+            println!("  {count:4} {why}");
+        }
+        println!("{} skipped: Java allows no such table", self.skipped);
+        for (why, count) in &self.reasons {
+            println!("  {count:4} {why}");
+        }
+    }
+}
