@@ -8,6 +8,7 @@
 mod attempt;
 mod changes;
 mod conflict;
+mod discard;
 mod index;
 mod manifest_files;
 mod manifest_merge;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use conflict::overlapping_files;
+pub use discard::discard_files;
 pub use overwrite::Overwrite;
 
 use self::attempt::{Attempt, Outcome};

@@ -1,6 +1,7 @@
 //! Compaction of the buckets of an append table. Source: `AppendCompactTask`, `BucketedAppendCompactManager`,
 //! `BaseAppendFileStoreWrite.compactRewrite`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -82,6 +83,8 @@ impl AppendCompaction {
         let vectors = BucketVectors {
             table: &self.table,
             context: &self.context,
+            partition: &bucket.partition.bytes,
+            bucket: bucket.bucket,
             files: &bucket.vectors,
             version: match self.options.bitmap64 {
                 true => DeletionVectorVersion::V2,
@@ -89,7 +92,7 @@ impl AppendCompaction {
             },
             bucketed: self.bucketed,
         };
-        vectors.remove_rewritten(out).await
+        vectors.update(out, HashMap::new()).await
     }
 
     /// Files to join, each pack in the order of its rows.

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::CompactRequest;
 use super::expire::RecordLevelExpire;
 use super::options::CompactOptions;
-use super::task::MergeTreeCompactTask;
+use super::task::{MergeTreeCompactTask, TaskResult};
+use super::tracking::Tracking;
 use crate::deletionvectors::DeletionVectorVersion;
 use crate::error::Result;
 use crate::mergetree::{
@@ -24,6 +26,8 @@ pub(super) struct MergeTreeCompaction {
     context: WriteContext,
     write: WriteOptions,
     options: CompactOptions,
+    tracking: Tracking,
+    changelog_settings: Arc<FileSettings>,
     key_fields: Arc<Vec<DataField>>,
     expire: Option<Arc<RecordLevelExpire>>,
 }
@@ -31,6 +35,7 @@ pub(super) struct MergeTreeCompaction {
 /// A bucket with its files.
 pub(super) struct BucketFiles {
     pub partition: Arc<Partition>,
+    pub bucket: i32,
     pub paths: Arc<DataFilePaths>,
     pub files: Vec<SplitFile>,
     /// Its index files with deletion vectors.
@@ -41,8 +46,10 @@ pub(super) struct BucketFiles {
 struct Pick {
     files: Vec<KeyedFile>,
     output_level: i32,
-    deepest: bool,
+    max_level: i32,
     drop_delete: bool,
+    /// Files of deeper levels than the output's.
+    below: Vec<KeyedFile>,
 }
 
 impl MergeTreeCompaction {
@@ -50,9 +57,14 @@ impl MergeTreeCompaction {
     ///
     /// # Errors
     /// `Unsupported` or `InvalidInput` naming an option that compaction cannot honour.
-    pub fn new(table: &Table, context: &WriteContext) -> Result<Self> {
+    pub fn new(table: &Table, request: &CompactRequest) -> Result<Self> {
+        let context = &request.context;
         let write = WriteOptions::new(table.schema(), table.options())?;
+        let (schema, core) = (table.schema(), table.options());
+        let changelog = FileSettings::of(schema, core, &write, FileRole::Changelog)?;
         Ok(Self {
+            tracking: Tracking::new(table, request.changelog)?,
+            changelog_settings: Arc::new(changelog),
             options: CompactOptions::new(table.options(), write.target_file_size)?,
             key_fields: Arc::new(table.schema().key_fields()),
             expire: RecordLevelExpire::new(table, context.clock.epoch_ms())?,
@@ -88,19 +100,28 @@ impl MergeTreeCompaction {
         let task = MergeTreeCompactTask {
             table: self.table.clone(),
             context: self.context.clone(),
-            partition: bucket.partition,
+            partition: Arc::clone(&bucket.partition),
             paths: Arc::clone(&bucket.paths),
             settings: Arc::new(settings),
-            deepest: pick.deepest,
-            drop_delete: pick.drop_delete,
+            changelog_settings: Arc::clone(&self.changelog_settings),
+            max_level: pick.max_level,
+            drop_delete: pick.drop_delete || self.tracking.vectors,
             small_file_size: self.options.small_file_size,
             rewrite_all: self.options.rewrite_all,
             expire: self.expire.clone(),
+            changelog: self.tracking.changelog(pick.output_level, pick.max_level),
+            tracking: self.tracking.clone(),
+            below: pick.below,
         };
-        let mut increment = task.run(pick.files).await?;
+        let TaskResult {
+            mut increment,
+            deletions,
+        } = task.run(pick.files).await?;
         let vectors = super::vectors::BucketVectors {
             table: &self.table,
             context: &self.context,
+            partition: &bucket.partition.bytes,
+            bucket: bucket.bucket,
             files: &bucket.vectors,
             version: match self.options.bitmap64 {
                 true => DeletionVectorVersion::V2,
@@ -108,7 +129,7 @@ impl MergeTreeCompaction {
             },
             bucketed: true,
         };
-        if let Err(error) = vectors.remove_rewritten(&mut increment).await {
+        if let Err(error) = vectors.update(&mut increment, deletions).await {
             super::task::discard_written(&bucket.paths, &increment).await;
             return Err(error);
         }
@@ -120,12 +141,21 @@ impl MergeTreeCompaction {
         let runs = levels.into_runs();
         let sizes: Vec<_> = runs.iter().map(LevelSortedRun::size).collect();
         let time = self.time(max_level, &runs);
-        let unit = match self.options.force_level0 {
-            true => ForceUpLevel0Compaction {
-                universal: self.options.universal.clone(),
-                interval: None,
+        let unit = match self.options.force_level0 || self.tracking.lookup {
+            true => {
+                // every commit leaves a file in level 0 and asks for a pick
+                let waiting = sizes.iter().filter(|s| s.level == 0).count();
+                ForceUpLevel0Compaction {
+                    universal: self.options.universal.clone(),
+                    interval: self.options.lookup_interval,
+                }
+                .pick(
+                    max_level,
+                    &sizes,
+                    &time,
+                    &mut u32::try_from(waiting.saturating_sub(1)).unwrap_or(u32::MAX),
+                )
             }
-            .pick(max_level, &sizes, &time, &mut 0),
             false => self.options.universal.pick(max_level, &sizes, &time),
         }?;
         let picked = take(runs, unit, max_level, highest);
@@ -155,8 +185,9 @@ impl MergeTreeCompaction {
         Ok((!files.is_empty()).then_some(Pick {
             files,
             output_level: max_level,
-            deepest: true,
+            max_level,
             drop_delete: true,
+            below: Vec::new(),
         }))
     }
 
@@ -180,11 +211,13 @@ fn take(
     max_level: i32,
     highest: Option<i32>,
 ) -> Pick {
-    let picked = runs.into_iter().take(unit.runs);
+    let mut runs = runs.into_iter();
+    let picked = runs.by_ref().take(unit.runs);
     Pick {
         files: picked.flat_map(|run| run.files).collect(),
+        below: runs.flat_map(|run| run.files).collect(),
         output_level: unit.output_level,
-        deepest: unit.output_level == max_level,
+        max_level,
         drop_delete: unit.output_level != 0 && Some(unit.output_level) >= highest,
     }
 }

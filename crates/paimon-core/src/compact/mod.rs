@@ -13,6 +13,7 @@ mod run;
 mod state;
 mod supported;
 mod task;
+mod tracking;
 mod vectors;
 
 pub use run::{CompactRequest, compact_table};

@@ -11,6 +11,8 @@ pub(super) struct CompactOptions {
     pub universal: UniversalCompaction,
     /// `compaction.force-up-level-0`
     pub force_level0: bool,
+    /// Lookup compactions wait until so many files are in level 0 (`lookup-compact` = gentle); `None`: they never wait.
+    pub lookup_interval: Option<u32>,
     /// `num-levels`
     pub levels: usize,
     /// Files below this size are rewritten with their neighbours, bytes.
@@ -55,6 +57,7 @@ impl CompactOptions {
                 off_peak: o.off_peak()?,
             },
             force_level0: o.bool("compaction.force-up-level-0")?,
+            lookup_interval: o.lookup_interval(trigger)?,
             levels: o.count("num-levels", trigger.saturating_add(1))?,
             small_file_size: share(target_file_size, small_ratio),
             rewrite_all: o.bool("compaction.force-rewrite-all-files")?,
@@ -125,6 +128,25 @@ impl Reader<'_> {
                 .ok_or_else(|| Error::invalid(format!("expected -1 or an hour, found {n}"))),
         };
         Ok(self.parsed(key, parse)?.flatten())
+    }
+
+    fn lookup_interval(&self, trigger: usize) -> Result<Option<u32>> {
+        const MODE: &str = "lookup-compact";
+        let mode = self.options.get(MODE).unwrap_or("radical");
+        match mode.to_ascii_lowercase().as_str() {
+            "radical" => Ok(None),
+            "gentle" => {
+                let double = trigger.saturating_mul(2);
+                let interval = self.count("lookup-compact.max-interval", double)?;
+                Ok(Some(
+                    u32::try_from(interval.max(trigger)).unwrap_or(u32::MAX),
+                ))
+            }
+            _ => Err(
+                Error::invalid(format!("expected radical or gentle, found {mode:?}"))
+                    .with("option", MODE),
+            ),
+        }
     }
 
     fn off_peak(&self) -> Result<Option<OffPeak>> {

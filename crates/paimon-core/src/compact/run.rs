@@ -1,7 +1,9 @@
 //! Compaction of a whole table.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt;
 
 use super::append::AppendCompaction;
@@ -22,6 +24,10 @@ pub struct CompactRequest {
     pub full: bool,
     /// Only the partitions that match any of these (values of some or all partition columns); empty is the whole table.
     pub partitions: Vec<PartitionSpec>,
+    /// Only these buckets: serialised partition and number; `None` is all.
+    pub buckets: Option<HashSet<(Bytes, i32)>>,
+    /// Whether changes are told, in tables whose compactions do that.
+    pub changelog: bool,
     /// Clock, names and the number of buckets compacted at a time.
     pub context: WriteContext,
 }
@@ -42,15 +48,13 @@ enum Kind {
 /// A cancelled compaction leaves files behind that no snapshot names.
 pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Vec<CommitMessage>> {
     let named = |e: crate::Error| e.with_default("table", table.name());
-    supported::check(table, request.full).map_err(named)?;
+    supported::check(table).map_err(named)?;
     let kind = match table.schema().has_primary_key() {
-        true => Kind::MergeTree(Box::new(MergeTreeCompaction::new(table, &request.context)?)),
+        true => Kind::MergeTree(Box::new(MergeTreeCompaction::new(table, request)?)),
         false => Kind::Append(Box::new(AppendCompaction::new(table, &request.context)?)),
     };
     let options = WriteOptions::new(table.schema(), table.options())?;
-    let buckets = state::load(table, &request.partitions)
-        .await
-        .map_err(named)?;
+    let buckets = state::load(table, request).await.map_err(named)?;
     if buckets.iter().any(|b| b.bucket == POSTPONE_BUCKET) {
         return Err(named(
             crate::Error::unsupported(
@@ -105,6 +109,7 @@ async fn compact_bucket(
         Kind::MergeTree(tree) => {
             let files = BucketFiles {
                 partition: bucket.partition,
+                bucket: bucket.bucket,
                 paths: Arc::clone(paths),
                 files: bucket.files,
                 vectors: bucket.vectors,

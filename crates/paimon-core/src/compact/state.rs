@@ -1,13 +1,16 @@
 //! The files of a snapshot, bucket by bucket.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::CompactRequest;
 use crate::error::{Error, Result};
-use crate::manifest::{DeletionFiles, ManifestScan, partition_values, read_index_manifest};
-use crate::predicate::Predicate;
+use crate::manifest::{
+    BucketFilter, DeletionFiles, ManifestScan, partition_values, read_index_manifest,
+};
+use crate::predicate::{Predicate, PredicateOp};
 use crate::read::{Partition, SplitFile, bucket_path, data_file_path};
 use crate::spec::{Datum, IndexManifestEntry};
 use crate::table::Table;
@@ -27,13 +30,12 @@ pub(super) struct BucketState {
     pub vectors: Vec<IndexManifestEntry>,
 }
 
-/// The buckets of the newest snapshot, of the partitions that match any of `specs` (of all without any); none for a
-/// table without snapshots.
+/// The buckets of the newest snapshot that a request is about; none for a table without snapshots.
 ///
 /// # Errors
 /// `InvalidInput` for a column that is no partition column, `Damaged` for broken metadata.
-pub(super) async fn load(table: &Table, specs: &[PartitionSpec]) -> Result<Vec<BucketState>> {
-    let wanted = Wanted::new(table, specs)?;
+pub(super) async fn load(table: &Table, request: &CompactRequest) -> Result<Vec<BucketState>> {
+    let wanted = Wanted::new(table, request)?;
     let Some(snapshot) = table.snapshots().latest().await? else {
         return Ok(Vec::new());
     };
@@ -41,8 +43,8 @@ pub(super) async fn load(table: &Table, specs: &[PartitionSpec]) -> Result<Vec<B
         io: table.io().clone(),
         table: table.location().to_string(),
         partition_fields: Arc::new(table.schema().partition_fields()),
-        partition_filter: Predicate::AlwaysTrue,
-        bucket_filter: None,
+        partition_filter: wanted.partition_filter(request)?,
+        bucket_filter: wanted.bucket_filter(),
         parallelism: std::thread::available_parallelism().map_or(4, usize::from),
     };
     let (entries, _) = scan.live_files(&snapshot).await?;
@@ -56,7 +58,7 @@ pub(super) async fn load(table: &Table, specs: &[PartitionSpec]) -> Result<Vec<B
         let at = match known.get(&key) {
             Some(at) => *at,
             None => {
-                let partition = wanted.partition(&entry.partition)?;
+                let partition = wanted.partition(&entry.partition, entry.bucket)?;
                 let at = partition.is_some().then_some(buckets.len());
                 if let Some(partition) = partition {
                     let folder = bucket_path(table, &partition, entry.bucket)?;
@@ -94,29 +96,68 @@ fn vectors_of(index: &[IndexManifestEntry], key: &(Bytes, i32)) -> Vec<IndexMani
     index.iter().filter(own).cloned().collect()
 }
 
-/// The partitions asked for.
-struct Wanted {
+/// So many partitions are looked for by value in the manifests' statistics.
+const POINT_PARTITIONS: usize = 32;
+
+/// The partitions and buckets asked for.
+struct Wanted<'a> {
+    buckets: Option<&'a HashSet<(Bytes, i32)>>,
     fields: Vec<crate::spec::DataField>,
     specs: Vec<Vec<(usize, Option<Datum>)>>,
 }
 
-impl Wanted {
-    fn new(table: &Table, specs: &[PartitionSpec]) -> Result<Self> {
+impl<'a> Wanted<'a> {
+    fn new(table: &Table, request: &'a CompactRequest) -> Result<Self> {
         let fields = table.schema().partition_fields();
         let position = |(name, value): &(String, Option<Datum>)| {
             let at = fields.iter().position(|f| f.name == *name);
             at.map(|at| (at, value.clone()))
                 .ok_or_else(|| Error::invalid(format!("{name:?} is not a partition column")))
         };
-        let specs = specs
+        let specs = request
+            .partitions
             .iter()
             .map(|spec| spec.iter().map(position).collect())
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { fields, specs })
+        Ok(Self {
+            buckets: request.buckets.as_ref(),
+            fields,
+            specs,
+        })
     }
 
-    /// The partition, when it is asked for.
-    fn partition(&self, bytes: &Bytes) -> Result<Option<Arc<Partition>>> {
+    /// Prunes manifests where the buckets asked for lie in a few partitions.
+    fn partition_filter(&self, request: &CompactRequest) -> Result<Predicate> {
+        let Some(buckets) = &request.buckets else {
+            return Ok(Predicate::AlwaysTrue);
+        };
+        let partitions: HashSet<&Bytes> = buckets.iter().map(|(partition, _)| partition).collect();
+        if self.fields.is_empty() || partitions.len() > POINT_PARTITIONS {
+            return Ok(Predicate::AlwaysTrue);
+        }
+        let equal = |bytes: &Bytes| -> Result<Predicate> {
+            let values = partition_values(bytes, &self.fields)?.into_iter();
+            let leaves = values.zip(&self.fields).map(|(value, field)| match value {
+                None => Predicate::leaf(field, PredicateOp::IsNull, Vec::new()),
+                value => Predicate::leaf(field, PredicateOp::Eq, vec![value]),
+            });
+            Ok(Predicate::and(leaves.collect::<Result<Vec<_>>>()?))
+        };
+        let parts = partitions.into_iter().map(equal);
+        Ok(Predicate::or(parts.collect::<Result<Vec<_>>>()?))
+    }
+
+    fn bucket_filter(&self) -> Option<BucketFilter> {
+        let numbers: HashSet<i32> = self.buckets?.iter().map(|(_, bucket)| *bucket).collect();
+        Some(Arc::new(move |bucket, _| numbers.contains(&bucket)))
+    }
+
+    /// The partition, when it and the bucket are asked for.
+    fn partition(&self, bytes: &Bytes, bucket: i32) -> Result<Option<Arc<Partition>>> {
+        let key = (bytes.clone(), bucket);
+        if self.buckets.is_some_and(|buckets| !buckets.contains(&key)) {
+            return Ok(None);
+        }
         let values = partition_values(bytes, &self.fields)?;
         let matches = |spec: &Vec<(usize, Option<Datum>)>| {
             spec.iter().all(|(at, value)| values[*at] == *value)

@@ -1,13 +1,20 @@
-//! One compaction of some sorted runs of a bucket. Source: `MergeTreeCompactTask`, `MergeTreeCompactRewriter`.
+//! One compaction of some sorted runs of a bucket. Source: `MergeTreeCompactTask`, `MergeTreeCompactRewriter`,
+//! `ChangelogMergeTreeRewriter`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
 
 use super::expire::RecordLevelExpire;
+use super::tracking::{Tracking, Upgrade};
+use crate::deletionvectors::DeletionVector;
 use crate::error::Result;
-use crate::mergetree::sections;
-use crate::read::{KeyedFile, OrderedMerge, Partition, RowFilter, section_of};
+use crate::mergetree::{KeyInterval, sections};
+use crate::read::{
+    BelowRun, ChangelogRules, KeyLookup, KeyedFile, Merged, OrderedBatch, OrderedMerge, Partition,
+    RowFilter, section_of,
+};
 use crate::spec::{CompactIncrement, DataFileMeta};
 use crate::table::Table;
 use crate::write::{
@@ -22,19 +29,41 @@ pub(super) struct MergeTreeCompactTask {
     pub paths: Arc<DataFilePaths>,
     /// Files of the output level.
     pub settings: Arc<FileSettings>,
-    /// Whether that is the deepest level: no deletes are left there.
-    pub deepest: bool,
-    /// Nothing older exists below: deletes have nothing left to delete.
+    /// Changelog files.
+    pub changelog_settings: Arc<FileSettings>,
+    /// The deepest level: no deletes are left there.
+    pub max_level: i32,
+    /// Nothing older that counts exists below: deletes have nothing left to delete.
     pub drop_delete: bool,
     /// Files below this size are rewritten with their neighbours, bytes.
     pub small_file_size: u64,
     /// Rewrites files that would only change their level, too.
     pub rewrite_all: bool,
     pub expire: Option<Arc<RecordLevelExpire>>,
+    pub tracking: Tracking,
+    /// Which changes are told.
+    pub changelog: Option<ChangelogRules>,
+    /// Files of deeper levels than the output's.
+    pub below: Vec<KeyedFile>,
+}
+
+/// What a compaction changes in its bucket.
+#[derive(Debug, Default)]
+pub(super) struct TaskResult {
+    pub increment: CompactIncrement,
+    /// Rows of files of deeper levels that newer rows replace, by file name.
+    pub deletions: HashMap<String, DeletionVector>,
 }
 
 /// Neighbouring sections that are rewritten into common files.
 type Group = Vec<Vec<KeyedFile>>;
+
+/// The files that a rewrite makes.
+struct Writers {
+    /// `None`: the rows stay where they are.
+    rows: Option<RollingFileWriter>,
+    changelog: RollingFileWriter,
+}
 
 impl MergeTreeCompactTask {
     /// Merges files into the output level. On failure the files written are removed.
@@ -44,16 +73,16 @@ impl MergeTreeCompactTask {
     ///
     /// # Cancel safety
     /// A cancelled compaction leaves files behind that no snapshot names.
-    pub async fn run(self, files: Vec<KeyedFile>) -> Result<CompactIncrement> {
-        let mut increment = CompactIncrement::default();
-        let result = self.merge(files, &mut increment).await;
+    pub async fn run(self, files: Vec<KeyedFile>) -> Result<TaskResult> {
+        let mut out = TaskResult::default();
+        let result = self.merge(files, &mut out).await;
         if result.is_err() {
-            discard_written(&self.paths, &increment).await;
+            discard_written(&self.paths, &out.increment).await;
         }
-        result.map(|()| increment)
+        result.map(|()| out)
     }
 
-    async fn merge(&self, files: Vec<KeyedFile>, out: &mut CompactIncrement) -> Result<()> {
+    async fn merge(&self, files: Vec<KeyedFile>, out: &mut TaskResult) -> Result<()> {
         let mut group = Group::new();
         for section in sections(files) {
             match section.as_slice() {
@@ -72,7 +101,7 @@ impl MergeTreeCompactTask {
         u64::try_from(file.file.meta.file_size).unwrap_or(0) < self.small_file_size
     }
 
-    async fn rewrite(&self, mut group: Group, out: &mut CompactIncrement) -> Result<()> {
+    async fn rewrite(&self, mut group: Group, out: &mut TaskResult) -> Result<()> {
         if let [section] = group.as_mut_slice()
             && section.len() == 1
             && let Some(file) = section.pop()
@@ -83,27 +112,48 @@ impl MergeTreeCompactTask {
     }
 
     /// Moves a file to the output level as it is, where that is all there is to do.
-    async fn upgrade(&self, file: KeyedFile, out: &mut CompactIncrement) -> Result<()> {
-        let meta = &file.file.meta;
-        let deletes = self.deepest && meta.delete_row_count != Some(0);
+    async fn upgrade(&self, file: KeyedFile, out: &mut TaskResult) -> Result<()> {
+        let meta = Arc::clone(&file.file.meta);
+        let level = self.settings.level;
+        let deletes = level == self.max_level && meta.delete_row_count != Some(0);
         let expired = match &self.expire {
-            Some(expire) => expire.has_expired(&self.table, meta).await?,
+            Some(expire) => expire.has_expired(&self.table, &meta).await?,
             None => false,
         };
-        if deletes || expired || self.rewrite_all {
+        let same_format = format_of(&meta.file_name) == format_of(&self.settings.kind.extension);
+        let levels = (level, self.max_level);
+        let upgrade = self.tracking.upgrade(&meta, levels, same_format);
+        if deletes || expired || self.rewrite_all || upgrade == Upgrade::Rewrite {
             return self.rewrite_rows(vec![vec![file]], out).await;
         }
-        if meta.level != self.settings.level {
-            out.compact_before.push(DataFileMeta::clone(meta));
-            out.compact_after.push(DataFileMeta {
-                level: self.settings.level,
-                ..DataFileMeta::clone(meta)
+        if upgrade == Upgrade::Track {
+            self.track(file, out).await?;
+        }
+        if meta.level != level {
+            out.increment.compact_before.push((*meta).clone());
+            out.increment.compact_after.push(DataFileMeta {
+                level,
+                ..(*meta).clone()
             });
         }
         Ok(())
     }
 
-    async fn rewrite_rows(&self, group: Group, out: &mut CompactIncrement) -> Result<()> {
+    /// Changelog and deletions of a file whose rows stay as they are.
+    async fn track(&self, file: KeyedFile, out: &mut TaskResult) -> Result<()> {
+        let section = vec![file];
+        if self.changelog.is_none() {
+            self.look_up(&section, out).await?;
+            return Ok(());
+        }
+        let mut writers = Writers {
+            rows: None,
+            changelog: self.writer(&self.changelog_settings),
+        };
+        self.write(&mut writers, vec![section], out).await
+    }
+
+    async fn rewrite_rows(&self, group: Group, out: &mut TaskResult) -> Result<()> {
         if group.is_empty() {
             return Ok(());
         }
@@ -112,50 +162,134 @@ impl MergeTreeCompactTask {
             .flatten()
             .map(|f| DataFileMeta::clone(&f.file.meta))
             .collect();
-        let mut writer = RollingFileWriter::new(
-            Arc::clone(&self.settings),
-            Arc::clone(&self.paths),
-            self.context.clone(),
-            0,
-        );
-        match self.write_rows(&mut writer, group).await {
-            Ok(after) => {
-                out.compact_before.extend(before);
-                out.compact_after.extend(after);
-                Ok(())
-            }
-            Err(error) => {
-                writer.abort().await;
-                Err(error)
-            }
+        let mut writers = Writers {
+            rows: Some(self.writer(&self.settings)),
+            changelog: self.writer(&self.changelog_settings),
+        };
+        self.write(&mut writers, group, out).await?;
+        out.increment.compact_before.extend(before);
+        Ok(())
+    }
+
+    fn writer(&self, settings: &Arc<FileSettings>) -> RollingFileWriter {
+        let (settings, paths) = (Arc::clone(settings), Arc::clone(&self.paths));
+        RollingFileWriter::new(settings, paths, self.context.clone(), 0)
+    }
+
+    /// Writes what merging a group gives. On failure the files written are removed.
+    async fn write(&self, writers: &mut Writers, group: Group, out: &mut TaskResult) -> Result<()> {
+        let result = match self.write_rows(writers, group, out).await {
+            Ok(()) => writers.close(&mut out.increment).await,
+            failure => failure,
+        };
+        if result.is_err() {
+            writers.abort().await;
         }
+        result
     }
 
     async fn write_rows(
         &self,
-        writer: &mut RollingFileWriter,
+        writers: &mut Writers,
         group: Group,
-    ) -> Result<Vec<DataFileMeta>> {
+        out: &mut TaskResult,
+    ) -> Result<()> {
         for section in group {
+            let below = self.look_up(&section, out).await?;
             let merge = OrderedMerge {
                 table: self.table.clone(),
                 partition: Arc::clone(&self.partition),
                 section: section_of(section),
                 keep_deletes: !self.drop_delete,
                 filter: self.expire.clone().map(|e| e as Arc<dyn RowFilter>),
+                below: match self.tracking.merges_rows_below() {
+                    true => below,
+                    false => Vec::new(),
+                },
+                changelog: self.changelog.clone(),
             };
             let mut rows = merge.stream()?;
-            while let Some(batch) = rows.next().await {
-                let batch = batch?;
-                let rows = KeyValueBatch {
-                    values: batch.values,
-                    sequence: batch.sequence,
-                    kinds: batch.kinds,
-                };
-                writer.write(FileRows::Keyed(rows)).await?;
+            while let Some(merged) = rows.next().await {
+                writers.write(merged?).await?;
             }
         }
-        writer.close().await
+        Ok(())
+    }
+
+    /// Finds the rows of deeper levels that rows of a section's level-0 files replace.
+    async fn look_up(&self, section: &[KeyedFile], out: &mut TaskResult) -> Result<Vec<BelowRun>> {
+        if !self.tracking.lookup || self.below.is_empty() {
+            return Ok(Vec::new());
+        }
+        let newer: Vec<&KeyedFile> = section.iter().filter(|f| f.file.meta.level == 0).collect();
+        let overlaps = |below: &&KeyedFile| {
+            (newer.iter())
+                .any(|f| f.compare_min_to_max(below).is_le() && below.compare_min_to_max(f).is_le())
+        };
+        let below = self.below.iter().filter(overlaps).cloned().collect();
+        let lookup = KeyLookup {
+            table: self.table.clone(),
+            partition: Arc::clone(&self.partition),
+            first_key: KeyedFile::first_key_range(&newer),
+            newer: newer.iter().map(|f| f.file.clone()).collect(),
+            below: section_of(below).runs,
+        };
+        let found = lookup.run().await?;
+        if self.tracking.vectors {
+            for run in &found {
+                for (file, rows) in run.run.files.iter().zip(&run.rows) {
+                    let name = file.meta.file_name.clone();
+                    let vector = out.deletions.entry(name).or_default();
+                    for position in rows.bits().set_indices() {
+                        vector.delete(u64::try_from(position).unwrap_or(u64::MAX));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Writers {
+    async fn write(&mut self, merged: Merged) -> Result<()> {
+        let (writer, batch) = match merged {
+            Merged::Rows(batch) => (self.rows.as_mut(), batch),
+            Merged::Changelog(batch) => (Some(&mut self.changelog), batch),
+        };
+        match writer {
+            Some(writer) => writer.write(FileRows::Keyed(key_values(batch))).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn close(&mut self, increment: &mut CompactIncrement) -> Result<()> {
+        let changelog = self.changelog.close().await?;
+        // named before the other files are complete: a failure there removes these, too
+        increment.changelog_files.extend(changelog);
+        if let Some(rows) = &mut self.rows {
+            increment.compact_after.extend(rows.close().await?);
+        }
+        Ok(())
+    }
+
+    async fn abort(&mut self) {
+        self.changelog.abort().await;
+        if let Some(rows) = &mut self.rows {
+            rows.abort().await;
+        }
+    }
+}
+
+/// What follows the last dot.
+fn format_of(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(_, format)| format)
+}
+
+fn key_values(batch: OrderedBatch) -> KeyValueBatch {
+    KeyValueBatch {
+        values: batch.values,
+        sequence: batch.sequence,
+        kinds: batch.kinds,
     }
 }
 
@@ -166,5 +300,8 @@ pub(super) async fn discard_written(paths: &DataFilePaths, increment: &CompactIn
         if !before.iter().any(|b| b.file_name == file.file_name) {
             paths.discard(file).await;
         }
+    }
+    for file in &increment.changelog_files {
+        paths.discard(file).await;
     }
 }

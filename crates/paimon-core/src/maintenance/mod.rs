@@ -6,6 +6,7 @@
 //! snapshot with holes.
 
 mod after_commit;
+mod auto_compact;
 mod branches;
 mod consumers;
 mod discard;
@@ -17,6 +18,7 @@ mod rollback;
 mod tags;
 
 pub use after_commit::after_commit;
+pub(crate) use auto_compact::AutoCompact;
 pub use branches::{create_branch, delete_branch, fast_forward, rename_branch};
 pub use consumers::{clear_consumers, expire_consumers, reset_consumer};
 pub use expire::{ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};

@@ -34,6 +34,14 @@ impl KeyedFile {
             file,
         })
     }
+
+    /// Smallest and largest value of the first key column in some files; `None` where there may be nulls.
+    pub(crate) fn first_key_range(files: &[&Self]) -> Option<(Datum, Datum)> {
+        let min = files.iter().min_by(|a, b| a.compare_min(b))?;
+        let max = files.iter().max_by(|a, b| a.compare_max(b))?;
+        let first = |key: &[Option<Datum>]| key.first().cloned().flatten();
+        first(&min.min).zip(first(&max.max))
+    }
 }
 
 impl KeyInterval for KeyedFile {

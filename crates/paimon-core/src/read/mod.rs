@@ -21,7 +21,10 @@ pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, has_index, indexed_rows, live_
 pub(crate) use file_stats::FileStats;
 pub use file_stats::column_stats;
 pub(crate) use keyed::{KeyedFile, section_of};
-pub(crate) use ordered::{OrderedMerge, RowFilter};
+pub(crate) use ordered::{
+    BelowRun, ChangelogMoment, ChangelogRules, KeyLookup, Merged, OrderedBatch, OrderedMerge,
+    RowFilter,
+};
 pub use plan::{Plan, PlanCounts, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path};
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};

@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::Table;
-use crate::commit::{CommitContext, FileStoreCommit, Overwrite};
+use crate::commit::{CommitContext, FileStoreCommit, Overwrite, discard_files};
 use crate::error::Result;
-use crate::maintenance::after_commit;
-use crate::manifest::partition_values;
-use crate::read::Partition;
+use crate::maintenance::{AutoCompact, after_commit};
 use crate::spec::{CommitMessage, Datum, ManifestCommittable};
-use crate::write::{DataFilePaths, WriteOptions};
 
 /// Identifier of batch commits, whose user commits once.
 pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;
 
-/// Publishes messages of writes as snapshots, then expires snapshots, tags and consumers by the table's options unless it
-/// is `write-only`.
+/// Publishes messages of writes as snapshots. Then, unless the table is `write-only`, it compacts the buckets written to
+/// as far as that is due (a snapshot of its own) and expires snapshots, tags and consumers by the table's options.
 ///
 /// Without [`Self::with_user`] the user is random: every commit is new. With a user of its own a commit of one
 /// identifier takes effect once, however often it is repeated.
@@ -71,10 +68,9 @@ impl TableCommit {
         if let Some(done) = self.done_before(&commit, identifier).await? {
             return Ok(done);
         }
-        let made = commit
-            .commit(&self.committable(identifier, messages))
-            .await?;
-        self.maintain().await;
+        let committable = self.committable(identifier, messages);
+        let made = commit.commit(&committable).await?;
+        self.maintain(&committable, false).await;
         Ok(made)
     }
 
@@ -97,7 +93,7 @@ impl TableCommit {
         }
         let committable = self.committable(identifier, messages);
         let made = commit.overwrite(&target, &committable).await?;
-        self.maintain().await;
+        self.maintain(&committable, true).await;
         Ok(made)
     }
 
@@ -126,14 +122,26 @@ impl TableCommit {
             return Ok(*id);
         }
         let made = commit.drop_partitions(partitions, identifier).await?;
-        self.maintain().await;
+        self.maintain(&self.committable(identifier, Vec::new()), true)
+            .await;
         Ok(made)
     }
 
-    /// Expires what the table's options let go. The commit stands, so a failure is no error of the caller's.
-    async fn maintain(&self) {
-        let clock = self.context.clock.as_ref();
-        if let Err(error) = after_commit(&self.table, clock).await {
+    /// Compacts what was written and expires what the table's options let go. The commit stands, so a failure is no error
+    /// of the caller's.
+    async fn maintain(&self, committed: &ManifestCommittable, overwrite: bool) {
+        let context = &self.context;
+        let messages = &committed.messages;
+        let due = AutoCompact::after(&self.table, committed.identifier, messages, overwrite);
+        let compacted = match due {
+            Ok(Some(compact)) => compact.run(&self.table, context).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = compacted {
+            tracing::warn!(table = self.table.name(), %error, "compaction after a commit failed");
+        }
+        if let Err(error) = after_commit(&self.table, context.clock.as_ref()).await {
             tracing::warn!(table = self.table.name(), %error, "expiry after a commit failed");
         }
     }
@@ -143,38 +151,11 @@ impl TableCommit {
     /// What cannot be removed is logged and left to orphan cleaning.
     pub async fn abort(&self, messages: &[CommitMessage]) {
         for message in messages {
-            if let Err(error) = self.discard(message).await {
+            if let Err(error) = discard_files(&self.table, self.context.ids.as_ref(), message).await
+            {
                 tracing::warn!(table = self.table.name(), %error, "could not remove uncommitted files");
             }
         }
-    }
-
-    async fn discard(&self, message: &CommitMessage) -> Result<()> {
-        let table = &self.table;
-        let partition = Partition {
-            values: partition_values(&message.partition, &table.schema().partition_fields())?,
-            bytes: message.partition.clone(),
-        };
-        let options = WriteOptions::new(table.schema(), table.options())?;
-        let uuid = self.context.ids.uuid();
-        let paths = DataFilePaths::of_bucket(table, &options, &partition, message.bucket, uuid)?;
-        let (data, compact) = (&message.data, &message.compact);
-        for file in [
-            &data.new_files,
-            &data.changelog_files,
-            &compact.compact_after,
-            &compact.changelog_files,
-        ]
-        .into_iter()
-        .flatten()
-        {
-            paths.discard(file).await;
-        }
-        for index in data.new_index_files.iter().chain(&compact.new_index_files) {
-            let location = format!("{}/index/{}", table.location(), index.file_name);
-            table.io().discard(&location).await?;
-        }
-        Ok(())
     }
 
     /// Whether this user committed the identifier already; never without a user of its own.

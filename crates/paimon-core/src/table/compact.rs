@@ -60,6 +60,8 @@ impl Table {
             request: CompactRequest {
                 full: true,
                 partitions: Vec::new(),
+                buckets: None,
+                changelog: true,
                 // rows go straight into files: nothing is held in the writers' memory
                 context: WriteContext::with_memory(0),
             },

@@ -77,7 +77,6 @@ impl PaimonSink {
             )
             .with("table", table.name()));
         }
-        refuse_invisible(&table)?;
         // settings are checked before the query runs
         table
             .write_builder()
@@ -178,7 +177,7 @@ impl PaimonSink {
             error.kind(),
             ErrorKind::CommitConflict | ErrorKind::InvalidInput | ErrorKind::Unsupported
         );
-        if never_published && messages.iter().all(|m| m.compact.is_empty()) {
+        if never_published {
             commit.abort(&messages).await;
         }
         Err(error)
@@ -191,38 +190,6 @@ impl PaimonSink {
         counter("files_written").add(new.count());
         counter("bytes_written").add(usize::try_from(bytes).unwrap_or(0));
     }
-}
-
-/// Refuses tables whose new rows no read would show, or whose promised changelog nobody would write.
-fn refuse_invisible(table: &Table) -> paimon_core::Result<()> {
-    use paimon_core::options::ChangelogProducer::{FullCompaction, Lookup};
-    let options = table.options();
-    if !table.schema().has_primary_key() {
-        return Ok(());
-    }
-    let refused = |message: &str, option: &'static str| {
-        Err(Error::unsupported(message)
-            .with("option", option)
-            .with("table", table.name()))
-    };
-    if options.batch_scan_skips_level0() {
-        return refused(
-            "rows written to first-row tables and to primary-key tables with deletion vectors show after a compaction \
-             only, which is not supported yet",
-            if options.deletion_vectors {
-                "deletion-vectors.enabled"
-            } else {
-                "merge-engine"
-            },
-        );
-    }
-    if matches!(options.changelog_producer, FullCompaction | Lookup) {
-        return refused(
-            "changelogs of this producer come from compaction, which is not supported yet",
-            "changelog-producer",
-        );
-    }
-    Ok(())
 }
 
 impl fmt::Debug for PaimonSink {

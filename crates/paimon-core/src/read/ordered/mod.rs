@@ -5,6 +5,8 @@
 //! elsewhere they are gathered. Source: `MergeTreeReaders`, `SortMergeReaderWithLoserTree`,
 //! `ReducerMergeFunctionWrapper`.
 
+mod changes;
+mod lookup;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -19,11 +21,14 @@ use arrow_buffer::BooleanBuffer;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+pub(crate) use self::changes::{ChangelogMoment, ChangelogRules};
+pub(crate) use self::lookup::{BelowRun, KeyLookup};
 use self::run::{Run, RunSource};
 use super::section_merge::{MergeRules, Resolution, needs_order};
-use super::split::{Partition, Section};
+use super::split::{Partition, Section, SortedRun};
 use crate::error::Result;
 use crate::mergetree::function::{MergeFunction, create_merge_function};
+use crate::predicate::Predicate;
 use crate::table::Table;
 
 /// Rows in key order, each key once.
@@ -35,6 +40,15 @@ pub(crate) struct OrderedBatch {
     pub(crate) sequence: Int64Array,
     /// Kind of every row.
     pub(crate) kinds: Int8Array,
+}
+
+/// What a merge gives.
+#[derive(Debug, Clone)]
+pub(crate) enum Merged {
+    /// Rows of the result.
+    Rows(OrderedBatch),
+    /// What the result changes for readers, in key order: -U before +U.
+    Changelog(OrderedBatch),
 }
 
 /// Tells which rows of a batch of the table's columns take part in a merge.
@@ -56,6 +70,11 @@ pub(crate) struct OrderedMerge {
     pub(crate) keep_deletes: bool,
     /// Rows that are left out before anything is merged.
     pub(crate) filter: Option<Arc<dyn RowFilter>>,
+    /// Rows of deeper levels with keys of the section's level-0 files, deepest first: they take part in the merge, but
+    /// stay where they are.
+    pub(crate) below: Vec<BelowRun>,
+    /// Which changes are told.
+    pub(crate) changelog: Option<ChangelogRules>,
 }
 
 impl OrderedMerge {
@@ -67,7 +86,7 @@ impl OrderedMerge {
     ///
     /// # Cancel safety
     /// Dropping the stream leaves nothing behind.
-    pub(crate) fn stream(self) -> Result<BoxStream<'static, Result<OrderedBatch>>> {
+    pub(crate) fn stream(self) -> Result<BoxStream<'static, Result<Merged>>> {
         let rules = Arc::new(MergeRules::of(&self.table));
         let function: Option<Arc<dyn MergeFunction>> = match rules.resolution {
             Resolution::Fold => {
@@ -83,24 +102,42 @@ impl OrderedMerge {
             }
             Resolution::Latest | Resolution::First => None,
         };
-        let ordered = needs_order(&self.section, &rules);
-        let runs = self.section.runs.iter().map(|run| {
+        let ordered = needs_order(&self.all_runs(), &rules);
+        let source = |run: &SortedRun| RunSource {
+            table: self.table.clone(),
+            partition: self.partition.clone(),
+            run: run.clone(),
+            rows: None,
+            fields: Arc::new(self.table.schema().fields.clone()),
+            rules: rules.clone(),
+            ordered,
+            filter: None,
+            skip: Predicate::AlwaysTrue,
+            with_positions: false,
+        };
+        let below = self.below.iter().map(|below| {
+            let rows = Some(below.rows.clone());
             let source = RunSource {
-                table: self.table.clone(),
-                partition: self.partition.clone(),
-                run: run.clone(),
-                rules: rules.clone(),
-                ordered,
-                filter: self.filter.clone(),
+                rows,
+                ..source(&below.run)
             };
-            Run::start(source, run.level)
+            Run::start(source, Role::Below)
+        });
+        let own = self.section.runs.iter().map(|run| {
+            let filter = self.filter.clone();
+            let source = RunSource {
+                filter,
+                ..source(run)
+            };
+            Run::start(source, Role::Merged)
         });
         let merger = Merger {
             schema: self.table.arrow_schema(),
             function,
             ordered,
             keep_deletes: self.keep_deletes,
-            runs: runs.collect(),
+            runs: below.chain(own).collect(),
+            changelog: self.changelog.clone(),
             rules,
             ready: VecDeque::new(),
         };
@@ -109,6 +146,25 @@ impl OrderedMerge {
         });
         Ok(steps.boxed())
     }
+}
+
+impl OrderedMerge {
+    /// The runs below and those of the section, oldest first.
+    fn all_runs(&self) -> Section {
+        let below = self.below.iter().map(|b| b.run.clone());
+        Section {
+            runs: below.chain(self.section.runs.iter().cloned()).collect(),
+        }
+    }
+}
+
+/// Whether the rows of a run move to the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// They are merged and gone.
+    Merged,
+    /// They are only looked up.
+    Below,
 }
 
 /// A merge under way.
@@ -122,11 +178,12 @@ struct Merger {
     keep_deletes: bool,
     /// Oldest first.
     runs: Vec<Run>,
-    ready: VecDeque<OrderedBatch>,
+    changelog: Option<ChangelogRules>,
+    ready: VecDeque<Merged>,
 }
 
 impl Merger {
-    async fn next(&mut self) -> Result<Option<OrderedBatch>> {
+    async fn next(&mut self) -> Result<Option<Merged>> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(Some(batch));

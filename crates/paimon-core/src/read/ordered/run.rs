@@ -11,14 +11,16 @@ use arrow_select::filter::filter_record_batch;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use super::RowFilter;
+use super::{Role, RowFilter};
 use crate::arrow_bridge::arrow_type;
 use crate::error::{Error, Result};
 use crate::mergetree::{KeyBlock, KeyEncoder};
+use crate::predicate::Predicate;
 use crate::read::file_scan::{FileScan, live_rows};
 use crate::read::section_merge::{MergeRules, order_converter};
 use crate::read::split::{Partition, SortedRun, SplitFile};
-use crate::spec::{FileSource, is_retract, sequence_number_field, value_kind_field};
+use crate::selection::FileSelection;
+use crate::spec::{DataField, FileSource, is_retract, sequence_number_field, value_kind_field};
 use crate::table::Table;
 
 /// Rows per block, at most and at least.
@@ -36,6 +38,10 @@ pub(super) struct RunBlock {
     pub(super) sequence: Int64Array,
     pub(super) kinds: Int8Array,
     pub(super) keys: KeyBlock,
+    /// Number of the file in its run.
+    pub(super) file: usize,
+    /// Where in the file the rows are, when asked for.
+    pub(super) positions: Option<Int64Array>,
     /// Age within a key, where that is not the age of the run.
     pub(super) order: Option<Rows>,
 }
@@ -43,6 +49,7 @@ pub(super) struct RunBlock {
 /// Progress through one run.
 pub(super) struct Run {
     pub(super) level: i32,
+    pub(super) role: Role,
     blocks: mpsc::Receiver<Result<RunBlock>>,
     pub(super) current: Option<RunBlock>,
     /// First row of the current block that no window has taken.
@@ -50,11 +57,13 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn start(source: RunSource, level: i32) -> Self {
+    pub(super) fn start(source: RunSource, role: Role) -> Self {
         let (sender, blocks) = mpsc::channel(1);
+        let level = source.run.level;
         tokio::spawn(source.send_all(sender));
         Self {
             level,
+            role,
             blocks,
             current: None,
             offset: 0,
@@ -110,9 +119,16 @@ pub(super) struct RunSource {
     pub(super) table: Table,
     pub(super) partition: Arc<Partition>,
     pub(super) run: SortedRun,
+    /// Rows wanted of each file; `None` is all.
+    pub(super) rows: Option<Vec<Arc<FileSelection>>>,
+    /// Columns of the table that are read, the key among them.
+    pub(super) fields: Arc<Vec<DataField>>,
     pub(super) rules: Arc<MergeRules>,
     pub(super) ordered: bool,
     pub(super) filter: Option<Arc<dyn RowFilter>>,
+    /// Rows that do not match need not come.
+    pub(super) skip: Predicate,
+    pub(super) with_positions: bool,
 }
 
 /// What the files of a run share.
@@ -135,8 +151,8 @@ impl RunSource {
 
     async fn send_files(&self, sender: &mpsc::Sender<Result<RunBlock>>) -> Result<()> {
         let decoder = self.decoder()?;
-        for file in &self.run.files {
-            let sent = self.send_file(&decoder, file, sender).await;
+        for (i, file) in self.run.files.iter().enumerate() {
+            let sent = self.send_file(&decoder, i, sender).await;
             if !sent.map_err(|e| e.with_default("path", &file.path))? {
                 break;
             }
@@ -148,22 +164,33 @@ impl RunSource {
     async fn send_file(
         &self,
         decoder: &Decoder,
-        file: &SplitFile,
+        number: usize,
         sender: &mpsc::Sender<Result<RunBlock>>,
     ) -> Result<bool> {
-        let live = live_rows(&self.table, file).await?.map(Arc::new);
+        let file = &self.run.files[number];
+        let rows = self.rows.as_ref().and_then(|rows| rows.get(number));
+        let live = live_rows(&self.table, file).await?;
+        let live = match (live, rows) {
+            (Some(live), Some(rows)) => Some(Arc::new(live.intersect(rows))),
+            (live, rows) => live.map(Arc::new).or_else(|| rows.cloned()),
+        };
         let expected = match &live {
             Some(live) => live.selected(),
             None => usize::try_from(file.meta.row_count)
                 .map_err(|_| Error::damaged("row count in the manifest is negative"))?,
         };
-        let mut fields = self.table.schema().fields.clone();
+        if expected == 0 {
+            return Ok(true);
+        }
+        let mut fields = self.fields.to_vec();
         fields.push(sequence_number_field());
         fields.push(value_kind_field());
         let mut bare = file.clone();
         bare.deletion = None;
         let mut scan = FileScan::new(&self.table, &self.partition, &bare, &fields);
         scan.selection = live;
+        scan.filter = self.skip.clone();
+        scan.with_position = self.with_positions;
         scan.batch_size = rows_per_block(file);
         scan.step_bytes = STEP_BYTES;
         let mut stream = scan.open().await?;
@@ -171,12 +198,12 @@ impl RunSource {
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             found += batch.num_rows();
-            let block = self.decode(decoder, file, &batch)?;
+            let block = self.decode(decoder, number, &batch)?;
             if !block.keys.is_empty() && sender.send(Ok(block)).await.is_err() {
                 return Ok(false);
             }
         }
-        if found != expected {
+        if found != expected && self.skip == Predicate::AlwaysTrue {
             return Err(Error::damaged(format!(
                 "data file has {found} rows, its manifest entry says {expected}"
             )));
@@ -186,8 +213,8 @@ impl RunSource {
 
     fn decoder(&self) -> Result<Decoder> {
         let rules = &self.rules;
-        let fields = &self.table.schema().fields;
-        let positions = |wanted: &[crate::spec::DataField]| -> Vec<usize> {
+        let fields = &self.fields;
+        let positions = |wanted: &[DataField]| -> Vec<usize> {
             let position = |id: i32| fields.iter().position(|f| f.id == id);
             wanted.iter().filter_map(|f| position(f.id)).collect()
         };
@@ -205,11 +232,16 @@ impl RunSource {
         })
     }
 
-    fn decode(&self, decoder: &Decoder, file: &SplitFile, batch: &RecordBatch) -> Result<RunBlock> {
+    fn decode(&self, decoder: &Decoder, number: usize, batch: &RecordBatch) -> Result<RunBlock> {
+        let file = &self.run.files[number];
         let mut batch = batch.clone();
         if let Some(wanted) = self.wanted(&batch)? {
             batch = filter_record_batch(&batch, &BooleanArray::new(wanted, None))?;
         }
+        let positions = match self.with_positions {
+            true => Some(take_positions(&mut batch)?),
+            false => None,
+        };
         let (values, mut sequence, kinds) = split_system(&batch)?;
         let stamped =
             self.rules.snapshot_ordering && file.meta.file_source != Some(FileSource::Compact);
@@ -234,12 +266,14 @@ impl RunSource {
             sequence,
             kinds,
             order,
+            file: number,
+            positions,
         })
     }
 
     /// Rows that take part; `None` is all.
     fn wanted(&self, batch: &RecordBatch) -> Result<Option<BooleanBuffer>> {
-        let count = batch.num_columns() - 2;
+        let count = self.fields.len();
         let mut wanted = match &self.filter {
             None => None,
             Some(filter) => filter.keep(&batch.project(&(0..count).collect::<Vec<_>>())?)?,
@@ -251,6 +285,14 @@ impl RunSource {
         }
         Ok(wanted.filter(|w| w.count_set_bits() < batch.num_rows()))
     }
+}
+
+/// Takes the position column off a batch.
+fn take_positions(batch: &mut RecordBatch) -> Result<Int64Array> {
+    let last = batch.num_columns().saturating_sub(1);
+    let positions = batch.column(last).as_primitive::<Int64Type>().clone();
+    *batch = batch.project(&(0..last).collect::<Vec<_>>())?;
+    Ok(positions)
 }
 
 /// The table's columns, sequence numbers and kinds of a batch.

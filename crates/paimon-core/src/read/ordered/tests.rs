@@ -84,8 +84,15 @@ async fn ordered(table: &Table, split: &DataSplit, section: &Section, keep: bool
         section: section.clone(),
         keep_deletes: keep,
         filter: None,
+        below: Vec::new(),
+        changelog: None,
     };
-    let batches: Vec<OrderedBatch> = merge.stream().unwrap().try_collect().await.unwrap();
+    let merged: Vec<Merged> = merge.stream().unwrap().try_collect().await.unwrap();
+    let rows = |merged| match merged {
+        Merged::Rows(batch) => batch,
+        Merged::Changelog(_) => panic!("no changelog was asked for"),
+    };
+    let batches: Vec<OrderedBatch> = merged.into_iter().map(rows).collect();
     for batch in &batches {
         assert_eq!(batch.sequence.len(), batch.values.num_rows());
         assert_eq!(batch.kinds.len(), batch.values.num_rows());

@@ -9,8 +9,9 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Int8Array, Int64Array, RecordBa
 use arrow_select::filter::{filter, filter_record_batch};
 use arrow_select::interleave::interleave;
 
-use super::run::RunBlock;
-use super::{Merger, OrderedBatch};
+use super::changes::{Change, ChangelogMoment, told};
+use super::run::{Run, RunBlock};
+use super::{Merged, Merger, OrderedBatch, Role};
 use crate::error::{Error, Result};
 use crate::mergetree::KeyBlock;
 use crate::mergetree::function::{MergeFunction, MergeInput};
@@ -21,10 +22,10 @@ use crate::spec::is_retract;
 const SLICE_ROWS: usize = 1024;
 
 /// (active run, row of its block)
-type Place = (usize, usize);
+pub(super) type Place = (usize, usize);
 
 /// The rows of a window.
-enum Window {
+pub(super) enum Window {
     /// Rows of one run alone.
     Alone(usize, Range<usize>),
     /// Rows in key order, oldest run first within a key; `groups` are the positions where a key begins, and the end.
@@ -35,10 +36,10 @@ enum Window {
 }
 
 /// Rows that a result is gathered from.
-struct Source {
-    values: Vec<ArrayRef>,
-    sequence: Int64Array,
-    kinds: Int8Array,
+pub(super) struct Source {
+    pub(super) values: Vec<ArrayRef>,
+    pub(super) sequence: Int64Array,
+    pub(super) kinds: Int8Array,
 }
 
 impl Source {
@@ -62,10 +63,9 @@ impl Merger {
         let (ends, window) = cut(&blocks, &offsets);
         let mut sources: Vec<Source> = blocks.into_iter().map(Source::of).collect();
         match window {
-            Window::Alone(slot, range) => self.pass(&sources[slot], range)?,
+            Window::Alone(slot, range) => self.alone(active[slot], (slot, range), &mut sources)?,
             Window::Shared { rows, groups } => {
-                let places = self.resolve(active, &mut sources, &rows, &groups)?;
-                self.emit(&sources, &places)?;
+                self.shared(active, &mut sources, &rows, &groups)?;
             }
         }
         for (r, end) in active.iter().zip(ends) {
@@ -74,36 +74,103 @@ impl Merger {
         Ok(())
     }
 
-    /// The rows that the window gives. Folded rows become one more source.
+    /// Rows of one run, whose keys no other run has.
+    fn alone(
+        &mut self,
+        run: usize,
+        (slot, range): (usize, Range<usize>),
+        sources: &mut Vec<Source>,
+    ) -> Result<()> {
+        let (role, level) = (self.runs[run].role, self.runs[run].level);
+        if role == Role::Below {
+            return Ok(());
+        }
+        let is_new = match self.changelog.as_ref().map(|c| c.moment) {
+            None => false,
+            Some(ChangelogMoment::Lookup) => level == 0,
+            Some(ChangelogMoment::FullCompaction { top_level }) => level != top_level,
+        };
+        if is_new || self.folds_single(level) {
+            let active: Vec<usize> = (0..=slot).map(|_| run).collect();
+            let rows: Vec<Place> = range.clone().map(|row| (slot, row)).collect();
+            let groups: Vec<usize> = (0..=rows.len()).collect();
+            return self.shared(&active, sources, &rows, &groups);
+        }
+        self.pass(&sources[slot], range)
+    }
+
+    /// Whether a record alone in its key just moves to the result.
+    fn is_plain(&self, run: &Run) -> bool {
+        run.role == Role::Merged && self.changelog.is_none() && !self.folds_single(run.level)
+    }
+
+    /// Whether a record alone goes through the merge function, too, as lookups do it with new ones.
+    fn folds_single(&self, level: i32) -> bool {
+        self.rules.lookup && level == 0 && self.rules.resolution == Resolution::Fold
+    }
+
+    /// Rows of keys that several runs may have: the result, and what it changes.
+    fn shared(
+        &mut self,
+        active: &[usize],
+        sources: &mut Vec<Source>,
+        rows: &[Place],
+        groups: &[usize],
+    ) -> Result<()> {
+        let (places, changes) = self.resolve(active, sources, rows, groups)?;
+        self.emit(sources, &places)?;
+        if let Some(rules) = self.changelog.as_ref().filter(|_| !changes.is_empty()) {
+            let keep_kind = self.rules.resolution == Resolution::First;
+            let (values, sequence, kinds) = told(rules, keep_kind, sources, &changes)?;
+            if !sequence.is_empty() {
+                self.ready.push_back(Merged::Changelog(OrderedBatch {
+                    values: self.batch(values)?,
+                    sequence,
+                    kinds,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows that the window gives, and the changes to tell. Folded rows become one more source.
     fn resolve(
         &self,
         active: &[usize],
         sources: &mut Vec<Source>,
         rows: &[Place],
         groups: &[usize],
-    ) -> Result<Vec<Place>> {
+    ) -> Result<(Vec<Place>, Vec<Change>)> {
         let folded_source = sources.len();
         let mut places = Vec::with_capacity(groups.len());
+        let mut changes = Vec::new();
         let mut fold = Fold::default();
         let mut members = Vec::new();
         for bounds in groups.windows(2) {
-            if let [only] = rows[bounds[0]..bounds[1]] {
+            if let [only] = rows[bounds[0]..bounds[1]]
+                && self.is_plain(&self.runs[active[only.0]])
+            {
                 places.push(only);
                 continue;
             }
             members.clear();
             members.extend_from_slice(&rows[bounds[0]..bounds[1]]);
-            self.order(active, &mut members);
-            let pick = match self.rules.resolution {
-                Resolution::Latest => members.last(),
-                Resolution::First => members.first(),
-                Resolution::Fold if members.len() == 1 => members.first(),
-                Resolution::Fold => {
-                    places.push((folded_source, fold.push(&members)));
-                    continue;
-                }
+            let Some(key) = self.key(active, &mut members) else {
+                continue;
             };
-            places.extend(pick);
+            let after = match self.rules.resolution {
+                Resolution::Latest => members.last().copied(),
+                Resolution::First => members.first().copied().filter(|_| !key.known_below),
+                Resolution::Fold if members.len() == 1 && !key.fold_single => {
+                    members.first().copied()
+                }
+                Resolution::Fold => Some((folded_source, fold.push(&members))),
+            };
+            places.extend(after);
+            if key.told {
+                let before = key.before;
+                changes.push(Change { before, after });
+            }
         }
         if let Some(function) = &self.function
             && fold.groups() > 0
@@ -111,20 +178,56 @@ impl Merger {
             let (source, keep) = fold.run(self, sources, function.as_ref())?;
             sources.push(source);
             if let Some(keep) = keep {
-                places.retain(|(s, g)| *s != folded_source || keep.value(*g));
+                let exists = |(s, g): &Place| *s != folded_source || keep.value(*g);
+                places.retain(exists);
+                for change in &mut changes {
+                    change.after = change.after.filter(exists);
+                }
             }
         }
-        Ok(places)
+        Ok((places, changes))
     }
 
-    /// Brings the records of a key into the order in which they are merged and applies the lookup rule.
+    /// Brings the records of a key into the order in which they are merged; `None` when none of them moves.
+    fn key(&self, active: &[usize], members: &mut Vec<Place>) -> Option<Key> {
+        let run = |m: &Place| &self.runs[active[m.0]];
+        if members.iter().all(|m| run(m).role == Role::Below) {
+            return None;
+        }
+        let is_new = members.iter().any(|m| run(m).level == 0);
+        if !is_new {
+            members.retain(|m| run(m).role == Role::Merged);
+        }
+        let deeper = members.iter().filter(|m| run(m).level > 0);
+        let newest = deeper.min_by_key(|m| run(m).level).copied();
+        let (told, before) = match self.changelog.as_ref().map(|c| c.moment) {
+            None => (false, None),
+            Some(ChangelogMoment::Lookup) => (is_new, newest),
+            Some(ChangelogMoment::FullCompaction { top_level }) => {
+                let top = members.iter().find(|m| run(m).level == top_level);
+                (members.len() > 1 || top.is_none(), top.copied())
+            }
+        };
+        let first = self.rules.resolution == Resolution::First;
+        let known_below = first && newest.is_some_and(|m| run(&m).role == Role::Below);
+        self.order(active, members);
+        Some(Key {
+            // a row that was there before is no news
+            told: told && !(first && newest.is_some()),
+            before,
+            known_below,
+            fold_single: is_new && self.folds_single(0),
+        })
+    }
+
+    /// Applies the lookup rule, and the order of records where that of their runs does not say it.
     fn order(&self, active: &[usize], members: &mut Vec<Place>) {
         if self.rules.lookup {
             let level = |m: &Place| self.runs[active[m.0]].level;
             let newest = members.iter().map(level).filter(|l| *l > 0).min();
             members.retain(|m| level(m) == 0 || Some(level(m)) == newest);
         }
-        if !self.ordered {
+        if !self.ordered || members.len() < 2 {
             return;
         }
         let age = |m: &Place| {
@@ -199,11 +302,11 @@ impl Merger {
         kinds: Int8Array,
     ) -> Result<()> {
         if !sequence.is_empty() {
-            self.ready.push_back(OrderedBatch {
+            self.ready.push_back(Merged::Rows(OrderedBatch {
                 values: self.batch(values)?,
                 sequence,
                 kinds,
-            });
+            }));
         }
         Ok(())
     }
@@ -215,8 +318,20 @@ impl Merger {
     }
 }
 
+/// What is known of a key whose records are merged.
+struct Key {
+    /// Whether its change is told.
+    told: bool,
+    /// The record that readers saw before.
+    before: Option<Place>,
+    /// A row that stays below hides the new one (first-row).
+    known_below: bool,
+    /// One record goes through the merge function, too.
+    fold_single: bool,
+}
+
 /// Where the window ends in each block, and its rows.
-fn cut(blocks: &[&RunBlock], offsets: &[usize]) -> (Vec<usize>, Window) {
+pub(super) fn cut(blocks: &[&RunBlock], offsets: &[usize]) -> (Vec<usize>, Window) {
     let mut numbers: Vec<&[u64]> = Vec::new();
     let mut wide: Vec<&[u128]> = Vec::new();
     let mut bytes: Vec<Vec<&[u8]>> = Vec::new();
@@ -266,7 +381,7 @@ fn cut_keys<K: Copy + Ord>(keys: &[&[K]], offsets: &[usize]) -> (Vec<usize>, Win
         rows.extend(range.map(|i| (keys[slot][i - first], (slot, i))));
     }
     // stable: the oldest run stays first within a key; the sort finds the sorted runs and merges them
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows.sort_by_key(|row| row.0);
     let mut groups: Vec<usize> = (0..rows.len())
         .filter(|i| *i == 0 || rows[i - 1].0 != rows[*i].0)
         .collect();
@@ -319,7 +434,7 @@ impl Fold {
 }
 
 /// The rows of places, column by column.
-fn gathered(
+pub(super) fn gathered(
     sources: &[Source],
     places: &[Place],
 ) -> Result<(Vec<ArrayRef>, Int64Array, Int8Array)> {

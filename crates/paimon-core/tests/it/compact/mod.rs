@@ -1,4 +1,6 @@
 //! Compaction changes files, never rows.
 
+mod automatic;
+mod changelogs;
 mod goldens;
 mod trees;

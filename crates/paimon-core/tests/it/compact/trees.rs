@@ -13,17 +13,18 @@ use paimon_core::spec::{
     CommitMessage, DataField, DataType, Datum, FileSource, TableSchema, TypeKind,
 };
 use paimon_core::table::Table;
+use paimon_core::write::{Clock, SystemClock};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::write::publish::{create, open, publish};
 
 /// Key, sequence field, value, kind.
-type Record = (i32, Option<i32>, Option<i64>, i8);
+pub(super) type Record = (i32, Option<i32>, Option<i64>, i8);
 /// Key to sequence field and value.
-type Model = BTreeMap<i32, (Option<i32>, Option<i64>)>;
+pub(super) type Model = BTreeMap<i32, (Option<i32>, Option<i64>)>;
 
-fn schema(primary: bool, partitioned: bool, options: &[(&str, &str)]) -> TableSchema {
+pub(super) fn schema(primary: bool, partitioned: bool, options: &[(&str, &str)]) -> TableSchema {
     let mut fields = vec![
         DataField::new(0, "k", DataType::not_null(TypeKind::Int)),
         DataField::new(1, "s", DataType::nullable(TypeKind::Int)),
@@ -53,7 +54,7 @@ fn schema(primary: bool, partitioned: bool, options: &[(&str, &str)]) -> TableSc
     }
 }
 
-fn batch(records: &[Record], partition: Option<i32>) -> (RecordBatch, Int8Array) {
+pub(super) fn batch(records: &[Record], partition: Option<i32>) -> (RecordBatch, Int8Array) {
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(records.iter().map(|r| Some(r.0)).collect::<Int32Array>()),
         Arc::new(records.iter().map(|r| r.1).collect::<Int32Array>()),
@@ -70,14 +71,14 @@ fn batch(records: &[Record], partition: Option<i32>) -> (RecordBatch, Int8Array)
     (batch, records.iter().map(|r| Some(r.3)).collect())
 }
 
-async fn write(table: &Table, records: &[Record], partition: Option<i32>) {
+pub(super) async fn write(table: &Table, records: &[Record], partition: Option<i32>) {
     let mut write = table.new_write().unwrap();
     let (batch, kinds) = batch(records, partition);
     write.write_with_kinds(&batch, &kinds).await.unwrap();
     publish(table, write.prepare_commit().await.unwrap()).await;
 }
 
-async fn compact(table: &Table, full: bool) -> Vec<CommitMessage> {
+pub(super) async fn compact(table: &Table, full: bool) -> Vec<CommitMessage> {
     let messages = table.new_compact().full(full).run().await.unwrap();
     if !messages.is_empty() {
         publish(table, messages.clone()).await;
@@ -85,7 +86,7 @@ async fn compact(table: &Table, full: bool) -> Vec<CommitMessage> {
     messages
 }
 
-async fn read(table: &Table) -> Vec<(i32, (Option<i32>, Option<i64>))> {
+pub(super) async fn read(table: &Table) -> Vec<(i32, (Option<i32>, Option<i64>))> {
     let batches = table.read_builder().collect().await.unwrap();
     let mut rows = Vec::new();
     for batch in &batches {
@@ -102,7 +103,7 @@ async fn read(table: &Table) -> Vec<(i32, (Option<i32>, Option<i64>))> {
 }
 
 /// (level, size, deletes, whether a compaction wrote it) of the live files.
-async fn files(table: &Table) -> Vec<(i32, i64, i64, bool)> {
+pub(super) async fn files(table: &Table) -> Vec<(i32, i64, i64, bool)> {
     use paimon_core::read::{PlanRequest, plan};
     let plan = plan(table, &PlanRequest::default()).await.unwrap();
     let metas = plan.splits.iter().flat_map(|s| s.files());
@@ -117,7 +118,7 @@ async fn files(table: &Table) -> Vec<(i32, i64, i64, bool)> {
     files
 }
 
-fn model(engine: &str, by_sequence: bool, records: &[Record]) -> Model {
+pub(super) fn model(engine: &str, by_sequence: bool, records: &[Record]) -> Model {
     let mut per_key: BTreeMap<i32, Vec<&Record>> = BTreeMap::new();
     for record in records {
         per_key.entry(record.0).or_default().push(record);
@@ -135,6 +136,7 @@ fn model(engine: &str, by_sequence: bool, records: &[Record]) -> Model {
                 let sum = list.iter().filter_map(|r| r.2).reduce(|a, b| a + b);
                 Some((if by_sequence { last.1 } else { newest_order }, sum))
             }
+            "first-row" => Some((list[0].1, list[0].2)),
             _ => (last.3 != 3).then_some((last.1, last.2)),
         };
         out.extend(row.map(|row| (key, row)));
@@ -142,7 +144,7 @@ fn model(engine: &str, by_sequence: bool, records: &[Record]) -> Model {
     out
 }
 
-fn random_records(random: &mut StdRng, deletes: bool, nulls: bool) -> Vec<Record> {
+pub(super) fn random_records(random: &mut StdRng, deletes: bool, nulls: bool) -> Vec<Record> {
     let count = [1, 20, 400, 3000][random.random_range(0..4)];
     let start = random.random_range(0..4000);
     let width = [10, 500, 5000][random.random_range(0..3)];
@@ -312,12 +314,7 @@ async fn expired_rows_are_left_out() {
         ("record-level.time-field", "v"),
     ];
     let table = create(temp.path(), &schema(true, false, &options)).await;
-    let now = std::time::SystemTime::now();
-    let now = now
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_millis();
-    let now = i64::try_from(now).unwrap();
+    let now = SystemClock.epoch_ms();
     let times = [
         Some(now / 1000),
         Some(now),
@@ -362,33 +359,27 @@ async fn only_the_partitions_asked_for_are_compacted() {
 }
 
 #[tokio::test]
-async fn tables_that_cannot_be_compacted_are_refused_by_option() {
-    for (key, value, full) in [
-        ("changelog-producer", "lookup", true),
-        ("changelog-producer", "full-compaction", true),
-        ("force-lookup", "true", false),
-        ("merge-engine", "first-row", false),
-        ("deletion-vectors.enabled", "true", false),
-        ("bucket", "-2", true),
-    ] {
-        let temp = tempfile::tempdir().unwrap();
-        let mut options = vec![("bucket", "1")];
-        options.retain(|(k, _)| *k != key);
-        options.push((key, value));
-        options.push(("postpone.batch-write-fixed-bucket", "false"));
-        let table = create(temp.path(), &schema(true, false, &options)).await;
-        write(&table, &numbers(0..10, 0), None).await;
-        let error = table.new_compact().full(full).run().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported, "{key}");
-        assert!(error.to_string().contains(key), "{error}");
-    }
+async fn postponed_rows_are_not_compacted_yet() {
+    let temp = tempfile::tempdir().unwrap();
+    let options = [
+        ("bucket", "-2"),
+        ("postpone.batch-write-fixed-bucket", "false"),
+    ];
+    let table = create(temp.path(), &schema(true, false, &options)).await;
+    write(&table, &numbers(0..10, 0), None).await;
+    let error = table.new_compact().run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("bucket"), "{error}");
 }
 
 #[tokio::test]
 async fn small_append_files_are_joined() {
     for (options, ordered) in [
         (vec![("bucket", "-1")], false),
-        (vec![("bucket", "1"), ("bucket-key", "k")], true),
+        (
+            vec![("bucket", "1"), ("bucket-key", "k"), ("write-only", "true")],
+            true,
+        ),
     ] {
         let temp = tempfile::tempdir().unwrap();
         let table = create(temp.path(), &schema(false, false, &options)).await;

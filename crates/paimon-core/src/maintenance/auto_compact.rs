@@ -1,0 +1,123 @@
+//! The compaction that follows a commit, unless a table is `write-only`: of the buckets written to, as far as it is due.
+//!
+//! Java compacts inside the writer, with the files that it knows of. Here the newest snapshot is compacted once the rows
+//! are safe, so that writers that race for a bucket never lose a commit to a compaction: who comes too late plans anew.
+//! Source: `MergeTreeWriter`, `BucketedAppendCompactManager`, `GlobalFullCompactionSinkWrite`.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::Bytes;
+
+use crate::commit::{CommitContext, FileStoreCommit, discard_files};
+use crate::compact::{CompactRequest, compact_table};
+use crate::error::{ErrorKind, Result};
+use crate::options::{ChangelogProducer, RetentionOptions, parse_i64};
+use crate::spec::{CommitMessage, ManifestCommittable};
+use crate::table::Table;
+use crate::write::WriteContext;
+use crate::write::assign::POSTPONE_BUCKET;
+
+/// So often a compaction is planned anew when others were faster. The next commit tries again.
+const ATTEMPTS: usize = 10;
+
+/// A compaction of what a commit wrote.
+#[derive(Debug, Clone)]
+pub(crate) struct AutoCompact {
+    buckets: HashSet<(Bytes, i32)>,
+    full: bool,
+    changelog: bool,
+}
+
+impl AutoCompact {
+    /// What is to be done after messages were committed; `None` where nothing is. An overwrite tells no changes.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a malformed option.
+    pub fn after(
+        table: &Table,
+        identifier: i64,
+        messages: &[CommitMessage],
+        overwrite: bool,
+    ) -> Result<Option<Self>> {
+        let has_runs = table.schema().has_primary_key() || table.options().bucket > 0;
+        if !has_runs || RetentionOptions::new(table.options())?.write_only {
+            return Ok(None);
+        }
+        let written = messages.iter().filter(|m| !m.data.new_files.is_empty());
+        let buckets: HashSet<_> = written
+            .filter(|m| m.bucket != POSTPONE_BUCKET)
+            .map(|m| (m.partition.clone(), m.bucket))
+            .collect();
+        let full = full_is_due(table, identifier)?;
+        Ok((!buckets.is_empty()).then_some(Self {
+            buckets,
+            full,
+            changelog: !overwrite,
+        }))
+    }
+
+    /// Compacts and commits until nothing is due.
+    ///
+    /// # Errors
+    /// Those of the compaction and of its commit. The rows are committed whatever happens here.
+    ///
+    /// # Cancel safety
+    /// A cancelled call leaves files behind that no snapshot names.
+    pub async fn run(self, table: &Table, context: &CommitContext) -> Result<()> {
+        let request = CompactRequest {
+            full: self.full,
+            partitions: Vec::new(),
+            buckets: Some(self.buckets),
+            changelog: self.changelog,
+            context: WriteContext {
+                clock: context.clock.clone(),
+                ids: context.ids.clone(),
+                ..WriteContext::with_memory(0)
+            },
+        };
+        let user = context.ids.uuid().to_string();
+        let commit = FileStoreCommit::new(table, &user, context.clone())?;
+        for attempt in 1.. {
+            let messages = compact_table(table, &request).await?;
+            if messages.is_empty() {
+                break;
+            }
+            let committable = ManifestCommittable {
+                identifier: i64::MAX,
+                watermark: None,
+                properties: BTreeMap::new(),
+                messages,
+            };
+            match commit.commit(&committable).await {
+                Ok(_) => break,
+                Err(error) => {
+                    if error.kind() != ErrorKind::CommitConflict {
+                        return Err(error);
+                    }
+                    for message in &committable.messages {
+                        discard_files(table, context.ids.as_ref(), message).await?;
+                    }
+                    if attempt == ATTEMPTS {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether this commit is one that a full compaction follows.
+fn full_is_due(table: &Table, identifier: i64) -> Result<bool> {
+    const KEY: &str = "full-compaction.delta-commits";
+    let options = table.options();
+    let every = options.get(KEY).map(parse_i64).transpose();
+    let every = every.map_err(|e| e.with("option", KEY))?;
+    let every = match (every, options.changelog_producer) {
+        (Some(every), _) => every.max(1),
+        (None, ChangelogProducer::FullCompaction) => 1,
+        (None, _) => return Ok(false),
+    };
+    // the identifier of batch commits says nothing about how many there were
+    Ok(identifier == i64::MAX || identifier % every == 0)
+}
