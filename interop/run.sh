@@ -34,6 +34,7 @@ if [ ! -d "$libs" ]; then
   part="$(mktemp -d "$cache/part.XXXXXX")"
   mvn -B -q -f "$here/java/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$part" >&2 ||
     { rm -rf "$part"; unavailable "Maven could not fetch the jars of Paimon 1.4.2"; }
+  chmod 755 "$part"
   mv -T "$part" "$libs" 2>/dev/null || rm -rf "$part"
 fi
 others="$(find "$libs" -name '*.jar' ! -name 'paimon-*' | sort | paste -sd:)"

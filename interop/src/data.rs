@@ -24,6 +24,8 @@ pub enum Changes {
     Partial,
     /// Insertions.
     Insertions,
+    /// Insertions, no key twice in a commit.
+    Distinct,
 }
 
 /// A table `k, p, v, d, s, t` without field ids of its own.
@@ -108,10 +110,14 @@ impl History {
         let mut rows = Vec::new();
         while rows.len() < ROWS {
             let key = number * 15 + self.numbers.below(45);
-            if self.moves && self.dead.contains(&key) {
-                continue;
+            let again = |row: &Value| row[1] == key;
+            let skip = match self.changes {
+                Changes::Distinct => rows.iter().any(again),
+                _ => self.moves && self.dead.contains(&key),
+            };
+            if !skip {
+                self.change(key, &mut rows);
             }
-            self.change(key, &mut rows);
         }
         rows
     }
@@ -141,12 +147,16 @@ impl History {
                 rows.push(self.row("-U", key, partition));
                 rows.push(self.row("+U", key, home));
             }
-            Some(_) if self.changes != Changes::Insertions && self.numbers.one_in(2) => {
+            Some(_) if self.updates() && self.numbers.one_in(2) => {
                 rows.push(self.row("+U", key, home));
             }
             _ => rows.push(self.row("+I", key, home)),
         }
         self.live.insert(key, home);
+    }
+
+    fn updates(&self) -> bool {
+        !matches!(self.changes, Changes::Insertions | Changes::Distinct)
     }
 
     fn row(&mut self, kind: &str, key: u64, partition: u64) -> Value {

@@ -31,7 +31,7 @@ impl Java {
     /// A text when the process cannot be started.
     pub fn start(class_path: &str, threads: usize) -> Result<Self, String> {
         let mut child = Command::new("java")
-            .args(["-Xmx1500m", "-XX:+UseParallelGC", "-XX:TieredStopAtLevel=1"])
+            .args(["-Xmx1500m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
             .args(["--add-opens=java.base/java.nio=ALL-UNNAMED"])
             .args(["-Duser.timezone=UTC", "-Dfile.encoding=UTF-8"])
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")

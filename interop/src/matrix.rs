@@ -140,6 +140,10 @@ pub fn single_tables() -> Result<Vec<Case>> {
     for format in FORMATS {
         for partitioned in [false, true] {
             for (name, options) in append_options() {
+                // Java cannot read row ids of Avro files back, so it does not compact them
+                if name == "row-tracking" && *format == "avro" {
+                    continue;
+                }
                 let layout = if partitioned { "partitioned" } else { "whole" };
                 let name = format!("append-{name}-{format}-{layout}");
                 let mut all = vec![("file.format", *format)];
@@ -217,7 +221,8 @@ fn keyed_options() -> Vec<(&'static str, Changes, Declared<'static>)> {
         ),
         (
             "sequence-descending",
-            Changes::Insertions,
+            // Java sorts the rows of one commit in ascending order all the same
+            Changes::Distinct,
             vec![
                 ("sequence.field", "v"),
                 ("sequence.field.sort-order", "descending"),

@@ -29,6 +29,7 @@ import org.apache.paimon.table.sink.CommitMessage;
 import org.apache.paimon.table.sink.CommitMessageImpl;
 import org.apache.paimon.table.sink.TableWriteImpl;
 import org.apache.paimon.table.source.DataSplit;
+import org.apache.paimon.table.source.EndOfScanException;
 import org.apache.paimon.table.source.Split;
 import org.apache.paimon.types.RowKind;
 import org.apache.paimon.utils.CloseableIterator;
@@ -72,11 +73,18 @@ final class Compactions {
             write.withWriteType(SpecialFields.rowTypeWithRowTracking(table.rowType()));
         }
         List<CommitMessage> messages = new ArrayList<>();
-        for (AppendCompactTask task : new AppendCompactCoordinator(table, false).run()) {
-            messages.add(task.doCompact(table, write));
-        }
+        for (AppendCompactTask task : tasks(table)) messages.add(task.doCompact(table, write));
         Tables.commit(table, Tables.nextIdentifier(table), messages);
         write.close();
+    }
+
+    private static List<AppendCompactTask> tasks(AppendOnlyFileStoreTable table) {
+        try {
+            return new AppendCompactCoordinator(table, false).run();
+        } catch (EndOfScanException e) {
+            // every file is as large as it should be
+            return Collections.emptyList();
+        }
     }
 
     /** Rows of the postponed files go through a writer of fixed buckets; the postponed files are removed with it. */
