@@ -217,7 +217,9 @@ pub async fn filters(play: &Play<'_>, stage: &str) -> Result<(), Stop> {
 /// Rows without their kinds: whether an update still shows as one depends on the files that were read with it.
 fn values(mut rows: Vec<String>) -> Vec<String> {
     for row in &mut rows {
-        *row = row.replacen("\"+U\"", "\"+I\"", 1);
+        if let Some(values) = row.strip_prefix("[\"+U\"") {
+            *row = format!("[\"+I\"{values}");
+        }
     }
     rows.sort();
     rows
