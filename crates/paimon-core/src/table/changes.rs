@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 
 use super::Table;
-use super::read_builder::ReadBuilder;
+use super::read_builder::{ReadBuilder, TableRead};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::predicate::Predicate;
@@ -45,6 +45,19 @@ impl ChangesBuilder {
         self
     }
 
+    /// The table whose changes these are.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The reader of planned changes.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown column.
+    pub fn reader(&self) -> Result<TableRead> {
+        self.read.reader()
+    }
+
     /// Plans the read: the changes of each snapshot, oldest first.
     ///
     /// # Errors
@@ -64,7 +77,7 @@ impl ChangesBuilder {
     /// As [`Self::plan`], `NotFound` for an unknown column.
     pub async fn stream(&self) -> Result<BatchStream> {
         let splits = self.plan().await?;
-        let reader = self.read.reader()?;
+        let reader = self.reader()?;
         Ok(futures::stream::iter(splits)
             .map(move |split| reader.read_changes(&split))
             .try_flatten()

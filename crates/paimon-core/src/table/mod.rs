@@ -3,6 +3,7 @@
 mod changes;
 mod commit;
 mod compact;
+mod incremental;
 mod read_builder;
 pub mod system;
 mod travel;
