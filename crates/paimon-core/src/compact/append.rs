@@ -4,16 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::StreamExt;
-
 use super::append_pick::{AppendFile, AppendRules};
+use super::live_file::LiveFile;
 use super::options::CompactOptions;
 use super::state::BucketState;
 use super::task::discard_written;
 use super::vectors::BucketVectors;
 use crate::deletionvectors::DeletionVectorVersion;
-use crate::error::{Error, Result};
-use crate::read::{FileScan, SplitFile, live_rows};
+use crate::error::Result;
+use crate::read::SplitFile;
 use crate::spec::{CompactIncrement, DataFileMeta};
 use crate::table::Table;
 use crate::write::{
@@ -173,29 +172,9 @@ impl AppendCompaction {
         pack: &[SplitFile],
     ) -> Result<Vec<DataFileMeta>> {
         for file in pack {
-            let live = live_rows(&self.table, file).await?.map(Arc::new);
-            let expected = match &live {
-                Some(live) => live.selected(),
-                None => usize::try_from(file.meta.row_count)
-                    .map_err(|_| Error::damaged("row count in the manifest is negative"))?,
-            };
-            let mut bare = file.clone();
-            bare.deletion = None;
-            let fields = &self.table.schema().fields;
-            let mut scan = FileScan::new(&self.table, &bucket.partition, &bare, fields);
-            scan.selection = live;
-            let mut rows = scan.open().await?;
-            let mut found = 0;
-            while let Some(batch) = rows.next().await {
-                let batch = batch?;
-                found += batch.num_rows();
+            let mut rows = LiveFile::open(&self.table, &bucket.partition, file).await?;
+            while let Some(batch) = rows.next().await? {
                 writer.write(FileRows::Plain(batch)).await?;
-            }
-            if found != expected {
-                return Err(Error::damaged(format!(
-                    "data file has {found} rows, its manifest entry says {expected}"
-                ))
-                .with("path", &file.path));
             }
         }
         writer.close().await

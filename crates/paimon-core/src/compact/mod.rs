@@ -1,12 +1,14 @@
 //! Compaction: fewer, larger and deeper files with the same rows.
 //!
 //! Primary-key buckets are LSM trees: sorted runs are picked by size and age and merged into a deeper level. Files of
-//! append tables are joined. Nothing changes for readers but the cost. Source: `MergeTreeCompactManager`,
+//! append tables are joined, or sorted on request. Nothing changes for readers but the cost. Source: `MergeTreeCompactManager`,
 //! `AppendCompactCoordinator`, `BucketedAppendCompactManager`.
 
 mod append;
 mod append_pick;
+mod cluster;
 mod expire;
+mod live_file;
 mod merge_tree;
 mod options;
 mod postpone;
@@ -17,4 +19,5 @@ mod task;
 mod tracking;
 mod vectors;
 
+pub use cluster::{Clustering, OrderStrategy};
 pub use run::{CompactRequest, compact_table};

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::append::AppendCompaction;
+use super::cluster::{self, Clustering};
 use super::merge_tree::{BucketFiles, MergeTreeCompaction};
 use super::state::{self, BucketState, PartitionSpec};
 use super::{postpone, supported};
@@ -25,6 +26,8 @@ pub struct CompactRequest {
     pub partitions: Vec<PartitionSpec>,
     /// Only these buckets: serialised partition and number; `None` is all.
     pub buckets: Option<HashSet<(Bytes, i32)>>,
+    /// Sorts all rows of append tables; `None` leaves them in the order of the files.
+    pub clustering: Option<Clustering>,
     /// Whether changes are told, in tables whose compactions do that.
     pub changelog: bool,
     /// Clock, names and the number of buckets compacted at a time.
@@ -48,6 +51,10 @@ enum Kind {
 pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Vec<CommitMessage>> {
     let named = |e: crate::Error| e.with_default("table", table.name());
     supported::check(table).map_err(named)?;
+    if let Some(clustering) = &request.clustering {
+        let sorted = cluster::cluster_table(table, request, clustering);
+        return sorted.await.map_err(named);
+    }
     let kind = match table.schema().has_primary_key() {
         true => Kind::MergeTree(Box::new(MergeTreeCompaction::new(table, request)?)),
         false => Kind::Append(Box::new(AppendCompaction::new(table, &request.context)?)),

@@ -56,7 +56,7 @@ pub(super) struct TaskResult {
 }
 
 /// Encoded rows that an open file holds before they are given to the store, bytes.
-const OPEN_BYTES: usize = 32 << 20;
+pub(super) const OPEN_BYTES: usize = 32 << 20;
 
 /// Neighbouring sections that are rewritten into common files.
 type Group = Vec<Vec<KeyedFile>>;

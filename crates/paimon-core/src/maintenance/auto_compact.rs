@@ -71,6 +71,7 @@ impl AutoCompact {
             full: self.full,
             partitions: Vec::new(),
             buckets: Some(self.buckets),
+            clustering: None,
             changelog: self.changelog,
             context: WriteContext {
                 clock: context.clock.clone(),

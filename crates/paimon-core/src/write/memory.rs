@@ -16,7 +16,7 @@ const INLINE: usize = 12;
 const SLACK: usize = 64 << 10;
 
 /// Bytes that the rows of a batch take, without what shared buffers hold beside them.
-pub(super) fn batch_memory(batch: &RecordBatch) -> usize {
+pub(crate) fn batch_memory(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(array_memory).sum()
 }
 
@@ -53,7 +53,7 @@ pub(super) fn take_rows(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch
 ///
 /// # Errors
 /// `Internal` when Arrow refuses its own columns.
-pub(super) fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
     let columns = batch
         .columns()
         .iter()

@@ -27,9 +27,11 @@ pub use context::{
 };
 pub use data_file::{FileRole, FileSettings};
 pub use discard::discard_files;
-pub use options::{FileKind, WriteOptions};
+pub(crate) use memory::{batch_memory, compact as compact_batch};
+pub use options::{FileKind, SpillCompression, WriteOptions};
 pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
+pub(crate) use rolling::blocking;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
 pub use table_writer::{TableWriter, WriteSettings};

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use paimon_core::ErrorKind;
-use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
+use paimon_core::compact::OrderStrategy;
+use paimon_core::spec::TypeKind;
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCompact};
 
 use crate::golden::catalogue;
 use crate::write::copies::rows;
@@ -52,13 +54,38 @@ fn plain(rows: Vec<String>) -> Vec<String> {
     plain
 }
 
-async fn compact(folder: &Path, full: bool) -> Result<Outcome, String> {
+/// How a table is compacted.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum How {
+    Full,
+    Due,
+    Sorted(OrderStrategy),
+}
+
+impl How {
+    fn of(self, table: &Table) -> TableCompact {
+        let schema = table.schema();
+        let sortable = schema.fields.iter().filter(|f| {
+            let kind = &f.data_type.kind;
+            let nested = kind.is_nested() || *kind == TypeKind::Blob;
+            !nested && !schema.partition_keys.contains(&f.name)
+        });
+        let columns = sortable.take(4).map(|f| f.name.clone()).collect();
+        match self {
+            Self::Full => table.new_compact(),
+            Self::Due => table.new_compact().full(false),
+            Self::Sorted(strategy) => table.new_compact().order(strategy, columns),
+        }
+    }
+}
+
+async fn compact(folder: &Path, how: How) -> Result<Outcome, String> {
     let table = open(folder).await;
     // damaged goldens are other tests' matter
     let Ok((before, _)) = rows(&table).await else {
         return Ok(Outcome::Refused("cannot be read".into()));
     };
-    let messages = match table.new_compact().full(full).run().await {
+    let messages = match how.of(&table).run().await {
         Ok(messages) => messages,
         Err(e) if matches!(e.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => {
             return Ok(Outcome::Refused(e.to_string()));
@@ -82,7 +109,7 @@ async fn compact(folder: &Path, full: bool) -> Result<Outcome, String> {
             after.len()
         ));
     }
-    if full && table.schema().has_primary_key() && table.options().bucket != -2 {
+    if how == How::Full && table.schema().has_primary_key() && table.options().bucket != -2 {
         let again = table.new_compact().run().await.map_err(|e| e.to_string())?;
         if !again.is_empty() {
             return Err("a second full compaction finds something to do".into());
@@ -91,7 +118,7 @@ async fn compact(folder: &Path, full: bool) -> Result<Outcome, String> {
     Ok(Outcome::Same)
 }
 
-async fn compact_all(full: bool) {
+async fn compact_all(how: How, at_least: usize) {
     let temp = tempfile::tempdir().unwrap();
     let root =
         std::env::var_os("PAIMON_COMPACT_DIR").map_or(temp.path().to_path_buf(), PathBuf::from);
@@ -105,34 +132,43 @@ async fn compact_all(full: bool) {
     names.sort();
     for golden in names {
         let name = golden.file_name().unwrap().to_str().unwrap();
-        let folder = root.join(format!("{full}-{}", name.replace('.', "_")));
+        let folder = format!("{how:?}-{name}").replace(['.', '(', ')'], "_");
+        let folder = root.join(folder);
         copy_folder(&golden.join("table"), &folder);
         let location = folder.to_str().unwrap();
         let io = paimon_core::io::FileIo::for_location(location).unwrap();
         if Table::open(io, location, "t").await.is_err() {
             continue;
         }
-        match compact(&folder, full).await {
+        match compact(&folder, how).await {
             Ok(Outcome::Same) => compacted += 1,
             Ok(Outcome::Nothing) => {}
             Ok(Outcome::Refused(why)) => println!("{name}: {why}"),
             Err(e) => failures.push(format!("{name}: {e}")),
         }
     }
-    println!("{compacted} tables compacted, full: {full}");
+    println!("{compacted} tables compacted, {how:?}");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(
-        compacted > if full { 50 } else { 5 },
-        "only {compacted} tables"
-    );
+    assert!(compacted > at_least, "only {compacted} tables");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn golden_tables_read_the_same_after_a_full_compaction() {
-    compact_all(true).await;
+    compact_all(How::Full, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn golden_tables_read_the_same_after_a_compaction_of_what_is_due() {
-    compact_all(false).await;
+    compact_all(How::Due, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn golden_append_tables_read_the_same_sorted_by_any_strategy() {
+    for strategy in [
+        OrderStrategy::Order,
+        OrderStrategy::ZOrder,
+        OrderStrategy::Hilbert,
+    ] {
+        compact_all(How::Sorted(strategy), 10).await;
+    }
 }

@@ -2,5 +2,6 @@
 
 mod automatic;
 mod changelogs;
+mod cluster;
 mod goldens;
 mod trees;

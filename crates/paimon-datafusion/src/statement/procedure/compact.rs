@@ -3,12 +3,12 @@
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
 use paimon_core::commit::CommitContext;
+use paimon_core::compact::OrderStrategy;
 use paimon_core::maintenance::compact_manifests;
-use paimon_core::table::Table;
 
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
 use super::list::{Procedure, Running};
-use super::partitions::{self, Spec};
+use super::partitions;
 use super::plan::table_with;
 use super::rows::{RESULT, done};
 use crate::error::to_datafusion;
@@ -89,18 +89,49 @@ pub(super) fn options_of(arguments: &Arguments) -> Result<Vec<(String, String)>>
 }
 
 fn check_compact(arguments: &Arguments) -> Result<()> {
-    let order = arguments.text("order_strategy").unwrap_or("none");
-    if !order.eq_ignore_ascii_case("none") {
-        arguments.refuse(&["order_strategy"])?;
-    }
-    arguments.refuse(&["order_by", "partition_idle_time", "buckets"])?;
+    arguments.refuse(&["partition_idle_time", "buckets"])?;
     if arguments.text("partitions").is_some() && arguments.text("where").is_some() {
         return Err(DataFusionError::Plan(
             "procedure compact takes partitions or where, not both".into(),
         ));
     }
     options_of(arguments)?;
+    if order_of(arguments)?.is_some() && !is_full(arguments)? {
+        return Err(DataFusionError::Plan(
+            "a compaction with an order_strategy rewrites everything: compact_strategy cannot be minor".into(),
+        ));
+    }
     is_full(arguments).map(drop)
+}
+
+/// The arguments `order_strategy` and `order_by`.
+///
+/// # Errors
+/// For a strategy that does not exist, and when only one of them is given.
+fn order_of(arguments: &Arguments) -> Result<Option<(OrderStrategy, Vec<String>)>> {
+    let columns = arguments.text("order_by").unwrap_or_default();
+    let columns = columns.split(',').map(str::trim).filter(|c| !c.is_empty());
+    let columns: Vec<String> = columns.map(str::to_string).collect();
+    let strategy = arguments.text("order_strategy").unwrap_or("none");
+    if strategy.eq_ignore_ascii_case("none") {
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        return Err(DataFusionError::Plan(
+            "argument order_by of procedure compact needs an order_strategy: order, zorder or hilbert".into(),
+        ));
+    }
+    let strategy: OrderStrategy = strategy.parse().map_err(|_| {
+        DataFusionError::Plan(format!(
+            "argument order_strategy of procedure compact must be none, order, zorder or hilbert, found {strategy:?}"
+        ))
+    })?;
+    if columns.is_empty() {
+        return Err(DataFusionError::Plan(format!(
+            "order_strategy {strategy} of procedure compact needs columns: order_by => 'a,b'"
+        )));
+    }
+    Ok(Some((strategy, columns)))
 }
 
 fn is_full(arguments: &Arguments) -> Result<bool> {
@@ -127,25 +158,19 @@ fn compact<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<
             }
             (None, None) => None,
         };
-        let compacted = compact_table(&table, is_full(arguments)?, chosen).await;
+        // to the compaction no partition means all of them
+        if chosen.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(done());
+        }
+        let mut compaction = table.new_compact().full(is_full(arguments)?);
+        compaction = compaction.partitions(chosen.unwrap_or_default());
+        if let Some((strategy, columns)) = order_of(arguments)? {
+            compaction = compaction.order(strategy, columns);
+        }
+        let compacted = compaction.commit().await;
         compacted
-            .map(|()| done())
+            .map(|_| done())
             .map_err(|e| to_datafusion(e.with_default("table", table.name())))
     }
     .boxed()
-}
-
-/// Compacts the table, or the partitions chosen, and commits what changed.
-async fn compact_table(
-    table: &Table,
-    full: bool,
-    chosen: Option<Vec<Spec>>,
-) -> paimon_core::Result<()> {
-    // to the compaction no partition means all of them
-    if chosen.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(());
-    }
-    let compaction = table.new_compact().full(full);
-    let compaction = compaction.partitions(chosen.unwrap_or_default());
-    compaction.commit().await.map(drop)
 }

@@ -1,0 +1,200 @@
+//! Rewriting the rows of partitions in a new order. Source: `SortCompactAction`.
+
+use std::sync::Arc;
+
+use super::keys::ClusterKeys;
+use super::sort::{ExternalSort, KeyedRows, RunSpace, SortLimits, SortedRows};
+use super::strategy::Clustering;
+use crate::compact::CompactRequest;
+use crate::compact::live_file::LiveFile;
+use crate::compact::state::{self, BucketState};
+use crate::compact::task::OPEN_BYTES;
+use crate::error::{Error, Result};
+use crate::spec::{CommitMessage, CompactIncrement, DataFileMeta, DataIncrement};
+use crate::table::Table;
+use crate::write::{
+    DataFilePaths, FileRole, FileRows, FileSettings, RollingFileWriter, WriteOptions, blocking,
+    compact_batch, discard_files,
+};
+
+/// Sorts the rows of the newest snapshot, or of the partitions asked for, partition by partition. The messages remove all
+/// files that were read and add the new ones, so a commit of them conflicts with one that changed those files.
+///
+/// # Errors
+/// `Unsupported` for tables with buckets or primary keys, `InvalidInput` or `Unsupported` for columns that cannot order
+/// rows, `ResourceExhausted` when the disk is full, `Damaged` naming a file, `Io` when the store fails. Files written are
+/// removed then.
+///
+/// # Cancel safety
+/// A cancelled call leaves data files behind that no snapshot names.
+pub(in crate::compact) async fn cluster_table(
+    table: &Table,
+    request: &CompactRequest,
+    clustering: &Clustering,
+) -> Result<Vec<CommitMessage>> {
+    check(table, request)?;
+    let rewrite = Rewrite::new(table, request, clustering)?;
+    let mut messages = Vec::new();
+    for bucket in state::load(table, request).await? {
+        match rewrite.bucket(bucket).await {
+            Ok(message) => messages.push(message),
+            Err(error) => {
+                for message in &messages {
+                    discard_files(table, request.context.ids.as_ref(), message).await?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(messages)
+}
+
+fn check(table: &Table, request: &CompactRequest) -> Result<()> {
+    const ONLY: &str = "sorting compactions support append tables without buckets only";
+    if table.schema().has_primary_key() {
+        return Err(Error::unsupported(format!(
+            "{ONLY}, the table has a primary key"
+        )));
+    }
+    let bucket = table.options().bucket;
+    if bucket != -1 {
+        return Err(
+            Error::unsupported(format!("{ONLY}, the table has {bucket}")).with("option", "bucket"),
+        );
+    }
+    if !request.full {
+        return Err(Error::invalid(
+            "a sorting compaction rewrites all files, it cannot be limited to what is due",
+        ));
+    }
+    Ok(())
+}
+
+/// What the partitions have in common.
+struct Rewrite<'a> {
+    table: &'a Table,
+    request: &'a CompactRequest,
+    keys: Arc<ClusterKeys>,
+    options: WriteOptions,
+    settings: Arc<FileSettings>,
+    limits: SortLimits,
+}
+
+impl<'a> Rewrite<'a> {
+    fn new(table: &'a Table, request: &'a CompactRequest, by: &Clustering) -> Result<Self> {
+        let (schema, core) = (table.schema(), table.options());
+        let options = WriteOptions::new(schema, core)?;
+        Ok(Self {
+            keys: Arc::new(ClusterKeys::new(schema, core, by)?),
+            settings: Arc::new(FileSettings::of(
+                schema,
+                core,
+                &options,
+                FileRole::Data { level: 0 },
+            )?),
+            limits: SortLimits {
+                memory: usize::try_from(options.buffer_size).unwrap_or(usize::MAX),
+                runs_max: options.spill_runs_max,
+                spillable: options.spillable,
+            },
+            table,
+            request,
+            options,
+        })
+    }
+
+    async fn bucket(&self, bucket: BucketState) -> Result<CommitMessage> {
+        let uuid = self.request.context.ids.uuid();
+        let paths = DataFilePaths::of_bucket(
+            self.table,
+            &self.options,
+            &bucket.partition,
+            bucket.bucket,
+            uuid,
+        )?;
+        let sorted = self.sorted(&bucket).await?;
+        let new_files = self.written(sorted, Arc::new(paths)).await?;
+        let old_files = bucket.files.iter().map(|f| DataFileMeta::clone(&f.meta));
+        Ok(CommitMessage {
+            partition: bucket.partition.bytes.clone(),
+            bucket: bucket.bucket,
+            total_buckets: bucket.total_buckets,
+            data: DataIncrement {
+                new_files,
+                deleted_files: old_files.collect(),
+                changelog_files: Vec::new(),
+                new_index_files: Vec::new(),
+                // deleted rows are left out, so no file is left that the vectors are about
+                deleted_index_files: bucket.vectors,
+            },
+            compact: CompactIncrement::default(),
+        })
+    }
+
+    /// Reads and sorts the rows of a bucket.
+    async fn sorted(&self, bucket: &BucketState) -> Result<SortedRows> {
+        let options = &self.options;
+        let space = RunSpace::new(
+            &self.request.context,
+            options.spill_bytes_max,
+            options.spill_compression,
+        )?;
+        let space = Arc::new(space);
+        let mut sort = ExternalSort::new(&space, self.limits);
+        for file in &bucket.files {
+            let mut rows = LiveFile::open(self.table, &bucket.partition, file).await?;
+            while let Some(batch) = rows.next().await? {
+                let keys = Arc::clone(&self.keys);
+                sort = blocking(move || {
+                    sort.push(KeyedRows {
+                        keys: keys.encode(&batch)?,
+                        rows: compact_batch(&batch)?,
+                    })?;
+                    Ok(sort)
+                })
+                .await?;
+            }
+        }
+        blocking(move || sort.finish()).await
+    }
+
+    /// Writes sorted rows into files.
+    async fn written(
+        &self,
+        sorted: SortedRows,
+        paths: Arc<DataFilePaths>,
+    ) -> Result<Vec<DataFileMeta>> {
+        let context = self.request.context.clone();
+        // rows of tables without buckets have no sequence: each writer numbers them from the first
+        let mut writer = RollingFileWriter::new(Arc::clone(&self.settings), paths, context, 0);
+        let result = copy(sorted, &mut writer).await;
+        if result.is_err() {
+            writer.abort().await;
+        }
+        result
+    }
+}
+
+async fn copy(mut sorted: SortedRows, writer: &mut RollingFileWriter) -> Result<Vec<DataFileMeta>> {
+    loop {
+        let (rest, next) = blocking(move || {
+            let next = sorted.next()?;
+            Ok((sorted, next))
+        })
+        .await?;
+        sorted = rest;
+        let Some(rows) = next else {
+            break;
+        };
+        writer.write(FileRows::Plain(rows)).await?;
+        if writer.memory_size() >= OPEN_BYTES {
+            writer.flush_memory().await?;
+        }
+    }
+    blocking(move || {
+        drop(sorted);
+        Ok(())
+    })
+    .await?;
+    writer.close().await
+}
