@@ -9,6 +9,7 @@ pub mod report;
 pub mod sample;
 pub mod sqlrun;
 pub mod workload;
+pub mod writes;
 
 /// Errors of the benchmark tools: shown to the person who runs them, never handled.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -223,9 +223,48 @@ fn statements(measured: &[Measured]) -> String {
     text
 }
 
+/// The page with the second-level section `title` replaced by `text`, or with `text` at its end.
+pub fn replace_section(page: &str, title: &str, text: &str) -> String {
+    let head = format!("\n## {title}\n");
+    let Some(start) = page.find(&head) else {
+        return format!("{}\n\n{}\n", page.trim_end(), text.trim_end());
+    };
+    let rest = page.get(start + head.len()..).unwrap_or_default();
+    let after = rest.find("\n## ").and_then(|end| rest.get(end..));
+    let before = page.get(..start).unwrap_or_default();
+    format!(
+        "{}\n\n{}\n{}",
+        before.trim_end(),
+        text.trim_end(),
+        after.unwrap_or_default()
+    )
+}
+
+/// The section `title` of a page, with its heading.
+pub fn section<'a>(page: &'a str, title: &str) -> Option<&'a str> {
+    let start = page.find(&format!("\n## {title}\n"))? + 1;
+    let rest = page.get(start..)?;
+    let end = rest
+        .get(1..)?
+        .find("\n## ")
+        .map_or(rest.len(), |end| end + 1);
+    rest.get(..end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_section_is_replaced_or_added() {
+        let page = "# A\n\n## Writes\n\nold\n\n## Next\n\nmore\n";
+        let new = replace_section(page, "Writes", "## Writes\n\nnew\n");
+        assert_eq!(new, "# A\n\n## Writes\n\nnew\n\n## Next\n\nmore\n");
+        assert_eq!(section(&new, "Writes"), Some("## Writes\n\nnew\n"));
+        assert_eq!(section(&new, "Next"), Some("## Next\n\nmore\n"));
+        assert_eq!(replace_section("# A\n", "B", "## B\n"), "# A\n\n## B\n");
+        assert_eq!(section("# A\n", "B"), None);
+    }
 
     #[test]
     fn median_of_even_and_odd_counts() {

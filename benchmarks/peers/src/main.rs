@@ -3,15 +3,21 @@
 //! `paimon-peer WAREHOUSE SQL [REPEATS]` opens a filesystem catalog, runs the statement REPEATS times in one session
 //! and prints one line of JSON: set-up and query times in milliseconds, rows, a digest of the result, CPU and peak
 //! memory of the process. The protocol is that of `paimon_benchmarks::measure`.
+//!
+//! `paimon-peer load WAREHOUSE TABLE INPUT [ROWS COMMITS]` writes the Parquet file INPUT to a table that exists, in one
+//! commit, or its first ROWS rows again and again in COMMITS commits.
+
+mod load;
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
-use paimon::{CatalogFactory, CatalogOptions, Options};
+use paimon::{Catalog, CatalogFactory, CatalogOptions, Options};
 use paimon_datafusion::SQLContext;
 
 /// Results up to this many rows are printed, larger ones only counted.
@@ -20,15 +26,16 @@ const ROWS_KEPT: usize = 200;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("load") {
+        return load::run(&args.skip(1).collect::<Vec<_>>()).await;
+    }
     let usage = "usage: paimon-peer WAREHOUSE SQL [REPEATS]";
     let warehouse = args.next().ok_or(usage)?;
     let sql = args.next().ok_or(usage)?;
     let repeats: usize = args.next().map_or(Ok(1), |n| n.parse())?;
 
     let start = Instant::now();
-    let mut options = Options::new();
-    options.set(CatalogOptions::WAREHOUSE, warehouse);
-    let catalog = CatalogFactory::create(options).await?;
+    let catalog = open(&warehouse).await?;
     let mut context = SQLContext::new();
     context.register_catalog("paimon", catalog).await?;
     let setup_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -40,15 +47,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
         last = run(&context, &sql).await?;
         query_ms.push(start.elapsed().as_secs_f64() * 1e3);
     }
+    report(setup_ms, &query_ms, last);
+    Ok(())
+}
+
+async fn open(warehouse: &str) -> Result<Arc<dyn Catalog>, Box<dyn Error>> {
+    let mut options = Options::new();
+    options.set(CatalogOptions::WAREHOUSE, warehouse);
+    Ok(CatalogFactory::create(options).await?)
+}
+
+/// Prints the line that the comparison reads.
+fn report(setup_ms: f64, query_ms: &[f64], (rows, result): (usize, String)) {
     let (cpu_ms, peak_rss_kb) = usage_of_self();
     println!(
         "{}",
         serde_json::json!({
-            "setup_ms": setup_ms, "query_ms": query_ms, "rows": last.0, "result": last.1,
+            "setup_ms": setup_ms, "query_ms": query_ms, "rows": rows, "result": result,
             "cpu_ms": cpu_ms, "peak_rss_kb": peak_rss_kb,
         })
     );
-    Ok(())
 }
 
 /// Runs one statement: rows and, for small results, their text.

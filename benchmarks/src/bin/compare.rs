@@ -14,7 +14,9 @@ use clap::Parser;
 use paimon_benchmarks::Result;
 use paimon_benchmarks::generate::{Scale, ensure_tables};
 use paimon_benchmarks::measure::{RunnerReport, run_process};
-use paimon_benchmarks::report::{Engine, Measured, Sample, Samples, markdown};
+use paimon_benchmarks::report::{
+    Engine, Measured, Sample, Samples, markdown, replace_section, section,
+};
 use paimon_benchmarks::workload::{Metric, Workload, workloads};
 
 #[derive(Parser)]
@@ -116,6 +118,12 @@ fn main() -> Result<()> {
     });
     if let Some(path) = output {
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        // what `writes` has put there stays
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let page = match section(&old, "Writes") {
+            Some(writes) => replace_section(&page, "Writes", writes),
+            None => page,
+        };
         std::fs::write(path, page)?;
     }
     Ok(())

@@ -9,6 +9,7 @@ mod data_file;
 mod deletion;
 pub mod fact;
 pub mod hash;
+pub mod input;
 mod keyed;
 mod lineitem;
 mod many;

@@ -13,10 +13,14 @@ use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
 use parking_lot::RwLock;
 
+use crate::changes::ChangesProvider;
 use crate::error::to_datafusion;
 use crate::parse::plain_and_options;
 use crate::provider::{PaimonTableProvider, SystemTableProvider};
 use crate::session::SessionSettings;
+
+/// System table with all rows and their kinds.
+const AUDIT_LOG: &str = "audit_log";
 
 /// Views and file tables that live in the session only, by database and name.
 type SessionTables = Arc<RwLock<HashMap<(String, String), Arc<dyn TableProvider>>>>;
@@ -125,6 +129,18 @@ impl PaimonSchemaProvider {
             self.settings
                 .table_options(self.catalog.name(), &self.database, identifier.table());
         dynamic.extend(options);
+        let changes = table.incremental(&dynamic).await?;
+        if let Some(changes) = changes {
+            return Ok(Some(match identifier.system() {
+                None => Arc::new(ChangesProvider::rows(changes)),
+                Some(AUDIT_LOG) => Arc::new(ChangesProvider::audit(changes)),
+                Some(other) => {
+                    return Err(Error::unsupported(format!(
+                        "incremental options are not supported with `${other}`"
+                    )));
+                }
+            }));
+        }
         let table = if dynamic.is_empty() {
             table
         } else {
@@ -132,6 +148,7 @@ impl PaimonSchemaProvider {
         };
         Ok(Some(match identifier.system() {
             None => Arc::new(PaimonTableProvider::new(table, self.settings.clone())),
+            Some(AUDIT_LOG) => Arc::new(ChangesProvider::audit_of_state(table)),
             Some(system) => system_provider(table.system_table(system).await?)?,
         }))
     }

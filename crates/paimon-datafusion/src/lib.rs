@@ -6,6 +6,7 @@
 
 mod analyze;
 mod catalog;
+mod changes;
 mod error;
 pub mod filter;
 mod parse;

@@ -55,6 +55,9 @@ pub(super) struct TaskResult {
     pub deletions: HashMap<String, DeletionVector>,
 }
 
+/// Encoded rows that an open file holds before they are given to the store, bytes.
+const OPEN_BYTES: usize = 32 << 20;
+
 /// Neighbouring sections that are rewritten into common files.
 type Group = Vec<Vec<KeyedFile>>;
 
@@ -256,9 +259,13 @@ impl Writers {
             Merged::Rows(batch) => (self.rows.as_mut(), batch),
             Merged::Changelog(batch) => (Some(&mut self.changelog), batch),
         };
-        match writer {
-            Some(writer) => writer.write(FileRows::Keyed(key_values(batch))).await,
-            None => Ok(()),
+        let Some(writer) = writer else {
+            return Ok(());
+        };
+        writer.write(FileRows::Keyed(key_values(batch))).await?;
+        match writer.memory_size() >= OPEN_BYTES {
+            true => writer.flush_memory().await,
+            false => Ok(()),
         }
     }
 

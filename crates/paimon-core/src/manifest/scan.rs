@@ -84,6 +84,18 @@ impl ManifestScan {
         Ok((added, counts))
     }
 
+    /// Changelog files of a snapshot; none where it has no changelog.
+    ///
+    /// # Errors
+    /// `Damaged` naming the file when a manifest or list is missing or malformed.
+    pub async fn changelog_files(&self, snapshot: &Snapshot) -> Result<Vec<ManifestEntry>> {
+        let Some(name) = &snapshot.changelog_manifest_list else {
+            return Ok(Vec::new());
+        };
+        let list = read_manifest_list(&self.io, &self.table, name).await?;
+        Ok(self.read_all(list).await?.0)
+    }
+
     /// Entries of manifests, ADD and DELETE, in order.
     ///
     /// # Errors

@@ -141,10 +141,7 @@ fn file_size(file: &SplitFile) -> u64 {
 /// A pack of one file that needs no merge is read raw; everything else goes through the merge.
 fn pack_to_kind(pack: Vec<Vec<KeyedFile>>) -> SplitKind {
     let single = match pack.as_slice() {
-        [section] if section.len() == 1 => {
-            let meta = &section[0].file.meta;
-            meta.level != 0 && meta.delete_row_count == Some(0)
-        }
+        [section] if section.len() == 1 => section[0].file.meta.delete_row_count == Some(0),
         _ => false,
     };
     let sections = pack.into_iter().map(section_of);

@@ -1,6 +1,7 @@
 //! Scan planning, splits and reads.
 
 mod bucket_filter;
+mod changes;
 mod column_groups;
 mod evolution;
 mod file_scan;
@@ -16,6 +17,7 @@ mod split;
 mod split_read;
 
 pub use crate::selection::FileSelection;
+pub use changes::{ChangeScan, ChangeSplit, plan_changes};
 pub use evolution::EvolutionPlan;
 pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, has_index, indexed_rows, live_rows};
 pub(crate) use file_stats::FileStats;

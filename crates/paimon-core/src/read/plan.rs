@@ -92,9 +92,9 @@ pub async fn plan(table: &Table, request: &PlanRequest) -> Result<Plan> {
     Ok(plan)
 }
 
-struct Planner<'a> {
-    table: &'a Table,
-    request: &'a PlanRequest,
+pub(super) struct Planner<'a> {
+    pub(super) table: &'a Table,
+    pub(super) request: &'a PlanRequest,
 }
 
 /// Live files of one bucket.
@@ -130,7 +130,7 @@ impl Planner<'_> {
         };
         let mut splits = Vec::new();
         let generator = SplitGenerator::new(table, snapshot.id)?;
-        for bucket in self.buckets(entries, &deletions)? {
+        for bucket in self.buckets(entries, &deletions, &|e| self.is_visible(e))? {
             let before = bucket.files.len();
             let bucket = self.prune(bucket, &schemas)?;
             counts.files_pruned_by_stats += before - bucket.files.len();
@@ -144,7 +144,7 @@ impl Planner<'_> {
         })
     }
 
-    fn manifest_scan(&self) -> ManifestScan {
+    pub(super) fn manifest_scan(&self) -> ManifestScan {
         let table = self.table;
         let schema = table.schema();
         let partition_ids: Vec<i32> = schema.partition_fields().iter().map(|f| f.id).collect();
@@ -173,19 +173,19 @@ impl Planner<'_> {
         loaded.into_iter().collect()
     }
 
-    /// Groups entries by partition and bucket, in order of first appearance, leaving out what a batch read never
-    /// sees.
-    fn buckets(
+    /// Groups the visible entries by partition and bucket, in order of first appearance.
+    pub(super) fn buckets(
         &self,
         entries: Vec<ManifestEntry>,
         deletions: &DeletionFiles,
+        is_visible: &dyn Fn(&ManifestEntry) -> bool,
     ) -> Result<Vec<BucketFiles>> {
         let mut order: Vec<BucketFiles> = Vec::new();
         let mut known: HashMap<(Bytes, i32), usize> = HashMap::new();
         let mut partitions: HashMap<Bytes, Arc<Partition>> = HashMap::new();
         let mut folders: Vec<String> = Vec::new();
         for entry in entries {
-            if !self.is_visible(&entry) {
+            if !is_visible(&entry) {
                 continue;
             }
             let at = match known.get(&(entry.partition.clone(), entry.bucket)) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, Int8Array, RecordBatch, RecordBatchOptions};
 use futures::{StreamExt, TryStreamExt};
 
+use super::changes::ChangeSplit;
 use super::column_groups::read_column_group;
 use super::file_scan::{DEFAULT_BATCH_SIZE, FileScan};
 use super::fold::{FoldRequest, fold_section};
@@ -88,6 +89,28 @@ impl SplitRead {
                 flatten(streams.collect())
             }
         })
+    }
+
+    /// Rows of a split of changes, each with its stored kind (+I in append tables), file after file.
+    ///
+    /// # Errors
+    /// `Damaged` naming the file. Errors also come through the stream.
+    pub fn read_changes(&self, split: &ChangeSplit) -> BatchStream {
+        let keyed = self.table.schema().has_primary_key();
+        let streams = split.files.clone().into_iter().map(|file| {
+            let (read, partition) = (self.clone(), split.partition.clone());
+            async move {
+                if !keyed {
+                    return read.raw_file(&partition, file).await;
+                }
+                let mut scan = read.file_scan(&partition, &file, read.filter.clone());
+                if read.with_row_kind {
+                    scan.fields.push(value_kind_field());
+                }
+                scan.open().await
+            }
+        });
+        flatten(streams.collect())
     }
 
     async fn raw_file(&self, partition: &Arc<Partition>, file: SplitFile) -> Result<BatchStream> {

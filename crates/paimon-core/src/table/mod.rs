@@ -1,7 +1,9 @@
 //! The façade: a table at a location, with its schema, options and the snapshot it reads.
 
+mod changes;
 mod commit;
 mod compact;
+mod incremental;
 mod read_builder;
 pub mod system;
 mod travel;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
+pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
 pub use read_builder::{ReadBuilder, TableRead};

@@ -12,7 +12,9 @@ use crate::arrow_bridge::arrow_schema;
 use crate::error::Result;
 use crate::format::BatchStream;
 use crate::predicate::Predicate;
-use crate::read::{DataSplit, Plan, PlanRequest, SplitRead, filter_batch, no_column, plan};
+use crate::read::{
+    ChangeSplit, DataSplit, Plan, PlanRequest, SplitRead, filter_batch, no_column, plan,
+};
 use crate::spec::{DataField, value_kind_field};
 
 /// What to read of a table.
@@ -199,16 +201,27 @@ impl TableRead {
     /// # Errors
     /// `Damaged` naming the file; also through the stream.
     pub fn read(&self, split: &DataSplit) -> Result<BatchStream> {
+        Ok(self.shaped(self.read.read(split)?))
+    }
+
+    /// Rows of a split of changes that match the filter, in their order.
+    ///
+    /// # Errors
+    /// `Damaged` naming the file; also through the stream.
+    pub fn read_changes(&self, split: &ChangeSplit) -> Result<BatchStream> {
+        Ok(self.shaped(self.read.read_changes(split)))
+    }
+
+    fn shaped(&self, stream: BatchStream) -> BatchStream {
         let filter = self.read.filter.clone();
         let (schema, extra) = (self.schema.clone(), self.extra);
         let with_kind = self.read.with_row_kind;
-        let stream = self.read.read(split)?;
-        Ok(stream
+        stream
             .map(move |batch| {
                 let batch = filter_batch(batch?, &filter)?;
                 shape(batch, &schema, extra, with_kind)
             })
-            .boxed())
+            .boxed()
     }
 }
 

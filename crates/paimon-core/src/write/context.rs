@@ -1,6 +1,7 @@
 //! What a writer takes from outside: time, unique names, memory, cores.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -174,16 +175,19 @@ pub struct WriteContext {
     pub memory: Arc<dyn MemoryBudget>,
     /// Buckets encoded at a time, at least one.
     pub parallelism: usize,
+    /// Local folder in which buffered rows are spilled, in a folder of their own.
+    pub spill_folder: PathBuf,
 }
 
 impl WriteContext {
-    /// The system's clock, random names, `memory` bytes and all cores.
+    /// The system's clock, random names, `memory` bytes, all cores and the system's folder for temporary files.
     pub fn with_memory(memory: u64) -> Self {
         Self {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             memory: Arc::new(FixedBudget::new(memory)),
             parallelism: std::thread::available_parallelism().map_or(2, usize::from),
+            spill_folder: std::env::temp_dir(),
         }
     }
 }

@@ -1,7 +1,12 @@
-//! Flushing the buffer of a primary-key bucket to level-0 files. Source: `MergeTreeWriter.flushWriteBuffer`.
+//! Taking the rows of a primary-key bucket out of memory: to level-0 files, or to a sorted run on local disk.
+//!
+//! Source: `MergeTreeWriter.flushWriteBuffer`, `SortBufferWriteBuffer.flushMemory`.
 
 use std::ops::Range;
 use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use tokio::sync::mpsc;
 
 use super::context::{Reservation, WriteContext};
 use super::data_file::FileSettings;
@@ -9,7 +14,8 @@ use super::paths::DataFilePaths;
 use super::rolling::{RollingFileWriter, blocking};
 use super::rows::{FileRows, KeyValueBatch};
 use super::sort_buffer::{BufferedRows, SortSpec, SortedRows};
-use crate::error::Result;
+use super::spill::{Blocks, Merged, RunMerge, RunWriter, SpillSpace, SpilledRun};
+use crate::error::{Error, Result};
 use crate::mergetree::function::MergeFunction;
 use crate::spec::DataFileMeta;
 
@@ -30,16 +36,49 @@ pub(super) struct KeyValueSettings {
     pub changelog: Option<Arc<FileSettings>>,
 }
 
-/// One flush.
-pub(super) struct Flush {
+impl KeyValueSettings {
+    /// Brings rows into the order in which they will be asked for, where most of them will be as they are: when all of
+    /// them are needed (`raw`, or they are the changelog), and when the newest of a key wins.
+    ///
+    /// # Errors
+    /// `Internal` when Arrow fails.
+    pub fn arrange(&self, rows: SortedRows, raw: bool) -> Result<SortedRows> {
+        match &self.function {
+            _ if raw || self.changelog.is_some() => rows.arranged(false),
+            None => rows.arranged(true),
+            Some(_) => Ok(rows),
+        }
+    }
+
+    /// The rows of keys, merged.
+    ///
+    /// # Errors
+    /// Those of the merge function.
+    pub fn merge(&self, rows: &SortedRows, keys: Range<usize>) -> Result<KeyValueBatch> {
+        match &self.function {
+            None => rows.newest(keys),
+            Some(function) => rows.merged(keys, function.as_ref()),
+        }
+    }
+}
+
+/// Buffered rows that leave memory.
+pub(super) struct Buffered {
     pub settings: Arc<KeyValueSettings>,
-    pub context: WriteContext,
-    pub paths: Arc<DataFilePaths>,
     pub rows: BufferedRows,
     /// Sequence number of the first row.
     pub first_sequence: i64,
     /// Memory of the rows; given back at the end.
     pub reservation: Reservation,
+}
+
+/// One flush: what is buffered and what was spilled before.
+pub(super) struct Flush {
+    pub buffered: Buffered,
+    /// Oldest first.
+    pub spilled: Vec<SpilledRun>,
+    pub context: WriteContext,
+    pub paths: Arc<DataFilePaths>,
 }
 
 /// Files of a flush.
@@ -49,122 +88,254 @@ pub(super) struct Flushed {
     pub changelog: Vec<DataFileMeta>,
 }
 
+impl Buffered {
+    /// Sorts and writes a run to local disk.
+    ///
+    /// # Errors
+    /// Those of the merge function and the disk.
+    pub async fn spill(self, space: Arc<SpillSpace>) -> Result<SpilledRun> {
+        blocking(move || {
+            let Self {
+                settings,
+                rows,
+                first_sequence,
+                reservation,
+            } = self;
+            let Some(schema) = rows.batches.first().map(RecordBatch::schema) else {
+                return Err(Error::internal("no rows to spill"));
+            };
+            let rows = SortedRows::new(rows, &settings.sort, first_sequence)?;
+            let bytes = reservation.bytes();
+            let mut blocks = Blocks::new(&settings, rows, bytes)?;
+            let mut run = RunWriter::create(&space, &schema)?;
+            while let Some(block) = blocks.next(&settings)? {
+                run.write(&block)?;
+            }
+            run.finish(bytes)
+        })
+        .await
+    }
+}
+
 impl Flush {
     /// Sorts, merges and writes. On failure its files are removed.
     ///
     /// # Errors
-    /// Those of the merge function, the encoder and the store.
+    /// Those of the merge function, the encoder, the disk and the store.
     pub async fn run(self) -> Result<Flushed> {
         let Self {
-            settings,
+            buffered,
+            spilled,
             context,
             paths,
+        } = self;
+        let Buffered {
+            settings,
             rows,
             first_sequence,
             mut reservation,
-        } = self;
+        } = buffered;
         let spec = Arc::clone(&settings);
-        let sorted =
-            blocking(move || SortedRows::new(rows, &spec.sort, first_sequence).map(Arc::new))
-                .await?;
+        let sorted = blocking(move || SortedRows::new(rows, &spec.sort, first_sequence)).await?;
         let writer = |files: &Arc<FileSettings>| {
             RollingFileWriter::new(Arc::clone(files), Arc::clone(&paths), context.clone(), 0)
         };
-        let mut changelog = settings.changelog.as_ref().map(&writer);
-        let mut data = writer(&settings.data);
-        let result = write_all(
-            &settings,
-            &sorted,
-            &mut data,
-            changelog.as_mut(),
-            &mut reservation,
-        )
-        .await;
+        let mut files = Files {
+            paths: Arc::clone(&paths),
+            data: writer(&settings.data),
+            changelog: settings.changelog.as_ref().map(writer),
+        };
+        let written = if spilled.is_empty() {
+            files.write(&settings, sorted, &mut reservation).await
+        } else {
+            files
+                .write_merged(&settings, spilled, sorted, &mut reservation)
+                .await
+        };
         drop(reservation);
+        let result = match written {
+            Ok(()) => files.close().await,
+            Err(e) => Err(e),
+        };
         if result.is_err() {
-            data.abort().await;
-            if let Some(changelog) = &mut changelog {
-                changelog.abort().await;
-            }
+            files.abort().await;
         }
         result
     }
 }
 
-async fn write_all(
-    settings: &Arc<KeyValueSettings>,
-    sorted: &Arc<SortedRows>,
-    data: &mut RollingFileWriter,
-    changelog: Option<&mut RollingFileWriter>,
-    reservation: &mut Reservation,
-) -> Result<Flushed> {
-    let rows_bytes = reservation.bytes();
-    let mut flushed = Flushed::default();
-    if let Some(changelog) = changelog {
-        let rows = Arc::clone(sorted);
-        let chunk = move |range| rows.raw(range);
-        copy(sorted.num_rows(), chunk, changelog, rows_bytes, reservation).await?;
-        flushed.changelog = changelog.close().await?;
-        reservation.shrink_to(rows_bytes);
-    }
-    let rows = Arc::clone(sorted);
-    let settings = Arc::clone(settings);
-    let chunk = move |keys| match &settings.function {
-        None => rows.newest(keys),
-        Some(function) => rows.merged(keys, function.as_ref()),
-    };
-    copy(sorted.num_keys(), chunk, data, rows_bytes, reservation).await?;
-    flushed.data = data.close().await?;
-    Ok(flushed)
+/// The files that a flush is writing.
+struct Files {
+    paths: Arc<DataFilePaths>,
+    data: RollingFileWriter,
+    changelog: Option<RollingFileWriter>,
 }
 
-/// Takes memory for the open file beside that of the rows; when there is none, its row group ends.
-async fn account(
-    writer: &mut RollingFileWriter,
-    rows_bytes: usize,
-    reservation: &mut Reservation,
-) -> Result<()> {
-    let wanted = rows_bytes.saturating_add(writer.memory_size());
-    reservation.shrink_to(wanted);
-    let more = wanted.saturating_sub(reservation.bytes());
-    if more > 0 && !reservation.try_grow(more) {
-        writer.flush_memory().await?;
-        reservation.shrink_to(rows_bytes);
-    }
-    Ok(())
-}
-
-/// Writes `count` keys or rows chunk by chunk; the next chunk is made while the last is being encoded.
-async fn copy(
-    count: usize,
-    chunk: impl Fn(Range<usize>) -> Result<KeyValueBatch> + Clone + Send + 'static,
-    writer: &mut RollingFileWriter,
-    rows_bytes: usize,
-    reservation: &mut Reservation,
-) -> Result<()> {
-    let step = (count.saturating_mul(STEP_BYTES) / rows_bytes.max(1)).clamp(1, STEP_ROWS);
-    let make = |start: usize| {
-        let chunk = chunk.clone();
-        let range = start..count.min(start.saturating_add(step));
-        blocking(move || chunk(range))
-    };
-    if count == 0 {
-        return Ok(());
-    }
-    let mut ready = Some(make(0).await?);
-    let mut start = step;
-    while let Some(rows) = ready.take() {
-        let next = async {
-            match start < count {
-                true => make(start).await.map(Some),
-                false => Ok(None),
-            }
+impl Files {
+    /// Writes rows that were all in memory.
+    async fn write(
+        &mut self,
+        settings: &Arc<KeyValueSettings>,
+        sorted: SortedRows,
+        reservation: &mut Reservation,
+    ) -> Result<()> {
+        let held = reservation.bytes();
+        let own = Arc::clone(settings);
+        let sorted = blocking(move || own.arrange(sorted, false).map(Arc::new)).await?;
+        if self.changelog.is_some() {
+            let rows = Arc::clone(&sorted);
+            let raw = move |range| {
+                Ok(Merged {
+                    raw: Some(rows.raw(range)?),
+                    data: None,
+                })
+            };
+            self.copy(sorted.num_rows(), raw, held, reservation).await?;
+            // the memory of the changelog file is not needed beside that of the data file
+            self.flush_changelog().await?;
+            reservation.shrink_to(held);
+        }
+        let (rows, settings) = (Arc::clone(&sorted), Arc::clone(settings));
+        let merged = move |keys| {
+            Ok(Merged {
+                raw: None,
+                data: Some(settings.merge(&rows, keys)?),
+            })
         };
-        let (written, made) = futures::join!(writer.write(FileRows::Keyed(rows)), next);
-        written?;
-        account(writer, rows_bytes, reservation).await?;
-        ready = made?;
-        start = start.saturating_add(step);
+        self.copy(sorted.num_keys(), merged, held, reservation)
+            .await
     }
-    Ok(())
+
+    /// Writes `count` keys or rows chunk by chunk; the next chunk is made while the last is being encoded.
+    async fn copy(
+        &mut self,
+        count: usize,
+        chunk: impl Fn(Range<usize>) -> Result<Merged> + Clone + Send + 'static,
+        held: usize,
+        reservation: &mut Reservation,
+    ) -> Result<()> {
+        let step = step_rows(count, held);
+        let make = |start: usize| {
+            let chunk = chunk.clone();
+            let range = start..count.min(start.saturating_add(step));
+            blocking(move || chunk(range))
+        };
+        let mut ready = match count {
+            0 => None,
+            _ => Some(make(0).await?),
+        };
+        let mut start = step;
+        while let Some(rows) = ready.take() {
+            let next = async {
+                match start < count {
+                    true => make(start).await.map(Some),
+                    false => Ok(None),
+                }
+            };
+            let (written, made) = futures::join!(self.take(rows), next);
+            written?;
+            self.account(held, reservation).await?;
+            ready = made?;
+            start = start.saturating_add(step);
+        }
+        Ok(())
+    }
+
+    /// Encodes rows.
+    async fn take(&mut self, Merged { raw, data }: Merged) -> Result<()> {
+        if let (Some(changelog), Some(raw)) = (&mut self.changelog, raw) {
+            changelog.write(FileRows::Keyed(raw)).await?;
+        }
+        match data {
+            Some(data) => self.data.write(FileRows::Keyed(data)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn flush_changelog(&mut self) -> Result<()> {
+        match &mut self.changelog {
+            Some(changelog) => changelog.flush_memory().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes spilled rows and those in memory; the next ones are merged while the last are being encoded.
+    async fn write_merged(
+        &mut self,
+        settings: &Arc<KeyValueSettings>,
+        spilled: Vec<SpilledRun>,
+        sorted: SortedRows,
+        reservation: &mut Reservation,
+    ) -> Result<()> {
+        let (own, bytes) = (Arc::clone(settings), reservation.bytes());
+        let blocks = blocking(move || Blocks::new(&own, sorted, bytes)).await?;
+        reservation.grow(spilled.iter().map(SpilledRun::merge_bytes).sum());
+        let held = reservation.bytes();
+        let mut merge = RunMerge::new(Arc::clone(settings), spilled, Some(blocks))?;
+        let (sender, steps) = mpsc::channel::<Merged>(1);
+        let merging = blocking(move || {
+            while let Some(step) = merge.next()? {
+                if sender.blocking_send(step).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let writing = async {
+            // dropped at the end, also after a failure: the merge stops then
+            let mut steps = steps;
+            while let Some(step) = steps.recv().await {
+                self.take(step).await?;
+                self.account(held, reservation).await?;
+            }
+            Ok(())
+        };
+        let (merged, written) = futures::join!(merging, writing);
+        merged.and(written)
+    }
+
+    /// Takes memory for the open files beside `held` bytes of rows; when there is none, their row groups end.
+    async fn account(&mut self, held: usize, reservation: &mut Reservation) -> Result<()> {
+        let changelog = self.changelog.as_ref().map_or(0, |c| c.memory_size());
+        let wanted = held
+            .saturating_add(self.data.memory_size())
+            .saturating_add(changelog);
+        reservation.shrink_to(wanted);
+        let more = wanted.saturating_sub(reservation.bytes());
+        if more > 0 && !reservation.try_grow(more) {
+            self.data.flush_memory().await?;
+            self.flush_changelog().await?;
+            reservation.shrink_to(held);
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<Flushed> {
+        let changelog = match &mut self.changelog {
+            Some(changelog) => changelog.close().await?,
+            None => Vec::new(),
+        };
+        match self.data.close().await {
+            Ok(data) => Ok(Flushed { data, changelog }),
+            Err(error) => {
+                for file in &changelog {
+                    self.paths.discard(file).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes every file that [`Self::close`] has not returned.
+    async fn abort(&mut self) {
+        self.data.abort().await;
+        if let Some(changelog) = &mut self.changelog {
+            changelog.abort().await;
+        }
+    }
+}
+
+/// Rows written at a time when `count` of them take `bytes` bytes.
+fn step_rows(count: usize, bytes: usize) -> usize {
+    (count.saturating_mul(STEP_BYTES) / bytes.max(1)).clamp(1, STEP_ROWS)
 }

@@ -66,6 +66,25 @@ pub(super) fn compact(batch: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(batch.schema(), columns)?)
 }
 
+/// The same rows; the text and bytes of each column lie in one buffer.
+///
+/// # Errors
+/// As [`compact`].
+pub(super) fn gather_views(batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|array| -> ArrayRef {
+            match array.data_type() {
+                ArrowType::Utf8View => Arc::new(array.as_string_view().gc()),
+                ArrowType::BinaryView => Arc::new(array.as_binary_view().gc()),
+                _ => Arc::clone(array),
+            }
+        })
+        .collect();
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
+}
+
 fn compact_views<T: ByteViewType + ?Sized>(
     array: &ArrayRef,
     views: &GenericByteViewArray<T>,

@@ -16,6 +16,7 @@ mod restore;
 mod rolling;
 mod rows;
 mod sort_buffer;
+mod spill;
 pub mod stats;
 mod table_writer;
 #[cfg(test)]

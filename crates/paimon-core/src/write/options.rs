@@ -41,6 +41,14 @@ pub struct WriteOptions {
     pub index_in_manifest: u64,
     /// `write-buffer-size`, bytes
     pub buffer_size: u64,
+    /// `write-buffer-spillable`
+    pub spillable: bool,
+    /// `write-buffer-spill.max-disk-size`, bytes
+    pub spill_bytes_max: u64,
+    /// `local-sort.max-num-file-handles`: spilled runs of a bucket
+    pub spill_runs_max: usize,
+    /// `spill-compression`, `spill-compression.zstd-level`
+    pub spill_compression: SpillCompression,
     /// `rowkind.field`
     pub rowkind_field: Option<String>,
     /// `ignore-update-before`
@@ -70,6 +78,17 @@ pub struct FileKind {
     pub stats: StatsMode,
     /// End of the file name, with the dot.
     pub extension: String,
+}
+
+/// How spilled rows are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpillCompression {
+    /// Not at all.
+    None,
+    /// LZ4 frames.
+    Lz4,
+    /// Zstandard at this level.
+    Zstd(i32),
 }
 
 /// Options that would change what is written and that this engine cannot honour, unless set to `false`.
@@ -125,6 +144,12 @@ impl WriteOptions {
             external_paths: o.external_paths()?,
             index_in_manifest: o.bytes("file-index.in-manifest-threshold")?.unwrap_or(500),
             buffer_size: o.bytes("write-buffer-size")?.unwrap_or(256 * MIB),
+            spillable: o.bool("write-buffer-spillable", true)?,
+            spill_bytes_max: o
+                .bytes("write-buffer-spill.max-disk-size")?
+                .unwrap_or(u64::MAX),
+            spill_runs_max: o.spill_runs_max()?,
+            spill_compression: o.spill_compression()?,
             rowkind_field: options.get("rowkind.field").map(str::to_string),
             ignore_update_before: o.bool("ignore-update-before", false)?,
             bucket_function: match options.get("bucket-function.type") {
@@ -298,6 +323,32 @@ impl Reader<'_> {
         }
     }
 
+    /// Two at least: a merge of one run would free no file.
+    fn spill_runs_max(&self) -> Result<usize> {
+        const KEY: &str = "local-sort.max-num-file-handles";
+        let runs = self.positive(KEY)?.unwrap_or(128);
+        match usize::try_from(runs) {
+            Ok(1) => Err(Error::invalid("expected at least 2, found 1").with("option", KEY)),
+            Ok(runs) => Ok(runs),
+            Err(_) => Ok(usize::MAX),
+        }
+    }
+
+    fn spill_compression(&self) -> Result<SpillCompression> {
+        const KEY: &str = "spill-compression";
+        let level = self.number("spill-compression.zstd-level")?.unwrap_or(1);
+        let name = self.text(KEY, "zstd").to_ascii_lowercase();
+        match name.as_str() {
+            "none" => Ok(SpillCompression::None),
+            "lz4" => Ok(SpillCompression::Lz4),
+            "zstd" => Ok(SpillCompression::Zstd(level)),
+            _ => Err(Error::unsupported(format!(
+                "spill compression {name:?} is not supported: none, lz4 and zstd are"
+            ))
+            .with("option", KEY)),
+        }
+    }
+
     fn refuse_unsupported(&self) -> Result<()> {
         for key in UNSUPPORTED_SWITCHES {
             if self.bool(key, false)? {
@@ -377,6 +428,9 @@ mod tests {
             ("partition.timestamp-format.strict", "true"),
             ("fields.c1.map.storage-layout", "shared-shredding"),
             ("bucket-function.type", "best"),
+            ("spill-compression", "lzo"),
+            ("local-sort.max-num-file-handles", "1"),
+            ("write-buffer-spillable", "perhaps"),
         ] {
             let error = options(&[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(key), "{key}: {error}");

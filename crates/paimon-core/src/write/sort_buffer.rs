@@ -6,12 +6,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Int8Array, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int8Array, Int64Array, RecordBatch, UInt32Array};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::SortOptions;
 use arrow_select::concat::{concat, concat_batches};
 use arrow_select::interleave::interleave;
+use arrow_select::take::{take, take_record_batch};
 
+use super::memory::{batch_memory, gather_views};
 use super::rows::KeyValueBatch;
 use crate::arrow_bridge::arrow_type;
 use crate::error::{Error, Result};
@@ -21,6 +23,9 @@ use crate::spec::DataField;
 
 /// Small batches are joined until they have this many rows.
 const ROWS_PER_BATCH: usize = 32 << 10;
+
+/// Rows of more bytes are not put into one array per column: offsets of nested columns might not reach that far.
+const ARRANGED_BYTES_MAX: usize = 1 << 30;
 
 /// What to sort by: positions among the table's columns.
 #[derive(Debug, Clone)]
@@ -35,11 +40,49 @@ pub(super) struct SortSpec {
     pub descending: bool,
 }
 
+impl SortSpec {
+    /// What makes comparable keys of the key columns.
+    ///
+    /// # Errors
+    /// `Unsupported` for keys that cannot be compared.
+    pub fn key_encoder(&self) -> Result<KeyEncoder> {
+        let types: Vec<_> = self
+            .keys
+            .iter()
+            .map(|i| arrow_type(&self.fields[*i].data_type))
+            .collect();
+        let nullable = self.keys.iter().any(|i| self.fields[*i].data_type.nullable);
+        KeyEncoder::new(&types, nullable)
+    }
+}
+
 /// Rows in the order of arrival, with their kinds.
 #[derive(Debug, Default)]
 pub(super) struct BufferedRows {
     pub batches: Vec<RecordBatch>,
     pub kinds: Vec<Int8Array>,
+    /// Batches at the end that are not joined yet, and their rows.
+    small: (usize, usize),
+}
+
+impl BufferedRows {
+    /// Appends rows. Small batches become large ones as they come: thousands of small arrays that live until the flush
+    /// leave holes in the heap that nothing else fits into.
+    ///
+    /// # Errors
+    /// `Internal` when the batches have different columns.
+    pub fn push(&mut self, values: RecordBatch, kinds: Int8Array) -> Result<()> {
+        self.small.0 += 1;
+        self.small.1 += values.num_rows();
+        self.batches.push(values);
+        self.kinds.push(kinds);
+        if self.small.1 >= ROWS_PER_BATCH {
+            let small = self.batches.split_off(self.batches.len() - self.small.0);
+            self.batches.push(join(small)?);
+            self.small = (0, 0);
+        }
+        Ok(())
+    }
 }
 
 /// Sorted rows of one flush.
@@ -52,7 +95,14 @@ pub(super) struct SortedRows {
     order: Vec<u32>,
     /// n + 1 positions in `order`: rows of key g are `groups[g]..groups[g + 1]`.
     groups: Vec<usize>,
-    first_sequence: i64,
+    sequence: Sequence,
+}
+
+/// Sequence numbers by arrival position.
+enum Sequence {
+    /// Rows were numbered as they came.
+    From(i64),
+    Given(Vec<i64>),
 }
 
 impl SortedRows {
@@ -61,12 +111,36 @@ impl SortedRows {
     /// # Errors
     /// `InvalidInput` for a null in a NOT NULL key, `Unsupported` for keys that cannot be compared.
     pub fn new(rows: BufferedRows, spec: &SortSpec, first_sequence: i64) -> Result<Self> {
-        let kinds: Vec<i8> = rows
+        let kinds = rows
             .kinds
             .iter()
             .flat_map(|k| k.values().to_vec())
             .collect();
         let batches = join_small(rows.batches)?;
+        Self::sort(batches, kinds, Sequence::From(first_sequence), spec)
+    }
+
+    /// Merges rows of sorted runs, oldest run first. A run's rows of one key are in merge order.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_runs(runs: Vec<KeyValueBatch>, spec: &SortSpec) -> Result<Self> {
+        let mut kinds = Vec::new();
+        let mut sequence = Vec::new();
+        for run in &runs {
+            kinds.extend_from_slice(run.kinds.values());
+            sequence.extend_from_slice(run.sequence.values());
+        }
+        let batches = runs.into_iter().map(|run| run.values).collect();
+        Self::sort(batches, kinds, Sequence::Given(sequence), spec)
+    }
+
+    fn sort(
+        batches: Vec<RecordBatch>,
+        kinds: Vec<i8>,
+        sequence: Sequence,
+        spec: &SortSpec,
+    ) -> Result<Self> {
         let mut starts = Vec::with_capacity(batches.len());
         let mut count = 0;
         for batch in &batches {
@@ -89,7 +163,48 @@ impl SortedRows {
             kinds,
             order,
             groups,
-            first_sequence,
+            sequence,
+        })
+    }
+
+    /// The same rows, all of them or the newest of each key, lying one after the other in sorted order, so that ranges
+    /// of them are slices. Columns are rearranged one at a time: beside the rows there is one more column in memory.
+    ///
+    /// # Errors
+    /// `Internal` when Arrow fails.
+    pub fn arranged(self, newest_only: bool) -> Result<Self> {
+        let Some(schema) = self.batches.first().map(RecordBatch::schema) else {
+            return Ok(self);
+        };
+        if self.batches.iter().map(batch_memory).sum::<usize>() > ARRANGED_BYTES_MAX {
+            return Ok(self);
+        }
+        let rows = match newest_only {
+            true => self
+                .groups
+                .windows(2)
+                .map(|w| self.order[w[1] - 1])
+                .collect(),
+            false => self.order.clone(),
+        };
+        let sequence = rows.iter().map(|r| self.sequence(index(*r))).collect();
+        let kinds = rows.iter().map(|r| self.kinds[index(*r)]).collect();
+        let order: Vec<u32> = (0..row_id(rows.len())).collect();
+        let positions = (rows != order).then(|| UInt32Array::from(rows));
+        let columns = columns_of(self.batches)
+            .into_iter()
+            .map(|parts| rearrange(parts, positions.as_ref()))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            batches: vec![RecordBatch::try_new(schema, columns)?],
+            starts: vec![0],
+            kinds,
+            groups: match newest_only {
+                true => (0..=order.len()).collect(),
+                false => self.groups,
+            },
+            order,
+            sequence: Sequence::Given(sequence),
         })
     }
 
@@ -101,6 +216,18 @@ impl SortedRows {
     /// Number of distinct keys.
     pub fn num_keys(&self) -> usize {
         self.groups.len() - 1
+    }
+
+    /// Sorted positions of the rows of these keys.
+    pub fn rows_of(&self, keys: Range<usize>) -> Range<usize> {
+        self.groups[keys.start]..self.groups[keys.end]
+    }
+
+    /// Keys from `first` on that have `rows` rows together, at least one.
+    pub fn keys_with(&self, first: usize, rows: usize) -> Range<usize> {
+        let end = self.groups[first].saturating_add(rows);
+        let fitting = self.groups.partition_point(|start| *start <= end) - 1;
+        first..fitting.clamp(first + 1, self.num_keys())
     }
 
     /// Unmerged rows at sorted positions.
@@ -179,9 +306,21 @@ impl SortedRows {
 
     /// Rows by arrival position.
     fn pick(&self, rows: &[usize]) -> Result<KeyValueBatch> {
-        let places: Vec<(usize, usize)> = rows.iter().map(|r| self.place(*r)).collect();
+        if let Some(rows) = self.slice(rows) {
+            return Ok(rows);
+        }
+        let values = match self.batches.as_slice() {
+            [one] => take_record_batch(
+                one,
+                &rows.iter().map(|r| row_id(*r)).collect::<UInt32Array>(),
+            )?,
+            several => {
+                let places: Vec<_> = rows.iter().map(|r| self.place(*r)).collect();
+                gather(several.iter(), &places)?
+            }
+        };
         Ok(KeyValueBatch {
-            values: gather(self.batches.iter(), &places)?,
+            values,
             sequence: rows
                 .iter()
                 .map(|r| self.sequence(*r))
@@ -195,14 +334,60 @@ impl SortedRows {
         })
     }
 
+    /// The same without copying, where the rows follow each other in one batch.
+    fn slice(&self, rows: &[usize]) -> Option<KeyValueBatch> {
+        let (first, last) = (*rows.first()?, *rows.last()?);
+        let (batch, start) = self.place(first);
+        let batch = self.batches.get(batch)?;
+        let follow = rows.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        if !follow || start + rows.len() > batch.num_rows() {
+            return None;
+        }
+        let sequence = (first..=last).map(|row| self.sequence(row));
+        Some(KeyValueBatch {
+            values: batch.slice(start, rows.len()),
+            sequence: sequence.collect::<Vec<_>>().into(),
+            kinds: self.kinds[first..=last].to_vec().into(),
+        })
+    }
+
     fn place(&self, row: usize) -> (usize, usize) {
         place(&self.starts, row)
     }
 
     fn sequence(&self, row: usize) -> i64 {
-        let offset = i64::try_from(row).unwrap_or(i64::MAX);
-        self.first_sequence.saturating_add(offset)
+        match &self.sequence {
+            Sequence::From(first) => {
+                first.saturating_add_unsigned(u64::try_from(row).unwrap_or(u64::MAX))
+            }
+            Sequence::Given(numbers) => numbers[row],
+        }
     }
+}
+
+/// The arrays of each column.
+fn columns_of(batches: Vec<RecordBatch>) -> Vec<Vec<ArrayRef>> {
+    let count = batches.first().map_or(0, RecordBatch::num_columns);
+    let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::with_capacity(batches.len()); count];
+    for batch in batches {
+        for (column, array) in columns.iter_mut().zip(batch.columns()) {
+            column.push(Arc::clone(array));
+        }
+    }
+    columns
+}
+
+/// A column in one array, its values at these positions, or all in order.
+fn rearrange(parts: Vec<ArrayRef>, positions: Option<&UInt32Array>) -> Result<ArrayRef> {
+    let whole = match parts.as_slice() {
+        [one] => Arc::clone(one),
+        several => concat(&several.iter().map(AsRef::as_ref).collect::<Vec<_>>())?,
+    };
+    drop(parts);
+    Ok(match positions {
+        Some(positions) => take(&whole, positions, None)?,
+        None => whole,
+    })
 }
 
 fn index(row: u32) -> usize {
@@ -257,19 +442,16 @@ fn join_small(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
 fn join(mut batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     match batches.as_slice() {
         [_] => Ok(batches.swap_remove(0)),
-        [first, ..] => Ok(concat_batches(&first.schema(), &batches)?),
+        [first, ..] => gather_views(&concat_batches(&first.schema(), &batches)?),
         [] => Err(Error::internal("no batches to join")),
     }
 }
 
 /// Arrival positions sorted by key and arrival, and where the keys change.
 fn sort_by_key(batches: &[RecordBatch], spec: &SortSpec) -> Result<(Vec<u32>, Vec<usize>)> {
-    let types: Vec<_> = spec
-        .keys
-        .iter()
-        .map(|i| arrow_type(&spec.fields[*i].data_type))
-        .collect();
-    let nullable = spec.keys.iter().any(|i| spec.fields[*i].data_type.nullable);
+    if batches.is_empty() {
+        return Ok((Vec::new(), vec![0]));
+    }
     let columns = spec
         .keys
         .iter()
@@ -278,8 +460,7 @@ fn sort_by_key(batches: &[RecordBatch], spec: &SortSpec) -> Result<(Vec<u32>, Ve
             concat(&parts)
         })
         .collect::<Result<Vec<ArrayRef>, _>>()?;
-    let keys = KeyEncoder::new(&types, nullable)?.encode(&columns)?;
-    Ok(match keys {
+    Ok(match spec.key_encoder()?.encode(&columns)? {
         KeyBlock::U64(keys) => sort_numbers(keys),
         KeyBlock::U128(keys) => sort_numbers(keys),
         KeyBlock::Rows(rows) => sort_bytes(&rows),
@@ -292,7 +473,8 @@ fn sort_numbers<K: Ord + Copy>(keys: Vec<K>) -> (Vec<u32>, Vec<usize>) {
         .enumerate()
         .map(|(row, key)| (key, row_id(row)))
         .collect();
-    pairs.sort_unstable();
+    // finds runs that are sorted already
+    pairs.sort();
     let groups = boundaries(pairs.len(), |i| pairs[i - 1].0 != pairs[i].0);
     (pairs.into_iter().map(|(_, row)| row).collect(), groups)
 }
@@ -311,7 +493,7 @@ fn sort_bytes(rows: &Rows) -> (Vec<u32>, Vec<usize>) {
     let mut pairs: Vec<(u64, u32)> = (0..count)
         .map(|row| (head(rows.row(row).data()), row_id(row)))
         .collect();
-    pairs.sort_unstable_by(|a, b| {
+    pairs.sort_by(|a, b| {
         (a.0.cmp(&b.0))
             .then_with(|| key(a.1).cmp(key(b.1)))
             .then_with(|| a.1.cmp(&b.1))

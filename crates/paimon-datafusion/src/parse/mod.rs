@@ -5,6 +5,7 @@
 
 mod cursor;
 mod defaults;
+mod functions;
 mod hint;
 mod local_zone;
 mod marked;

@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::tokenizer::Word;
 
+use super::functions;
 use super::hint::{format_hint, parse_hint};
 use super::marked::mark_of;
 
@@ -145,12 +146,21 @@ impl VisitorMut for Attacher<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
         if let TableFactor::Table {
-            name,
-            alias,
-            args: None,
-            ..
+            name, alias, args, ..
         } = factor
         {
+            if let Some(arguments) = args {
+                let found = match functions::table_of(name, &arguments.args) {
+                    Ok(found) => found,
+                    Err(error) => return ControlFlow::Break(error),
+                };
+                if let Some((table, mut pairs)) = found {
+                    *name = table;
+                    *args = None;
+                    return self.take_name(name, &mut pairs);
+                }
+                return ControlFlow::Continue(());
+            }
             let mut pairs = match alias {
                 Some(alias) => self.take(&mut alias.name),
                 None => Vec::new(),

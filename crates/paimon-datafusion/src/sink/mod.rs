@@ -125,6 +125,7 @@ impl PaimonSink {
                 ids: Arc::new(RandomIds),
                 memory: Arc::new(PoolBudget::new(&self.table, context.memory_pool())?),
                 parallelism,
+                spill_folder: std::env::temp_dir(),
             });
         if let Some(user) = user {
             builder = builder.with_commit_user(user);

@@ -48,9 +48,9 @@ fn buffered(spec: &SortSpec, kind: &str, rows: &[Row], cuts: usize) -> BufferedR
             Arc::new(part.iter().map(|r| r.1).collect::<Int32Array>()),
             Arc::new(part.iter().map(|r| r.2).collect::<Int32Array>()),
         ];
-        out.batches
-            .push(RecordBatch::try_new(arrow_schema(&spec.fields), columns).unwrap());
-        out.kinds.push(part.iter().map(|r| Some(r.3)).collect());
+        let values = RecordBatch::try_new(arrow_schema(&spec.fields), columns).unwrap();
+        let kinds = part.iter().map(|r| Some(r.3)).collect();
+        out.push(values, kinds).unwrap();
     }
     out
 }
@@ -135,6 +135,18 @@ fn rows_are_sorted_by_key_sequence_and_arrival(
         newest.into_values().collect::<Vec<_>>(),
         "seed {seed}"
     );
+
+    let sort = || SortedRows::new(buffered(&spec, kind, &rows, cuts), &spec, 1_000).unwrap();
+    let all = sort().arranged(false).unwrap();
+    assert_eq!((all.num_rows(), all.num_keys()), (400, sorted.num_keys()));
+    assert_eq!(rows_of(&all.raw(0..400).unwrap()), found);
+    assert_eq!(all.newest(3..9).unwrap().sequence.values(), &winners[3..9]);
+    let short = sort().arranged(true).unwrap();
+    let count = short.num_keys();
+    assert_eq!((count, short.num_rows()), (winners.len(), winners.len()));
+    for rows in [short.newest(0..count), short.raw(0..count)] {
+        assert_eq!(rows.unwrap().sequence.values(), winners.as_slice());
+    }
 }
 
 #[rstest]
@@ -233,6 +245,7 @@ fn composite_keys_sort_column_by_column() {
     let rows = BufferedRows {
         batches: vec![RecordBatch::try_new(arrow_schema(&spec.fields), columns).unwrap()],
         kinds: vec![Int8Array::from(vec![0; 4])],
+        ..Default::default()
     };
     let sorted = SortedRows::new(rows, &spec, 0).unwrap();
     assert_eq!((sorted.num_rows(), sorted.num_keys()), (4, 4));

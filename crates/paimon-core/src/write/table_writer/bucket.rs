@@ -1,5 +1,6 @@
 //! The writer of one bucket and the files it has made.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::Int8Array;
@@ -12,12 +13,13 @@ use crate::table::Table;
 use crate::write::append::{AppendWriter, LANE_BYTES};
 use crate::write::assign::BucketMode;
 use crate::write::context::{Reservation, WriteContext};
-use crate::write::key_value::{Flush, Flushed, KeyValueSettings};
+use crate::write::key_value::{Buffered, Flush, Flushed, KeyValueSettings};
 use crate::write::paths::DataFilePaths;
 use crate::write::pipeline::PreparedRows;
 use crate::write::rolling::RollingFileWriter;
 use crate::write::rows::{FileRows, KeyValueBatch};
 use crate::write::sort_buffer::BufferedRows;
+use crate::write::spill::SpilledRun;
 
 /// One bucket of a write.
 pub(super) struct Bucket {
@@ -51,6 +53,10 @@ pub(super) struct KeyValueBuffer {
     /// Sequence number of the first buffered row.
     first_sequence: i64,
     next_sequence: i64,
+    /// Rows that came before, by the sequence number of the first.
+    spilled: BTreeMap<i64, SpilledRun>,
+    /// Runs that are being written.
+    spilling: usize,
 }
 
 /// Rows without bucket order are encoded on several lanes.
@@ -85,7 +91,7 @@ impl Writer {
         match self {
             Self::Closing => Err(Error::internal("a bucket is closing")),
             Self::KeyValue(buffer) => {
-                buffer.push(rows);
+                buffer.push(rows)?;
                 Ok(false)
             }
             Self::Append {
@@ -115,19 +121,40 @@ impl Writer {
 }
 
 impl KeyValueBuffer {
-    pub fn push(&mut self, rows: PreparedRows) {
+    fn push(&mut self, rows: PreparedRows) -> Result<()> {
         let count = rows.values.num_rows();
         let kinds = rows
             .kinds
             .unwrap_or_else(|| Int8Array::from_value(0, count));
-        self.rows.batches.push(rows.values);
-        self.rows.kinds.push(kinds);
+        self.rows.push(rows.values, kinds)?;
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.next_sequence = self.next_sequence.saturating_add(count);
+        Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
         self.rows.batches.is_empty()
+    }
+
+    /// Whether runs are being written: a flush must wait for them, or its files would be newer than later ones.
+    pub fn is_spilling(&self) -> bool {
+        self.spilling > 0
+    }
+
+    /// Runs on disk, and those on their way.
+    pub fn runs(&self) -> usize {
+        self.spilled.len() + self.spilling
+    }
+
+    fn take_rows(&mut self, reservation: &mut Reservation) -> Buffered {
+        let first_sequence = self.first_sequence;
+        self.first_sequence = self.next_sequence;
+        Buffered {
+            settings: Arc::clone(&self.settings),
+            rows: std::mem::take(&mut self.rows),
+            first_sequence,
+            reservation: reservation.take(),
+        }
     }
 }
 
@@ -154,6 +181,8 @@ impl Bucket {
                 rows: BufferedRows::default(),
                 first_sequence: next_sequence,
                 next_sequence,
+                spilled: BTreeMap::new(),
+                spilling: 0,
             }),
         };
         Ok(Self {
@@ -165,24 +194,40 @@ impl Bucket {
         })
     }
 
-    /// The buffered rows as a flush; `None` when there are none.
+    /// The rows as a flush; `None` when there are none, or some are still being spilled.
     pub fn take_flush(&mut self, context: &WriteContext) -> Option<Flush> {
         let Writer::KeyValue(buffer) = &mut self.writer else {
             return None;
         };
-        if buffer.is_empty() {
+        if buffer.is_spilling() || (buffer.is_empty() && buffer.spilled.is_empty()) {
             return None;
         }
-        let first_sequence = buffer.first_sequence;
-        buffer.first_sequence = buffer.next_sequence;
         Some(Flush {
-            settings: Arc::clone(&buffer.settings),
+            buffered: buffer.take_rows(&mut self.reservation),
+            spilled: std::mem::take(&mut buffer.spilled).into_values().collect(),
             context: context.clone(),
             paths: Arc::clone(&self.paths),
-            rows: std::mem::take(&mut buffer.rows),
-            first_sequence,
-            reservation: self.reservation.take(),
         })
+    }
+
+    /// The buffered rows for a run on disk; `None` when there are none, or the bucket has `runs_max` runs.
+    pub fn take_spill(&mut self, runs_max: usize) -> Option<Buffered> {
+        let Writer::KeyValue(buffer) = &mut self.writer else {
+            return None;
+        };
+        if buffer.is_empty() || buffer.runs() >= runs_max {
+            return None;
+        }
+        buffer.spilling += 1;
+        Some(buffer.take_rows(&mut self.reservation))
+    }
+
+    /// Adds a run.
+    pub fn take_spilled(&mut self, first_sequence: i64, run: SpilledRun) {
+        if let Writer::KeyValue(buffer) = &mut self.writer {
+            buffer.spilling = buffer.spilling.saturating_sub(1);
+            buffer.spilled.insert(first_sequence, run);
+        }
     }
 
     /// The append writer, for a task that closes it.

@@ -1,7 +1,7 @@
 //! Sharing memory among buckets: who is written out when it runs short.
 
-use super::TableWriter;
 use super::bucket::{Bucket, Writer};
+use super::{Released, TableWriter};
 use crate::error::{Error, Result};
 
 impl TableWriter {
@@ -26,12 +26,12 @@ impl TableWriter {
             return self.flush_append(at).await;
         }
         if self.flushes.len() < self.context.parallelism {
-            self.start_flush(at)?;
+            self.start_release(at)?;
         }
         self.wait_for_flush().await
     }
 
-    /// Starts a flush in the background once half of the memory is used, so that writing goes on beside it.
+    /// Starts to move rows out once half of the memory is used, so that writing goes on beside it.
     pub(super) fn flush_early(&mut self) -> Result<()> {
         if self.setup.key_value.is_none() || !self.flushes.is_empty() {
             return Ok(());
@@ -42,7 +42,7 @@ impl TableWriter {
             return Ok(());
         }
         match self.largest() {
-            Some(at) => self.start_flush(at),
+            Some(at) => self.start_release(at),
             None => Ok(()),
         }
     }
@@ -62,23 +62,45 @@ impl TableWriter {
             .map(|(_, at)| at)
     }
 
-    /// Starts the flush of a bucket's buffer.
+    /// Starts to move a bucket's buffer out of memory: to local disk where that is allowed and has room, else to files
+    /// of the table.
+    fn start_release(&mut self, at: usize) -> Result<()> {
+        let Some(space) = self.spill.clone().filter(|space| space.has_room()) else {
+            return self.start_flush(at);
+        };
+        let Some(buffered) = self.bucket_at(at)?.take_spill(space.runs_max) else {
+            return self.start_flush(at);
+        };
+        let first_sequence = buffered.first_sequence;
+        self.flushes.spawn(async move {
+            let run = buffered.spill(space).await;
+            (at, run.map(|run| Released::Run(first_sequence, run)))
+        });
+        Ok(())
+    }
+
+    /// Starts the flush of a bucket's rows, if none of them is still being spilled.
     pub(super) fn start_flush(&mut self, at: usize) -> Result<()> {
         let context = self.context.clone();
         if let Some(flush) = self.bucket_at(at)?.take_flush(&context) {
-            self.flushes.spawn(async move { (at, flush.run().await) });
+            self.flushes
+                .spawn(async move { (at, flush.run().await.map(Released::Files)) });
         }
         Ok(())
     }
 
-    /// Waits until one flush has ended; false when none is under way.
+    /// Waits until one flush or spill has ended; false when none is under way.
     pub(super) async fn wait_for_flush(&mut self) -> Result<bool> {
         let Some(done) = self.flushes.join_next().await else {
             return Ok(false);
         };
-        let (at, flushed) =
+        let (at, released) =
             done.map_err(|e| Error::internal("a flush task stopped").with_source(e))?;
-        self.bucket_at(at)?.take_flushed(flushed?);
+        let bucket = self.bucket_at(at)?;
+        match released? {
+            Released::Files(flushed) => bucket.take_flushed(flushed),
+            Released::Run(first_sequence, run) => bucket.take_spilled(first_sequence, run),
+        }
         Ok(true)
     }
 

@@ -36,6 +36,7 @@ impl TableWriter {
     }
 
     async fn flush_all(&mut self) -> Result<()> {
+        while self.wait_for_flush().await? {}
         for at in 0..self.buckets.len() {
             while self.flushes.len() >= self.context.parallelism.max(1) {
                 self.wait_for_flush().await?;

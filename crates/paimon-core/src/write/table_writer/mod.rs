@@ -2,7 +2,8 @@
 //!
 //! Rows wait per bucket. Primary-key buckets are sorted, merged and written to level 0 when memory runs out or a commit
 //! is prepared, several at a time; append buckets encode in the background as rows come. All buckets share one memory
-//! budget: when it is used up the largest buffer goes first.
+//! budget: when it is used up the largest buffer goes first. Primary-key rows go to sorted runs on local disk then, and
+//! to level 0 with the next commit, so that a large load leaves few files.
 
 mod bucket;
 mod memory;
@@ -24,14 +25,22 @@ use super::key_value::Flushed;
 use super::memory::{batch_memory, compact, take_rows};
 use super::pipeline::{PreparedRows, RowPipeline};
 use super::restore::{Restored, load_keys};
+use super::spill::{SpillSpace, SpilledRun};
 use crate::error::{Error, Result};
 use crate::mergetree::function::MergeInput;
 use crate::read::Partition;
 use crate::spec::{CommitMessage, is_retract};
 use crate::table::Table;
 
-/// Files of a flush and the position of their bucket.
-type FlushResult = (usize, Result<Flushed>);
+/// What became of rows that left memory.
+enum Released {
+    Files(Flushed),
+    /// A run on local disk, and the sequence number of its first row.
+    Run(i64, SpilledRun),
+}
+
+/// The same, with the position of the bucket.
+type FlushResult = (usize, Result<Released>);
 
 /// How a write differs from the usual.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +71,8 @@ pub struct TableWriter {
     reads_files: bool,
     buckets: IndexMap<(Bytes, i32), Bucket>,
     flushes: JoinSet<FlushResult>,
+    /// Where primary-key rows wait when memory is short; `None` when they are written to the table instead.
+    spill: Option<Arc<SpillSpace>>,
     index_files: u64,
     index_uuid: uuid::Uuid,
     failed: bool,
@@ -88,6 +99,8 @@ impl TableWriter {
         if setup.mode == BucketMode::Postponed {
             setup.name_postponed_files(settings.commit_user.as_deref(), &context);
         }
+        let spills = setup.key_value.is_some() && setup.options.spillable;
+        let spill = spills.then(|| SpillSpace::new(&setup.options, &context));
         let schema = table.schema();
         let reads_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
             && !settings.ignore_previous_files;
@@ -106,6 +119,7 @@ impl TableWriter {
             reads_files,
             buckets: IndexMap::new(),
             flushes: JoinSet::new(),
+            spill: spill.transpose()?.map(Arc::new),
             index_files: 0,
             index_uuid: context.ids.uuid(),
             failed: false,
@@ -303,7 +317,7 @@ impl TableWriter {
     pub async fn abort(&mut self) {
         self.failed = true;
         while let Some(done) = self.flushes.join_next().await {
-            if let Ok((at, Ok(flushed))) = done
+            if let Ok((at, Ok(Released::Files(flushed)))) = done
                 && let Ok(bucket) = self.bucket_at(at)
             {
                 bucket.take_flushed(flushed);
@@ -319,6 +333,7 @@ impl TableWriter {
             bucket.abort().await;
         }
         self.buckets.clear();
+        self.spill = None;
     }
 
     fn check_usable(&self) -> Result<()> {

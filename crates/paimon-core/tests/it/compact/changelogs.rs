@@ -5,9 +5,7 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int32Type, Int64Type};
-use futures::TryStreamExt;
-use paimon_core::format::{FileReadRequest, read_file};
-use paimon_core::spec::{CommitMessage, sequence_number_field, value_kind_field};
+use paimon_core::read::ChangeScan;
 use paimon_core::table::Table;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -19,47 +17,20 @@ use crate::write::publish::create;
 
 const KINDS: [&str; 4] = ["+I", "-U", "+U", "-D"];
 
-/// Rows of a compaction's changelog files.
-async fn changelog(folder: &Path, table: &Table, messages: &[CommitMessage]) -> Vec<Record> {
+/// What the changelogs of the snapshots after `start` tell.
+async fn changelog(table: &Table, start: i64) -> Vec<Record> {
+    let end = table.snapshots().latest_id().await.unwrap().unwrap();
+    let changes = table
+        .changes_between(start, end)
+        .with_scan(ChangeScan::Changelog);
     let mut rows = Vec::new();
-    for file in messages.iter().flat_map(|m| &m.compact.changelog_files) {
-        let path = folder.join("bucket-0").join(&file.file_name);
-        let mut fields = table.schema().fields.clone();
-        fields.push(sequence_number_field());
-        fields.push(value_kind_field());
-        let size = u64::try_from(file.file_size).unwrap();
-        let request = FileReadRequest {
-            file: table.io().input(path.to_str().unwrap(), size).unwrap(),
-            fields,
-            selection: None,
-            row_range: None,
-            predicate: None,
-            batch_size: 1000,
-            step_bytes: 1 << 20,
-            with_position: false,
-        };
-        let before = rows.len();
-        let batches: Vec<_> = read_file(request)
-            .await
-            .unwrap()
-            .try_collect()
-            .await
-            .unwrap();
-        for batch in &batches {
-            let int = |c: usize| batch.column(c).as_primitive::<Int32Type>();
-            let values = batch.column(2).as_primitive::<Int64Type>();
-            let kinds = batch.column(4).as_primitive::<Int8Type>();
-            for i in 0..batch.num_rows() {
-                let order = int(1).iter().nth(i).unwrap();
-                let value = values.iter().nth(i).unwrap();
-                rows.push((int(0).value(i), order, value, kinds.value(i)));
-            }
-        }
-        assert_eq!(
-            rows.len() - before,
-            usize::try_from(file.row_count).unwrap()
-        );
-        assert!(file.file_name.starts_with("changelog-"));
+    for batch in changes.collect().await.unwrap() {
+        let orders = batch.column(1).as_primitive::<Int32Type>().iter();
+        let values = batch.column(2).as_primitive::<Int64Type>().iter();
+        let keys = batch.column(0).as_primitive::<Int32Type>().values();
+        let kinds = batch.column(3).as_primitive::<Int8Type>().values();
+        let columns = keys.iter().zip(orders).zip(values).zip(kinds);
+        rows.extend(columns.map(|(((key, order), value), kind)| (*key, order, value, *kind)));
     }
     rows
 }
@@ -139,6 +110,7 @@ impl Case {
         let mut marked = 0;
         for round in 0..random.random_range(6..14) {
             let context = format!("seed {seed}, round {round}");
+            let start = table.snapshots().latest_id().await.unwrap().unwrap_or(0);
             for _ in 0..random.random_range(1..3) {
                 let deletes = self.engine == "deduplicate" && !self.by_sequence;
                 let nulls = self.engine != "partial-update" || !self.by_sequence;
@@ -162,7 +134,7 @@ impl Case {
                 .iter()
                 .filter(|m| !m.compact.new_index_files.is_empty())
                 .count();
-            let changes = changelog(folder, &table, &messages).await;
+            let changes = changelog(&table, start).await;
             replay(&mut told, &changes, self.deduplicated, &context);
             let complete = match self.producer {
                 "none" => changes.is_empty(),

@@ -139,7 +139,10 @@ async fn copy(golden: &Path, folder: &Path, format: &str) -> Result<usize, Strin
     let plain = |texts: &[String]| -> Vec<String> {
         let mut plain: Vec<String> = texts
             .iter()
-            .map(|t| t.replacen("\"+U\"", "\"+I\"", 1))
+            .map(|t| match t.strip_prefix("[\"+U\"") {
+                Some(values) => format!("[\"+I\"{values}"),
+                None => t.clone(),
+            })
             .collect();
         plain.sort();
         plain

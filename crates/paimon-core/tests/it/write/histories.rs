@@ -1,6 +1,6 @@
 //! Random histories of primary-key tables against a map, through several commits and flushes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::publish::{create, open, publish};
 
 /// One input record: key, partition, sequence field, value, kind.
 #[derive(Debug, Clone)]
-struct Record {
+pub(super) struct Record {
     key: i32,
     part: &'static str,
     order: Option<i32>,
@@ -31,7 +31,7 @@ struct Record {
     kind: i8,
 }
 
-fn schema(options: &[(&str, &str)]) -> TableSchema {
+pub(super) fn schema(options: &[(&str, &str)]) -> TableSchema {
     let field = |id, name: &str, data_type| DataField::new(id, name, data_type);
     TableSchema {
         version: 3,
@@ -54,7 +54,7 @@ fn schema(options: &[(&str, &str)]) -> TableSchema {
     }
 }
 
-fn batch(records: &[Record]) -> (RecordBatch, Int8Array) {
+pub(super) fn batch(records: &[Record]) -> (RecordBatch, Int8Array) {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(records.iter().map(|r| Some(r.key)).collect::<Int32Array>()),
         Arc::new(
@@ -74,7 +74,12 @@ fn batch(records: &[Record]) -> (RecordBatch, Int8Array) {
     (batch, records.iter().map(|r| Some(r.kind)).collect())
 }
 
-fn random_records(random: &mut StdRng, count: usize, keys: i32, deletes: bool) -> Vec<Record> {
+pub(super) fn random_records(
+    random: &mut StdRng,
+    count: usize,
+    keys: i32,
+    deletes: bool,
+) -> Vec<Record> {
     (0..count)
         .map(|_| Record {
             key: random.random_range(0..keys),
@@ -93,9 +98,9 @@ fn random_records(random: &mut StdRng, count: usize, keys: i32, deletes: bool) -
 }
 
 /// What a table must hold after these records: (key, partition) to (order, value).
-type Model = BTreeMap<(i32, String), (Option<i32>, Option<i64>)>;
+pub(super) type Model = BTreeMap<(i32, String), (Option<i32>, Option<i64>)>;
 
-fn model(engine: &str, by_order: Option<bool>, records: &[Record]) -> Model {
+pub(super) fn model(engine: &str, by_order: Option<bool>, records: &[Record]) -> Model {
     let mut per_key: BTreeMap<(i32, String), Vec<&Record>> = BTreeMap::new();
     for record in records {
         let key = (record.key, record.part.to_string());
@@ -129,7 +134,7 @@ fn model(engine: &str, by_order: Option<bool>, records: &[Record]) -> Model {
     out
 }
 
-async fn read(table: &Table) -> Model {
+pub(super) async fn read(table: &Table) -> Model {
     let mut out = Model::new();
     for batch in table.read_builder().collect().await.unwrap() {
         let texts = batch.column(1).as_string_view();
@@ -148,7 +153,11 @@ async fn read(table: &Table) -> Model {
 }
 
 /// Keys, sequence numbers and kinds of a data file, in order.
-async fn file_rows(table: &Table, folder: &str, meta: &DataFileMeta) -> Vec<(i32, i64, i8)> {
+pub(super) async fn file_rows(
+    table: &Table,
+    folder: &str,
+    meta: &DataFileMeta,
+) -> Vec<(i32, i64, i8)> {
     let location = format!("{folder}/{}", meta.file_name);
     let request = FileReadRequest {
         file: table.io().open(&location).await.unwrap(),
@@ -183,7 +192,7 @@ async fn file_rows(table: &Table, folder: &str, meta: &DataFileMeta) -> Vec<(i32
     rows
 }
 
-fn bucket_folder(root: &Path, message: &CommitMessage) -> String {
+pub(super) fn bucket_folder(root: &Path, message: &CommitMessage) -> String {
     let text = String::from_utf8_lossy(&message.partition).into_owned();
     let part = ["a", "b b", "c/d"]
         .into_iter()
@@ -265,7 +274,7 @@ async fn commits_and_flushes_read_as_the_map_says(
     #[values("2", "-1", "-2")] bucket: &str,
     #[values(None, Some(false), Some(true))] by_order: Option<bool>,
     #[values("parquet", "avro")] format: &str,
-    #[values("16 kb", "64 mb")] memory: &str,
+    #[values("spill", "spill-2", "flush", "all")] memory: &str,
 ) {
     let seed = 4242;
     let mut random = StdRng::seed_from_u64(seed);
@@ -273,7 +282,18 @@ async fn commits_and_flushes_read_as_the_map_says(
         ("merge-engine", engine),
         ("bucket", bucket),
         ("file.format", format),
-        ("write-buffer-size", memory),
+        (
+            "write-buffer-size",
+            if memory == "all" { "64 mb" } else { "16 kb" },
+        ),
+        (
+            "write-buffer-spillable",
+            if memory == "flush" { "false" } else { "true" },
+        ),
+        (
+            "local-sort.max-num-file-handles",
+            if memory == "spill-2" { "2" } else { "128" },
+        ),
         ("dynamic-bucket.target-row-num", "45"),
         ("postpone.default-bucket-num", "3"),
         (
@@ -300,10 +320,7 @@ async fn commits_and_flushes_read_as_the_map_says(
     }
     let temp = tempfile::tempdir().unwrap();
     let order = by_order.map_or("none", |d| if d { "desc" } else { "asc" });
-    let name = format!(
-        "{engine}{bucket}-{order}-{format}-{}",
-        memory.replace(' ', "")
-    );
+    let name = format!("{engine}{bucket}-{order}-{format}-{memory}");
     let root = folder(temp.path(), &name);
     create(&root, &schema(&options)).await;
     let mut all = Vec::new();
@@ -326,8 +343,14 @@ async fn commits_and_flushes_read_as_the_map_says(
         let messages = write.prepare_commit().await.unwrap();
         assert!(write.prepare_commit().await.unwrap().is_empty());
         let (data, changelog) = check_files(&table, &root, &messages, &mut next).await;
-        let flushed_often = memory == "16 kb";
-        assert!(data <= records.len() && (flushed_often || data < records.len()));
+        let keys: HashSet<_> = records.iter().map(|r| (r.key, r.part)).collect();
+        let flushed_once = memory == "spill" || memory == "all";
+        if flushed_once {
+            assert_eq!(data, keys.len(), "a key in two files of a commit");
+        } else {
+            let least = keys.len() + usize::from(memory == "flush");
+            assert!((least..=records.len()).contains(&data));
+        }
         if engine == "deduplicate" {
             assert_eq!(changelog, records.len());
         }
@@ -394,7 +417,7 @@ async fn a_changed_bucket_number_is_refused_where_files_are() {
     assert_eq!(messages[0].data.new_files[0].min_sequence_number, 0);
 }
 
-fn is_empty(folder: &Path) -> bool {
+pub(super) fn is_empty(folder: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return true;
     };
@@ -411,6 +434,7 @@ async fn an_aborted_write_leaves_no_file(#[values("deduplicate", "append")] kind
     let mut schema = schema(&[
         ("bucket", "-1"),
         ("write-buffer-size", "16 kb"),
+        ("write-buffer-spillable", "false"),
         ("target-file-size", "1 kb"),
         ("dynamic-bucket.target-row-num", "70"),
     ]);

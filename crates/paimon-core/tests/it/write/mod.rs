@@ -4,3 +4,4 @@ pub(crate) mod copies;
 mod histories;
 mod indexes;
 pub(crate) mod publish;
+mod spill;

@@ -1,0 +1,91 @@
+//! Table functions that stand for a table with options.
+//!
+//! ```text
+//! FROM paimon_incremental_query('db.t', 1, 5)   ->   FROM db."t /*+ OPTIONS('incremental-between'='1,5') */"
+//! ```
+//! Source: `PaimonTableValuedFunctions`.
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::sql::sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, UnaryOperator, Value,
+};
+
+/// Names of the functions, the option that the last two arguments make, and the names of the arguments.
+const FUNCTIONS: &[(&str, &str, [&str; 3])] = &[
+    (
+        "paimon_incremental_query",
+        "incremental-between",
+        ["table", "start", "end"],
+    ),
+    (
+        "paimon_incremental_between_timestamp",
+        "incremental-between-timestamp",
+        ["table", "start", "end"],
+    ),
+];
+
+/// The table that a function stands for and its options; `None` for other functions.
+///
+/// # Errors
+/// When arguments are missing, too many, or no constants.
+pub(super) fn table_of(
+    name: &ObjectName,
+    arguments: &[FunctionArg],
+) -> Result<Option<(ObjectName, Vec<(String, String)>)>> {
+    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+        return Ok(None);
+    };
+    let wanted = ident.value.to_ascii_lowercase();
+    let Some((function, option, names)) = FUNCTIONS.iter().find(|(f, ..)| *f == wanted) else {
+        return Ok(None);
+    };
+    let wrong = |what: String| DataFusionError::Plan(format!("table function {function} {what}"));
+    let mut values: [Option<String>; 3] = [None, None, None];
+    for (i, argument) in arguments.iter().enumerate() {
+        let (at, expr) = match argument {
+            FunctionArg::Unnamed(expr) => (Some(i), expr),
+            FunctionArg::Named { name, arg, .. } => {
+                let at = names
+                    .iter()
+                    .position(|n| n.eq_ignore_ascii_case(&name.value));
+                (at, arg)
+            }
+            FunctionArg::ExprNamed { .. } => (None, &FunctionArgExpr::Wildcard),
+        };
+        let text = constant(expr);
+        match (at.and_then(|at| values.get_mut(at)), text) {
+            (Some(value @ None), Some(text)) => *value = Some(text),
+            _ => return Err(wrong(format!("cannot take the argument {argument}"))),
+        }
+    }
+    let [Some(table), Some(start), Some(end)] = values else {
+        return Err(wrong(format!(
+            "takes three arguments: {}",
+            names.join(", ")
+        )));
+    };
+    let parts = table.split('.').map(|part| {
+        let part = part.trim().trim_matches('`').trim_matches('"');
+        ObjectNamePart::Identifier(Ident::with_quote('"', part))
+    });
+    let options = vec![((*option).to_string(), format!("{start},{end}"))];
+    Ok(Some((ObjectName(parts.collect()), options)))
+}
+
+fn constant(argument: &FunctionArgExpr) -> Option<String> {
+    let FunctionArgExpr::Expr(expr) = argument else {
+        return None;
+    };
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text.clone()),
+            Value::Number(number, _) => Some(number.clone()),
+            _ => None,
+        },
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => constant(&FunctionArgExpr::Expr((**expr).clone())).map(|n| format!("-{n}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Released Java Paimon against tables written here. Usage: run.sh [NAME..]   (only cases whose name holds one of the texts)
+#
+# Needs JDK 17 or newer and Maven 3. Exit codes: 0 everything agreed, 1 a case failed, 2 bad usage or a broken build,
+# 3 Java, Maven or the jars cannot be had.
+#
+# PAIMON_INTEROP_CACHE  where jars and compiled classes are kept (default: paimon-interop in the user's cache folder)
+# PAIMON_INTEROP_JOBS   cases played at a time (default: one per core)
+# PAIMON_INTEROP_KEEP   leave the tables in this folder, below the name of the release
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cache="${PAIMON_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paimon-interop}"
+case "${1:-}" in
+  -h | --help)
+    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    exit 0
+    ;;
+esac
+
+unavailable() {
+  echo "interop unavailable: $*" >&2
+  exit 3
+}
+
+for tool in java javac mvn; do
+  command -v "$tool" >/dev/null || unavailable "there is no $tool on the PATH"
+done
+mkdir -p "$cache"
+
+# jars of 1.4.2 and what all releases need beside their own jar
+pom_key="$(sha256sum "$here/java/pom.xml" | cut -c1-16)"
+libs="$cache/libs-$pom_key"
+if [ ! -d "$libs" ]; then
+  part="$(mktemp -d "$cache/part.XXXXXX")"
+  mvn -B -q -f "$here/java/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$part" >&2 ||
+    { rm -rf "$part"; unavailable "Maven could not fetch the jars of Paimon 1.4.2"; }
+  chmod 755 "$part"
+  mv -T "$part" "$libs" 2>/dev/null || rm -rf "$part"
+fi
+others="$(find "$libs" -name '*.jar' ! -name 'paimon-*' | sort | paste -sd:)"
+
+# No bundle of 2.0.0 is published; the Flink artifact holds the same classes. Its parent is not published either: an old
+# version of the plugin takes the jar without looking at its description.
+flink_jar="$cache/paimon-flink-2.0-2.0.0.jar"
+if [ ! -s "$flink_jar" ]; then
+  part="$(mktemp -d "$cache/part.XXXXXX")"
+  mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:2.8:copy -DoutputDirectory="$part" \
+    -Dartifact=org.apache.paimon:paimon-flink-2.0:2.0.0:jar >"$cache/fetch-2.0.0.log" 2>&1 &&
+    mv "$part/$(basename "$flink_jar")" "$flink_jar" || true
+  rm -rf "$part"
+fi
+
+# Prints the class path of a release, compiled for it.
+class_path() {
+  local release="$1" jar="$2" key classes
+  key="$(cat "$here"/java/src/interop/*.java | sha256sum | cut -c1-16)"
+  classes="$cache/classes-$release-$pom_key-$key"
+  if [ ! -d "$classes" ]; then
+    rm -rf "$cache/classes-$release-"*
+    part="$(mktemp -d "$cache/part.XXXXXX")"
+    javac -nowarn -proc:none -encoding UTF-8 -d "$part" -cp "$jar:$others" "$here"/java/src/interop/*.java >&2 ||
+      { rm -rf "$part"; return 2; }
+    mv -T "$part" "$classes" 2>/dev/null || rm -rf "$part"
+  fi
+  echo "$classes:$jar:$others"
+}
+
+cd "$here/.."
+cargo build -q -p paimon-cli -p paimon-interop
+target="${CARGO_TARGET_DIR:-target}/debug"
+
+failed=0
+play() {
+  local release="$1" jar="$2" path
+  shift 2
+  echo "== Java Paimon $release"
+  path="$(class_path "$release" "$jar")" || exit 2
+  "$target/paimon-interop" --release "$release" --class-path "$path" --program "$target/paimon" \
+    ${PAIMON_INTEROP_JOBS:+--jobs "$PAIMON_INTEROP_JOBS"} \
+    ${PAIMON_INTEROP_KEEP:+--keep "$PAIMON_INTEROP_KEEP/$release"} "$@" || failed=1
+}
+
+play 1.4.2 "$libs/paimon-bundle-1.4.2.jar" "$@"
+if [ -s "$flink_jar" ]; then
+  play 2.0.0 "$flink_jar" "$@"
+else
+  echo "== Java Paimon 2.0.0 left out: its jar cannot be fetched ($(grep -m1 -o 'ERROR.*' "$cache/fetch-2.0.0.log" | cut -c1-160))"
+fi
+exit "$failed"
