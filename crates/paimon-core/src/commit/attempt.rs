@@ -150,7 +150,7 @@ impl<'a> Attempt<'a> {
     async fn changes(&self) -> Result<Changes> {
         match &self.request.plan {
             Plan::Fixed(changes) => Ok((*changes).clone()),
-            Plan::Overwrite(target, new) => {
+            Plan::Overwrite(target, new, replaced) => {
                 let table = &self.commit.table;
                 let fields = table.schema().partition_fields();
                 let (live, live_index) = match &self.latest {
@@ -164,7 +164,11 @@ impl<'a> Attempt<'a> {
                     None => (Vec::new(), Vec::new()),
                 };
                 let postpone = table.options().bucket == -2;
-                overwrite::changes(target, &fields, live, live_index, new, postpone)
+                let changes = overwrite::changes(target, &fields, live, live_index, new, postpone)?;
+                if let Some(replaced) = replaced {
+                    replaced.check(&changes)?;
+                }
+                Ok(changes)
             }
         }
     }

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use conflict::overlapping_files;
-pub use overwrite::Overwrite;
+pub use overwrite::{Overwrite, Replaced};
 
 use self::attempt::{Attempt, Outcome};
 use self::changes::Changes;
@@ -38,6 +38,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
 use crate::table::Table;
 use crate::write::{Clock, IdSource, RandomIds, SystemClock};
+
+/// Identifier of batch commits, whose user commits once.
+pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;
 
 /// Time and unique names of commits.
 #[derive(Debug, Clone)]
@@ -84,8 +87,9 @@ struct Request<'a> {
 enum Plan<'a> {
     /// The same on every attempt.
     Fixed(&'a Changes),
-    /// What is live in the target, removed, and these files added: derived anew on every attempt.
-    Overwrite(&'a Target, &'a Changes),
+    /// What is live in the target, removed, and these files added: derived anew on every attempt. Where files are named
+    /// it fails unless these are what is removed.
+    Overwrite(&'a Target, &'a Changes, Option<&'a Replaced>),
 }
 
 /// Checks that commits to a table are possible, before anything is written for one.
@@ -182,6 +186,32 @@ impl FileStoreCommit {
         overwrite: &Overwrite,
         committable: &ManifestCommittable,
     ) -> Result<Vec<i64>> {
+        self.overwrite_files(overwrite, committable, None).await
+    }
+
+    /// As [`Self::overwrite`], for rows that were read from the target: nothing that others wrote is lost.
+    ///
+    /// # Errors
+    /// `CommitConflict` when the files of the target are others than `replaced`, else as [`Self::overwrite`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn replace(
+        &self,
+        overwrite: &Overwrite,
+        committable: &ManifestCommittable,
+        replaced: &Replaced,
+    ) -> Result<Vec<i64>> {
+        self.overwrite_files(overwrite, committable, Some(replaced))
+            .await
+    }
+
+    async fn overwrite_files(
+        &self,
+        overwrite: &Overwrite,
+        committable: &ManifestCommittable,
+        replaced: Option<&Replaced>,
+    ) -> Result<Vec<i64>> {
         let fields = self.table.schema().partition_fields();
         let mut writes = Changes::of_writes(&committable.messages);
         let compactions = Changes::of_compactions(&committable.messages);
@@ -212,7 +242,7 @@ impl FileStoreCommit {
         let nothing = matches!(&target, Target::Partitions(p) if p.is_empty());
         let mut ids = Vec::new();
         if !nothing {
-            let plan = Plan::Overwrite(&target, &writes);
+            let plan = Plan::Overwrite(&target, &writes, replaced);
             let request = self.request(CommitKind::Overwrite, committable, true, plan);
             ids.push(self.publish(&request).await?);
         }
@@ -229,19 +259,45 @@ impl FileStoreCommit {
         partitions: Vec<Vec<(String, Option<crate::spec::Datum>)>>,
         identifier: i64,
     ) -> Result<i64> {
+        let target = self.dropped(partitions)?;
+        self.publish_drop(&target, identifier).await
+    }
+
+    /// As [`Self::drop_partitions`], but partitions with a file that was written at `before_local_ms` (local wall clock,
+    /// milliseconds read as UTC) or later stay, also when it comes while this commits.
+    ///
+    /// # Errors
+    /// As [`Self::overwrite`].
+    pub async fn drop_idle_partitions(
+        &self,
+        partitions: Vec<Vec<(String, Option<crate::spec::Datum>)>>,
+        before_local_ms: i64,
+        identifier: i64,
+    ) -> Result<i64> {
+        let target = Target::Idle(Box::new(self.dropped(partitions)?), before_local_ms);
+        self.publish_drop(&target, identifier).await
+    }
+
+    fn dropped(
+        &self,
+        partitions: Vec<Vec<(String, Option<crate::spec::Datum>)>>,
+    ) -> Result<Target> {
         let fields = self.table.schema().partition_fields();
         let overwrite = if partitions.is_empty() {
             Overwrite::Static(Vec::new())
         } else {
             Overwrite::AnyOf(partitions)
         };
-        let target = Target::new(&overwrite, &fields, &[])?;
+        Target::new(&overwrite, &fields, &[])
+    }
+
+    async fn publish_drop(&self, target: &Target, identifier: i64) -> Result<i64> {
         let none = Changes::default();
         let committable = ManifestCommittable {
             identifier,
             ..ManifestCommittable::default()
         };
-        let plan = Plan::Overwrite(&target, &none);
+        let plan = Plan::Overwrite(target, &none, None);
         let mut request = self.request(CommitKind::Overwrite, &committable, true, plan);
         request.operation = Some("TRUNCATE");
         self.publish(&request).await

@@ -3,13 +3,13 @@
 //! Source: `OverwriteChangesProvider`, `FileStoreCommitImpl.overwritePartition`.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 
 use super::changes::Changes;
 use super::conflict::compare_keys;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::partition_values;
 use crate::spec::{DataField, Datum, FileKind, IndexManifestEntry, ManifestEntry, datum_to_text};
 
@@ -25,12 +25,45 @@ pub enum Overwrite {
     AnyOf(Vec<Vec<(String, Option<Datum>)>>),
 }
 
+/// The files that an overwrite stands for: all that it removes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Names of data files.
+    pub files: BTreeSet<String>,
+    /// Names of index files.
+    pub index_files: BTreeSet<String>,
+}
+
+impl Replaced {
+    /// # Errors
+    /// `CommitConflict` when the changes remove other files.
+    pub(super) fn check(&self, changes: &Changes) -> Result<()> {
+        let files = changes.entries.iter();
+        let files = files.filter(|e| e.kind == FileKind::Delete);
+        let index = changes.index.iter();
+        let index = index.filter(|e| e.kind == FileKind::Delete);
+        let removed = Self {
+            files: files.map(|e| e.file.file_name.clone()).collect(),
+            index_files: index.map(|e| e.file_name.clone()).collect(),
+        };
+        match *self == removed {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::CommitConflict,
+                "files to be replaced were changed by another commit",
+            )),
+        }
+    }
+}
+
 /// The partitions an overwrite removes, resolved against the new files.
 #[derive(Debug)]
 pub(super) enum Target {
     All,
     Partitions(HashSet<Bytes>),
     Specs(Vec<Vec<(usize, Option<Datum>)>>),
+    /// Those of another target whose files all were written before a time: local milliseconds read as UTC.
+    Idle(Box<Target>, i64),
 }
 
 impl Target {
@@ -70,6 +103,7 @@ impl Target {
         Ok(match self {
             Target::All => true,
             Target::Partitions(known) => known.contains(partition),
+            Target::Idle(inner, _) => inner.holds(partition, fields)?,
             Target::Specs(specs) => {
                 let values = partition_values(partition, fields)?;
                 specs
@@ -77,6 +111,25 @@ impl Target {
                     .any(|spec| spec.iter().all(|(at, value)| values[*at] == *value))
             }
         })
+    }
+
+    /// What this is when these files are live: `Idle` partitions by name.
+    fn resolved(&self, live: &[ManifestEntry], fields: &[DataField]) -> Result<Option<Self>> {
+        let Target::Idle(inner, before_ms) = self else {
+            return Ok(None);
+        };
+        let mut idle = HashMap::new();
+        for entry in live {
+            let old = entry.file.creation_time.is_some_and(|ms| ms < *before_ms);
+            *idle.entry(&entry.partition).or_insert(true) &= old;
+        }
+        let mut partitions = HashSet::new();
+        for (partition, _) in idle.into_iter().filter(|(_, idle)| *idle) {
+            if inner.holds(partition, fields)? {
+                partitions.insert(partition.clone());
+            }
+        }
+        Ok(Some(Target::Partitions(partitions)))
     }
 
     /// New files must be in what is overwritten.
@@ -116,6 +169,8 @@ pub(super) fn changes(
     postpone: bool,
 ) -> Result<Changes> {
     let mut out = Changes::default();
+    let resolved = target.resolved(&live, fields)?;
+    let target = resolved.as_ref().unwrap_or(target);
     for entry in live {
         if (postpone || entry.bucket >= 0) && target.holds(&entry.partition, fields)? {
             out.entries.push(ManifestEntry {

@@ -1,12 +1,14 @@
-//! Looking after a table: checking its invariants, expiring snapshots, removing orphan files, tags, branches,
-//! consumers, rollback.
+//! Looking after a table: checking its invariants, expiring snapshots and partitions, removing orphan files, tags,
+//! branches, consumers, rollback, statistics.
 //!
 //! Whatever deletes reads everything it needs first, refuses to go on when metadata that stays cannot be read, and
 //! removes the file that makes a snapshot before the files that only this snapshot needs: a kill leaves garbage, never a
 //! snapshot with holes.
 
 mod after_commit;
+mod analyze;
 mod auto_compact;
+mod auto_tags;
 mod branches;
 mod consumers;
 mod discard;
@@ -14,17 +16,23 @@ mod expire;
 pub mod fsck;
 mod manifests;
 mod orphans;
+mod partitions;
 mod reachable;
+mod rescale;
 mod rollback;
 mod tags;
 
 pub use after_commit::after_commit;
+pub use analyze::{AnalyzeTable, AnalyzedColumns};
 pub(crate) use auto_compact::{AutoCompact, compact_and_commit};
+pub use auto_tags::{create_due_tags, trigger_tags};
 pub use branches::{create_branch, delete_branch, fast_forward, rename_branch};
 pub use consumers::{clear_consumers, expire_consumers, reset_consumer};
 pub use expire::{ChangelogLimits, ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};
 pub use manifests::compact_manifests;
 pub use orphans::{OrphanFiles, RemoveOrphanFiles};
+pub use partitions::{ExpirePartitions, ExpiredPartition};
+pub use rescale::RescaleBuckets;
 pub use rollback::{RollbackTarget, rollback_to};
 pub use tags::{
     NewTag, TagsOlderThan, create_tag, delete_tag, expire_tags, rename_tag, replace_tag,

@@ -33,19 +33,29 @@ pub struct NewTag {
 /// # Errors
 /// `InvalidInput` for a bad name or one that is taken, `NotFound` or `SnapshotExpired` when there is no such snapshot.
 pub async fn create_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Result<i64> {
+    check_name(&tag.name)?;
+    let made = make_tag(table, tag, local_now_ms).await?;
+    made.ok_or_else(|| {
+        Error::invalid(format!("tag {:?} exists already", tag.name)).with("table", table.name())
+    })
+}
+
+/// As [`create_tag`], whatever the name; `None` when it is taken.
+pub(super) async fn make_tag(
+    table: &Table,
+    tag: &NewTag,
+    local_now_ms: i64,
+) -> Result<Option<i64>> {
     let (path, snapshot, bytes) = prepare(table, tag, local_now_ms).await?;
     match table.io().publish(&path, bytes.into()).await? {
         Publication::Created => {}
-        Publication::Exists => {
-            return Err(Error::invalid(format!("tag {:?} exists already", tag.name))
-                .with("table", table.name()));
-        }
+        Publication::Exists => return Ok(None),
     }
     if let Err(error) = tagged_snapshot(table, snapshot.id, Some(&tag.name)).await {
         table.io().discard(&path).await?;
         return Err(error);
     }
-    Ok(snapshot.id)
+    Ok(Some(snapshot.id))
 }
 
 /// Makes a tag or gives it another snapshot, as [`create_tag`]. Files that only the old snapshot needs are left to orphan
@@ -54,6 +64,7 @@ pub async fn create_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Resul
 /// # Errors
 /// As [`create_tag`], but for a name that is taken; the tag is as it was then.
 pub async fn replace_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Result<i64> {
+    check_name(&tag.name)?;
     let (path, snapshot, bytes) = prepare(table, tag, local_now_ms).await?;
     let before = table.io().read_optional(&path, TAG_SIZE_MAX).await?;
     let held = read_tag(table.io(), &table.metadata_root()?, &tag.name).await?;
@@ -100,7 +111,8 @@ pub async fn rename_tag(table: &Table, from: &str, to: &str) -> Result<()> {
 /// # Cancel safety
 /// A cancelled call leaves garbage at worst.
 pub async fn delete_tag(table: &Table, name: &str) -> Result<()> {
-    check_name(name)?;
+    // automatic tags may be numbers
+    checked_name(name)?;
     let tags = list_tags(table.io(), &table.metadata_root()?).await?;
     match tags.into_iter().find(|t| t.name == name) {
         Some(tag) => remove(table, vec![tag]).await,
@@ -189,7 +201,6 @@ async fn prepare(
     tag: &NewTag,
     local_now_ms: i64,
 ) -> Result<(String, Snapshot, Vec<u8>)> {
-    check_name(&tag.name)?;
     let snapshot = match tag.snapshot_id {
         Some(id) => tagged_snapshot(table, id, None).await?,
         None => table.snapshots().latest().await?.ok_or_else(|| {

@@ -6,6 +6,7 @@
 mod parse;
 mod retention;
 mod secret;
+mod tagging;
 
 pub use secret::{is_secret_key, redacted};
 
@@ -15,6 +16,7 @@ use indexmap::IndexMap;
 
 pub use parse::{parse_bool, parse_bytes, parse_duration_ms, parse_i64};
 pub use retention::{Retained, RetentionOptions};
+pub use tagging::{TagCreation, TagFormat, TagPeriod, TaggingOptions};
 
 use crate::error::{Error, Result};
 use crate::spec::TableSchema;

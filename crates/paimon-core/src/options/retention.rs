@@ -39,6 +39,14 @@ pub struct RetentionOptions {
     pub partition_formatter: Option<String>,
     /// `partition.expiration-max-num`
     pub partition_expire_max: usize,
+    /// `partition.expiration-batch-size`: most partitions dropped by one commit.
+    pub partition_expire_batch: usize,
+    /// `partition.expiration-check-interval`
+    pub partition_check_interval: Duration,
+    /// `end-input.check-partition-expire`: batch commits look for expired partitions whatever the interval.
+    pub partition_check_at_end: bool,
+    /// `partition.timestamp-format.strict`: values that are no time are an error.
+    pub partition_time_strict: bool,
     /// `write-only`: nothing is looked after when committing.
     pub write_only: bool,
 }
@@ -73,6 +81,8 @@ impl RetentionOptions {
                 .duration("changelog.time-retained")?
                 .unwrap_or(snapshots.time),
         };
+        let partition_expire_max: usize = o.number("partition.expiration-max-num", 100, 1)?;
+        let batch_default = i64::try_from(partition_expire_max).unwrap_or(i64::MAX);
         let retention = Self {
             snapshots,
             changelogs,
@@ -91,7 +101,17 @@ impl RetentionOptions {
             )?,
             partition_pattern: o.text("partition.timestamp-pattern"),
             partition_formatter: o.text("partition.timestamp-formatter"),
-            partition_expire_max: o.number("partition.expiration-max-num", 100, 1)?,
+            partition_expire_max,
+            partition_expire_batch: o.number(
+                "partition.expiration-batch-size",
+                batch_default,
+                1,
+            )?,
+            partition_check_interval: o
+                .duration("partition.expiration-check-interval")?
+                .unwrap_or(HOUR),
+            partition_check_at_end: o.bool("end-input.check-partition-expire", false)?,
+            partition_time_strict: o.bool("partition.timestamp-format.strict", false)?,
             write_only: o.bool("write-only", false)?,
         };
         retention.validate()?;

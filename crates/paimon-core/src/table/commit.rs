@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::Table;
+pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
 use crate::commit::{CommitContext, FileStoreCommit, Overwrite};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
 use crate::spec::{CommitMessage, Datum, ManifestCommittable};
 use crate::write::discard_files;
 
-/// Identifier of batch commits, whose user commits once.
-pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;
-
 /// Publishes messages of writes as snapshots. Then, unless the table is `write-only`, it compacts the buckets written to
-/// as far as that is due (a snapshot of its own) and expires snapshots, tags and consumers by the table's options.
+/// as far as that is due (a snapshot of its own) and expires snapshots, tags, partitions and consumers by the table's
+/// options.
 ///
 /// Without [`Self::with_user`] the user is random: every commit is new. With a user of its own a commit of one
 /// identifier takes effect once, however often it is repeated.
@@ -71,7 +70,7 @@ impl TableCommit {
         }
         let committable = self.committable(identifier, messages);
         let made = commit.commit(&committable).await?;
-        self.maintain(&committable, false).await;
+        self.maintain(&committable, &made, false).await;
         Ok(made)
     }
 
@@ -94,7 +93,7 @@ impl TableCommit {
         }
         let committable = self.committable(identifier, messages);
         let made = commit.overwrite(&target, &committable).await?;
-        self.maintain(&committable, true).await;
+        self.maintain(&committable, &made, true).await;
         Ok(made)
     }
 
@@ -123,14 +122,14 @@ impl TableCommit {
             return Ok(*id);
         }
         let made = commit.drop_partitions(partitions, identifier).await?;
-        self.maintain(&self.committable(identifier, Vec::new()), true)
+        self.maintain(&self.committable(identifier, Vec::new()), &[made], true)
             .await;
         Ok(made)
     }
 
     /// Compacts what was written and expires what the table's options let go. The commit stands, so a failure is no error
     /// of the caller's.
-    async fn maintain(&self, committed: &ManifestCommittable, overwrite: bool) {
+    async fn maintain(&self, committed: &ManifestCommittable, made: &[i64], overwrite: bool) {
         let context = &self.context;
         let messages = &committed.messages;
         let due = AutoCompact::after(&self.table, committed.identifier, messages, overwrite);
@@ -142,7 +141,7 @@ impl TableCommit {
         if let Err(error) = compacted {
             tracing::warn!(table = self.table.name(), %error, "compaction after a commit failed");
         }
-        if let Err(error) = after_commit(&self.table, context.clock.as_ref()).await {
+        if let Err(error) = after_commit(&self.table, context, committed.identifier, made).await {
             tracing::warn!(table = self.table.name(), %error, "expiry after a commit failed");
         }
     }

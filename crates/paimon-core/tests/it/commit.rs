@@ -43,7 +43,7 @@ pub(crate) fn partitioned() -> String {
     PLAIN.replace(r#""partitionKeys": []"#, r#""partitionKeys": ["p"]"#)
 }
 
-fn rows(table: &Table, ids: &[i32], partition: i32) -> RecordBatch {
+pub(crate) fn rows(table: &Table, ids: &[i32], partition: i32) -> RecordBatch {
     let id: ArrayRef = Arc::new(Int32Array::from(ids.to_vec()));
     let p: ArrayRef = Arc::new(Int32Array::from(vec![partition; ids.len()]));
     RecordBatch::try_new(table.arrow_schema(), vec![id, p]).unwrap()

@@ -1,9 +1,12 @@
 //! Integration tests of paimon-core through its public API.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod analyze;
+mod auto_tags;
 mod commit;
 mod compact;
 mod crash_points;
+mod expiry;
 mod fsck;
 mod golden;
 mod layering;
@@ -11,4 +14,5 @@ mod maintenance;
 mod mutated;
 mod pruning;
 mod references;
+mod rescale;
 mod write;

@@ -1,5 +1,6 @@
 //! The statements that DataFusion does not have, in Spark's and Flink's spellings.
 
+mod analyze;
 mod command;
 mod ddl;
 mod describe;
@@ -47,6 +48,9 @@ pub(crate) async fn write(
     }
     match refuse::parse(&mut cursor.clone())? {
         Some(write) if refuse::targets_paimon(session, &write)? => {
+            if let Some(statement) = analyze::parse(&mut cursor.clone())? {
+                return analyze::plan(session, statement).await.map(Some);
+            }
             if let Some(change) = tag::parse(&mut cursor.clone())? {
                 return tag::plan(session, change).await.map(Some);
             }

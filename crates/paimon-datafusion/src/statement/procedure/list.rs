@@ -6,7 +6,9 @@ use futures::future::BoxFuture;
 
 use super::arguments::{Arguments, Parameter};
 use super::rows::Column;
-use super::{branches, compact, consumers, orphans, partitions, snapshots, tags};
+use super::{
+    auto_tags, branches, compact, consumers, expiry, orphans, partitions, rescale, snapshots, tags,
+};
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
 
@@ -34,10 +36,13 @@ pub(super) fn nothing_to_check(_: &Arguments) -> Result<()> {
 
 const FAMILIES: &[&[Procedure]] = &[
     tags::PROCEDURES,
+    auto_tags::PROCEDURES,
     branches::PROCEDURES,
     snapshots::PROCEDURES,
     compact::PROCEDURES,
     partitions::PROCEDURES,
+    rescale::PROCEDURES,
+    expiry::PROCEDURES,
     consumers::PROCEDURES,
     orphans::PROCEDURES,
 ];
@@ -57,7 +62,6 @@ const UNSUPPORTED: &[&str] = &[
     "data_evolution_merge_into",
     "drop_function",
     "drop_global_index",
-    "expire_partitions",
     "full_text_search",
     "mark_partition_done",
     "materialize_deletion_vectors",
@@ -72,11 +76,9 @@ const UNSUPPORTED: &[&str] = &[
     "remove_unexisting_manifests",
     "repair",
     "repair_earliest_snapshot",
-    "rescale",
     "rewrite_file_index",
     "rollback_schema",
     "rollback_to_as_latest",
-    "trigger_tag_automatic_creation",
     "vector_search",
 ];
 

@@ -1,13 +1,16 @@
 //! `CALL sys.name(..)`: arguments by name (`arg => value`) or position.
 
 mod arguments;
+mod auto_tags;
 mod branches;
 mod compact;
 mod consumers;
+mod expiry;
 mod list;
 mod orphans;
 mod partitions;
 mod plan;
+mod rescale;
 mod rows;
 mod snapshots;
 mod tags;
