@@ -1,6 +1,5 @@
 //! Partitions whose time is over. Source: `ExpirePartitionsProcedure`.
 
-use datafusion::error::Result;
 use futures::FutureExt;
 use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::ExpirePartitions;
