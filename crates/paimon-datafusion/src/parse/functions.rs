@@ -24,6 +24,9 @@ const FUNCTIONS: &[(&str, &str, [&str; 3])] = &[
     ),
 ];
 
+/// Keys and values.
+type OptionPairs = Vec<(String, String)>;
+
 /// The table that a function stands for and its options; `None` for other functions.
 ///
 /// # Errors
@@ -31,7 +34,7 @@ const FUNCTIONS: &[(&str, &str, [&str; 3])] = &[
 pub(super) fn table_of(
     name: &ObjectName,
     arguments: &[FunctionArg],
-) -> Result<Option<(ObjectName, Vec<(String, String)>)>> {
+) -> Result<Option<(ObjectName, OptionPairs)>> {
     let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
         return Ok(None);
     };

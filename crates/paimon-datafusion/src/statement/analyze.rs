@@ -92,7 +92,7 @@ mod tests {
         let found = |sql| columns(sql).unwrap().unwrap();
         let plain = "ANALYZE TABLE db.t COMPUTE STATISTICS";
         assert_eq!(found(plain), AnalyzedColumns::None);
-        let all = "analyze table t compute statistics for all columns;";
+        let all = "analyze table t compute statistics for all columns";
         assert_eq!(found(all), AnalyzedColumns::All);
         let named = "ANALYZE TABLE t COMPUTE STATISTICS FOR COLUMNS A, `B`";
         let names = vec!["a".to_string(), "B".to_string()];
