@@ -29,6 +29,8 @@ pub enum Outcome {
     Ok,
     /// Everything that this engine did agreed, but it refused something by name.
     Refused(Vec<String>),
+    /// Everything agreed but what is known to differ.
+    Differs(Vec<String>),
     /// Java does not allow such a table.
     Skipped(String),
     /// A difference, or an error that is no refusal.

@@ -110,10 +110,6 @@ fn combination(
         ("bucket", bucket),
         ("file.format", format),
     ];
-    if bucket == "-2" {
-        // the Java of the twin postpones always
-        options.push(("postpone.batch-write-fixed-bucket", "false"));
-    }
     let changes = match engine {
         "deduplicate" if cross => Changes::Upserts,
         "deduplicate" => Changes::All,

@@ -51,6 +51,7 @@ pub struct Play<'a> {
     /// Folder of the table that Java alone writes.
     pub twin: PathBuf,
     refused: Vec<String>,
+    differs: Vec<String>,
 }
 
 /// Plays a case in an empty folder.
@@ -61,9 +62,11 @@ pub async fn play(case: &Case, java: &Java, folder: &Path) -> Outcome {
         table: folder.join("table"),
         twin: folder.join("twin"),
         refused: Vec::new(),
+        differs: Vec::new(),
     };
     match play.run().await {
         Ok(()) if !play.refused.is_empty() => Outcome::Refused(play.refused),
+        Ok(()) if !play.differs.is_empty() => Outcome::Differs(play.differs),
         Ok(()) => Outcome::Ok,
         Err(Stop::Refused(why)) => {
             play.refused.push(why);
@@ -171,6 +174,13 @@ impl Play<'_> {
     pub async fn ask(&self, command: &str, folder: &Path, more: Value) -> Result<Value, Stop> {
         let answer = self.java.ask(command, folder, more).await;
         answer.map_err(|e| Stop::java(command, &e))
+    }
+
+    /// Notes a difference that is known, once.
+    pub fn differs(&mut self, what: &str) {
+        if !self.differs.iter().any(|d| d == what) {
+            self.differs.push(what.to_string());
+        }
     }
 
     /// The value of a table option.

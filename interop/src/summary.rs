@@ -10,8 +10,10 @@ pub struct Summary {
     ok: usize,
     failed: usize,
     refused: usize,
+    differing: usize,
     skipped: usize,
     refusals: BTreeMap<String, usize>,
+    differences: BTreeMap<String, usize>,
     reasons: BTreeMap<String, usize>,
 }
 
@@ -23,8 +25,10 @@ impl Summary {
             ok: 0,
             failed: 0,
             refused: 0,
+            differing: 0,
             skipped: 0,
             refusals: BTreeMap::new(),
+            differences: BTreeMap::new(),
             reasons: BTreeMap::new(),
         }
     }
@@ -43,6 +47,13 @@ impl Summary {
                     *self.refusals.entry(why).or_default() += 1;
                 }
             }
+            Outcome::Differs(whys) => {
+                self.differing += 1;
+                println!("differs {name}");
+                for why in whys {
+                    *self.differences.entry(why).or_default() += 1;
+                }
+            }
             Outcome::Skipped(why) => {
                 self.skipped += 1;
                 println!("skipped {name}");
@@ -57,7 +68,7 @@ impl Summary {
 
     /// Whether nothing was played.
     pub fn is_empty(&self) -> bool {
-        self.ok + self.failed + self.refused + self.skipped == 0
+        self.ok + self.failed + self.refused + self.differing + self.skipped == 0
     }
 
     /// Whether a case failed.
@@ -77,6 +88,11 @@ impl Summary {
                 self.refused,
                 "refused by this engine (Java stood in, the rest agreed)",
                 &self.refusals,
+            ),
+            (
+                self.differing,
+                "agree but for a known difference",
+                &self.differences,
             ),
             (
                 self.skipped,
