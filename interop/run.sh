@@ -6,13 +6,14 @@
 #
 # PAIMON_INTEROP_CACHE  where jars and compiled classes are kept (default: paimon-interop in the user's cache folder)
 # PAIMON_INTEROP_JOBS   cases played at a time (default: one per core)
+# PAIMON_INTEROP_PROGRAMS  folder that already holds the programs `paimon` and `paimon-interop` (default: they are built)
 # PAIMON_INTEROP_KEEP   leave the tables in this folder, below the name of the release
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${PAIMON_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paimon-interop}"
 case "${1:-}" in
   -h | --help)
-    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 0
     ;;
 esac
@@ -66,8 +67,11 @@ class_path() {
 }
 
 cd "$here/.."
-cargo build -q -p paimon-cli -p paimon-interop
-target="${CARGO_TARGET_DIR:-target}/debug"
+programs="${PAIMON_INTEROP_PROGRAMS:-}"
+if [ -z "$programs" ]; then
+  cargo build -q -p paimon-cli -p paimon-interop
+  programs="${CARGO_TARGET_DIR:-target}/debug"
+fi
 
 failed=0
 play() {
@@ -75,7 +79,7 @@ play() {
   shift 2
   echo "== Java Paimon $release"
   path="$(class_path "$release" "$jar")" || exit 2
-  "$target/paimon-interop" --release "$release" --class-path "$path" --program "$target/paimon" \
+  "$programs/paimon-interop" --release "$release" --class-path "$path" --program "$programs/paimon" \
     ${PAIMON_INTEROP_JOBS:+--jobs "$PAIMON_INTEROP_JOBS"} \
     ${PAIMON_INTEROP_KEEP:+--keep "$PAIMON_INTEROP_KEEP/$release"} "$@" || failed=1
 }
