@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use paimon_core::Result;
-use paimon_core::schema::NewTable;
+use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 
@@ -93,6 +93,13 @@ pub trait Catalog: Debug + Send + Sync {
     /// `NotFound` when there is no such table or database, `InvalidInput` when the new name is taken, `Unsupported`
     /// where the store cannot rename in one step.
     async fn rename_table(&self, from: &Identifier, to: &Identifier) -> Result<()>;
+
+    /// Changes the schema of a table, on its branch when the identifier names one. Changes that others make meanwhile stay.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such table, branch or column, `InvalidInput` naming the option or column that must not
+    /// change so, `Unsupported` naming what this engine cannot honour.
+    async fn alter_table(&self, identifier: &Identifier, changes: &[SchemaChange]) -> Result<()>;
 
     /// Names of the global tables of database `sys`.
     fn global_system_tables(&self) -> &'static [&'static str];

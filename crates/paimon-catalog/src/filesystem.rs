@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paimon_core::io::FileIo;
-use paimon_core::schema::NewTable;
+use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
+use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, Result};
 
 use crate::catalog::Catalog;
@@ -215,6 +216,17 @@ impl Catalog for FileSystemCatalog {
 
     async fn rename_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         self.move_table(from, to).await
+    }
+
+    async fn alter_table(&self, identifier: &Identifier, changes: &[SchemaChange]) -> Result<()> {
+        let table = self.get_table(identifier).await?;
+        let has_snapshots = table.snapshots().latest_id().await?.is_some();
+        let now_ms = SystemClock.epoch_ms();
+        let altered = table.schemas().alter(changes, has_snapshots, now_ms);
+        let altered = altered.await;
+        altered
+            .map(|_| ())
+            .map_err(|e| e.with_default("table", identifier))
     }
 
     fn global_system_tables(&self) -> &'static [&'static str] {

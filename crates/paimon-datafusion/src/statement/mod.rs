@@ -1,5 +1,6 @@
 //! The statements that DataFusion does not have, in Spark's and Flink's spellings.
 
+mod alter;
 mod analyze;
 mod command;
 mod ddl;
@@ -53,6 +54,9 @@ pub(crate) async fn write(
             }
             if let Some(change) = tag::parse(&mut cursor.clone())? {
                 return tag::plan(session, change).await.map(Some);
+            }
+            if let Some(statement) = alter::parse(&mut cursor.clone())? {
+                return alter::plan(session, statement).await.map(Some);
             }
             match ddl::parse(&mut cursor.clone())? {
                 Some(ddl) => ddl::plan(session, ddl, tokens).await.map(Some),

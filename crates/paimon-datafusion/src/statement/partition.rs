@@ -1,6 +1,7 @@
-//! `PARTITION (a = 1, b)` of INSERT and TRUNCATE.
+//! `PARTITION (a = 1, b)` of INSERT, TRUNCATE and ALTER TABLE.
 
 use arrow::array::ArrayRef;
+use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -8,7 +9,9 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use paimon_core::arrow_bridge::datum_at;
 use paimon_core::spec::{Datum, TableSchema};
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 
+use super::effect::effect;
 use super::ident_text;
 use crate::error::to_datafusion;
 use crate::parse::Cursor;
@@ -61,6 +64,11 @@ impl PartitionSpec {
         }
     }
 
+    /// Whether all columns, at least one, have values.
+    pub(super) fn is_static(&self) -> bool {
+        !self.pairs.is_empty() && self.pairs.iter().all(|(_, value)| value.is_some())
+    }
+
     /// The columns with values, as values of their types.
     ///
     /// # Errors
@@ -86,6 +94,34 @@ impl PartitionSpec {
         }
         Ok(values)
     }
+}
+
+/// A statement that makes one snapshot without the rows of some partitions, of all when none is given.
+pub(super) fn drop_partitions(
+    session: &PaimonSession,
+    what: String,
+    table: Table,
+    partitions: Vec<Vec<StaticValue>>,
+) -> Result<DataFrame> {
+    let settings = session.settings().clone();
+    let pairs = |values: &Vec<StaticValue>| {
+        let pair = |v: &StaticValue| (v.column.clone(), v.datum.clone());
+        values.iter().map(pair).collect::<Vec<_>>()
+    };
+    let partitions: Vec<Vec<_>> = partitions.iter().map(pairs).collect();
+    effect(session, what, move || {
+        let (table, partitions) = (table.clone(), partitions.clone());
+        let settings = settings.clone();
+        async move {
+            let (commit, identifier) = match settings.next_commit_identity() {
+                Some(own) => (table.new_commit().with_user(&own.user), own.identifier),
+                None => (table.new_commit(), BATCH_COMMIT_IDENTIFIER),
+            };
+            let done = commit.drop_partitions(partitions, identifier).await;
+            done.map(|_| ())
+                .map_err(|e| to_datafusion(e.with_default("table", table.name())))
+        }
+    })
 }
 
 fn partition_column(schema: &TableSchema, name: &Ident) -> Result<String> {

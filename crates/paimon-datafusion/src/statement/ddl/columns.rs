@@ -79,7 +79,7 @@ fn column(cursor: &mut Cursor, table: &mut NewTable) -> Result<()> {
 }
 
 /// A constant; NULL is no default.
-fn default(cursor: &mut Cursor) -> Result<Option<String>> {
+pub(in crate::statement) fn default(cursor: &mut Cursor) -> Result<Option<String>> {
     if let Ok(text) = cursor.string() {
         return Ok(Some(text));
     }

@@ -9,7 +9,10 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use paimon_core::schema::NewTable;
 
+pub(super) use columns::default as constant;
 pub(crate) use run::plan;
+pub(super) use run::target;
+pub(super) use types::read as data_type;
 
 use super::ident_text;
 use super::partition::PartitionSpec;

@@ -12,7 +12,6 @@ use paimon_catalog::{Catalog, Identifier};
 use paimon_core::arrow_bridge::{arrow_schema, paimon_type};
 use paimon_core::options::CoreOptions;
 use paimon_core::schema::{NewColumn, NewTable};
-use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use paimon_core::write::WriteOptions;
 
 use super::Ddl;
@@ -21,7 +20,7 @@ use crate::error::to_datafusion;
 use crate::session::PaimonSession;
 use crate::sink::NewTableTarget;
 use crate::statement::effect::effect;
-use crate::statement::partition::PartitionSpec;
+use crate::statement::partition::{PartitionSpec, drop_partitions};
 use crate::statement::result::nothing;
 use crate::statement::{ident_text, insert};
 
@@ -179,29 +178,12 @@ async fn truncate(
 ) -> Result<DataFrame> {
     let table = session.paimon_table(name, Vec::new()).await?;
     let values = partition.values(session, table.schema())?;
-    let settings = session.settings().clone();
     let what = format!("TRUNCATE {}", table.name());
-    effect(session, what, move || {
-        let table: Table = table.clone();
-        let settings = settings.clone();
-        let pairs: Vec<_> = values
-            .iter()
-            .map(|v| (v.column.clone(), v.datum.clone()))
-            .collect();
-        async move {
-            let (commit, identifier) = match settings.next_commit_identity() {
-                Some(own) => (table.new_commit().with_user(&own.user), own.identifier),
-                None => (table.new_commit(), BATCH_COMMIT_IDENTIFIER),
-            };
-            let partitions = match pairs.is_empty() {
-                true => Vec::new(),
-                false => vec![pairs],
-            };
-            let done = commit.drop_partitions(partitions, identifier).await;
-            done.map(|_| ())
-                .map_err(|e| to_datafusion(e.with_default("table", table.name())))
-        }
-    })
+    let partitions = match values.is_empty() {
+        true => Vec::new(),
+        false => vec![values],
+    };
+    drop_partitions(session, what, table, partitions)
 }
 
 fn paimon_catalog(session: &PaimonSession, name: &str) -> Result<Arc<dyn Catalog>> {
@@ -226,7 +208,10 @@ fn database(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>
     }
 }
 
-fn target(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>, Identifier)> {
+pub(in crate::statement) fn target(
+    session: &PaimonSession,
+    name: &[Ident],
+) -> Result<(Arc<dyn Catalog>, Identifier)> {
     let (catalog, database, table) = session.resolve(name)?;
     let identifier = Identifier::new(&database, &table).map_err(to_datafusion)?;
     Ok((paimon_catalog(session, &catalog)?, identifier))

@@ -8,13 +8,15 @@ use crate::error::to_datafusion;
 use crate::parse::Cursor;
 
 /// Words that end a type where no bracket is open.
-const ENDS: &[&str] = &["COMMENT", "DEFAULT", "PRIMARY"];
+const ENDS: &[&str] = &[
+    "COMMENT", "DEFAULT", "PRIMARY", "FIRST", "LAST", "AFTER", "BEFORE",
+];
 
 /// Reads a type up to the comma, closing parenthesis or column option behind it.
 ///
 /// # Errors
 /// For what is no type.
-pub(super) fn read(cursor: &mut Cursor) -> Result<DataType> {
+pub(in crate::statement) fn read(cursor: &mut Cursor) -> Result<DataType> {
     let mut words: Vec<String> = Vec::new();
     // the closing brackets that are owed
     let mut open: Vec<&str> = Vec::new();

@@ -1,0 +1,151 @@
+//! `ALTER TABLE`, as Spark and Flink have it.
+
+mod columns;
+mod run;
+
+use datafusion::error::{DataFusionError, Result};
+use datafusion::sql::sqlparser::ast::Ident;
+use datafusion::sql::sqlparser::tokenizer::Token;
+use paimon_core::schema::SchemaChange;
+
+pub(crate) use run::plan;
+
+use super::partition::PartitionSpec;
+use crate::parse::Cursor;
+
+/// A statement as parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AlterTable {
+    table: Vec<Ident>,
+    /// Whether a missing table is fine.
+    if_exists: bool,
+    action: Action,
+}
+
+/// What becomes of the table.
+#[derive(Debug, Clone, PartialEq)]
+enum Action {
+    /// A new schema.
+    Schema(Vec<SchemaChange>),
+    /// A snapshot without some partitions.
+    DropPartitions(Vec<PartitionSpec>),
+}
+
+/// Recognises the statements that change the schema or drop partitions; `None` for all others, renames of tables and
+/// tags among them.
+///
+/// # Errors
+/// When it is one of ours but malformed.
+pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<AlterTable>> {
+    if !cursor.keywords(&["ALTER", "TABLE"]) {
+        return Ok(None);
+    }
+    let if_exists = cursor.keywords(&["IF", "EXISTS"]);
+    let table = cursor.object_name()?;
+    let Some(action) = action(cursor)? else {
+        return Ok(None);
+    };
+    cursor.end()?;
+    Ok(Some(AlterTable {
+        table,
+        if_exists,
+        action,
+    }))
+}
+
+fn action(cursor: &mut Cursor) -> Result<Option<Action>> {
+    if cursor.keyword("SET") {
+        cursor.one_of(&["TBLPROPERTIES", "OPTIONS"]);
+        return options(cursor).map(|changes| Some(Action::Schema(changes)));
+    }
+    if cursor.keywords(&["UNSET", "TBLPROPERTIES"]) || cursor.keyword("RESET") {
+        cursor.keywords(&["IF", "EXISTS"]);
+        return keys(cursor).map(|changes| Some(Action::Schema(changes)));
+    }
+    if cursor.keyword("DROP") {
+        if cursor.keywords(&["PRIMARY", "KEY"]) {
+            return Ok(Some(Action::Schema(vec![SchemaChange::DropPrimaryKey])));
+        }
+        let mut ahead = cursor.clone();
+        ahead.keywords(&["IF", "EXISTS"]);
+        if ahead.keyword("PARTITION") {
+            *cursor = ahead;
+            return partitions(cursor).map(|specs| Some(Action::DropPartitions(specs)));
+        }
+        return columns::drop(cursor).map(|changes| Some(Action::Schema(changes)));
+    }
+    columns::changes(cursor).map(|changes| changes.map(Action::Schema))
+}
+
+/// `('key' = 'value', ..)`; the key `comment` stands for the comment of the table.
+fn options(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
+    let pairs = cursor.options()?;
+    let changes: Vec<_> = pairs
+        .into_iter()
+        .map(|(key, value)| match key.as_str() {
+            "comment" => SchemaChange::UpdateComment(Some(value)),
+            _ => SchemaChange::SetOption { key, value },
+        })
+        .collect();
+    match changes.is_empty() {
+        true => cursor.expected("options in parentheses"),
+        false => Ok(changes),
+    }
+}
+
+/// `('key', ..)`.
+fn keys(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
+    if !cursor.eat(&Token::LParen) {
+        return cursor.expected("(");
+    }
+    let mut changes = Vec::new();
+    loop {
+        let key = match cursor.string() {
+            Ok(key) => key,
+            Err(_) => dotted(cursor)?,
+        };
+        changes.push(match key.as_str() {
+            "comment" => SchemaChange::UpdateComment(None),
+            _ => SchemaChange::RemoveOption { key },
+        });
+        if cursor.eat(&Token::RParen) {
+            return Ok(changes);
+        }
+        if !cursor.eat(&Token::Comma) {
+            return cursor.expected(", or )");
+        }
+    }
+}
+
+/// A key in bare words.
+fn dotted(cursor: &mut Cursor) -> Result<String> {
+    let mut key = String::new();
+    loop {
+        match cursor.peek() {
+            Some(Token::Comma | Token::RParen) | None if !key.is_empty() => return Ok(key),
+            Some(token @ (Token::Word(_) | Token::Period | Token::Minus | Token::Number(..))) => {
+                key.push_str(&token.to_string());
+            }
+            _ => return cursor.expected("the key of an option"),
+        }
+        cursor.take();
+    }
+}
+
+/// `(p = 1) [, PARTITION (..)]`.
+fn partitions(cursor: &mut Cursor) -> Result<Vec<PartitionSpec>> {
+    let mut specs = vec![PartitionSpec::parse(cursor)?];
+    while cursor.eat(&Token::Comma) {
+        if !cursor.keyword("PARTITION") {
+            return cursor.expected("PARTITION");
+        }
+        specs.push(PartitionSpec::parse(cursor)?);
+    }
+    cursor.keyword("PURGE");
+    if specs.iter().any(|spec| !spec.is_static()) {
+        return Err(DataFusionError::Plan(
+            "DROP PARTITION needs the values of partition columns".into(),
+        ));
+    }
+    Ok(specs)
+}

@@ -1,0 +1,140 @@
+//! Planning `ALTER TABLE`: what the table forbids is an error before anything happens.
+
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result;
+use paimon_core::ErrorKind;
+use paimon_core::options::CoreOptions;
+use paimon_core::schema::{ColumnPath, ColumnPosition, SchemaChange};
+use paimon_core::spec::{DataField, TableSchema, TypeKind};
+use paimon_core::table::Table;
+use paimon_core::write::WriteOptions;
+
+use super::{Action, AlterTable};
+use crate::error::to_datafusion;
+use crate::session::PaimonSession;
+use crate::statement::ddl::target;
+use crate::statement::effect::effect;
+use crate::statement::partition::drop_partitions;
+use crate::statement::result::nothing;
+
+/// Plans a statement on a table of a Paimon catalog.
+pub(crate) async fn plan(session: &PaimonSession, statement: AlterTable) -> Result<DataFrame> {
+    let AlterTable {
+        table: name,
+        if_exists,
+        action,
+    } = statement;
+    let (catalog, identifier) = target(session, &name)?;
+    let table = match catalog.get_table(&identifier).await {
+        Err(e) if if_exists && e.kind() == ErrorKind::NotFound => return nothing(session),
+        table => table.map_err(to_datafusion)?,
+    };
+    let what = format!("ALTER TABLE {identifier}");
+    match action {
+        Action::Schema(changes) => {
+            let changes = named_as_columns(table.schema(), changes);
+            check(&table, &changes).await?;
+            effect(session, what, move || {
+                let (catalog, identifier) = (catalog.clone(), identifier.clone());
+                let changes = changes.clone();
+                async move {
+                    let altered = catalog.alter_table(&identifier, &changes).await;
+                    altered.map_err(to_datafusion)
+                }
+            })
+        }
+        Action::DropPartitions(specs) => {
+            let values = specs.iter().map(|s| s.values(session, table.schema()));
+            let partitions: Vec<_> = values.collect::<Result<_>>()?;
+            drop_partitions(session, what, table, partitions)
+        }
+    }
+}
+
+/// Refuses what the schema forbids, and options that writes would refuse.
+async fn check(table: &Table, changes: &[SchemaChange]) -> Result<()> {
+    let checked = async {
+        let has_snapshots = table.snapshots().latest_id().await?.is_some();
+        let schema = table.schema().altered(changes, has_snapshots, 0)?;
+        let options = CoreOptions::new(&schema)?;
+        WriteOptions::new(&schema, &options).map(|_| ())
+    };
+    let checked: paimon_core::Result<()> = checked.await;
+    checked.map_err(|e| to_datafusion(e.with_default("table", table.name())))
+}
+
+/// Names without quotes are lower case: those of columns that exist are spelled as the schema has them.
+fn named_as_columns(schema: &TableSchema, changes: Vec<SchemaChange>) -> Vec<SchemaChange> {
+    let fields = &schema.fields;
+    let mut named = changes;
+    for change in &mut named {
+        match change {
+            SchemaChange::AddColumn { path, position, .. } => {
+                spell_parents(fields, path);
+                if let Some(position) = position {
+                    spell_position(fields, position);
+                }
+            }
+            SchemaChange::RenameColumn { path, .. }
+            | SchemaChange::DropColumn { path }
+            | SchemaChange::UpdateColumnType { path, .. }
+            | SchemaChange::UpdateColumnNullability { path, .. }
+            | SchemaChange::UpdateColumnComment { path, .. }
+            | SchemaChange::UpdateColumnDefault { path, .. } => spell(fields, path),
+            SchemaChange::UpdateColumnPosition { column, position } => {
+                spell(fields, std::slice::from_mut(column));
+                spell_position(fields, position);
+            }
+            SchemaChange::SetOption { .. }
+            | SchemaChange::RemoveOption { .. }
+            | SchemaChange::UpdateComment(_)
+            | SchemaChange::DropPrimaryKey => {}
+        }
+    }
+    named
+}
+
+fn spell_parents(fields: &[DataField], path: &mut ColumnPath) {
+    let parents = path.len().saturating_sub(1);
+    if let Some(parents) = path.get_mut(..parents) {
+        spell(fields, parents);
+    }
+}
+
+fn spell_position(fields: &[DataField], position: &mut ColumnPosition) {
+    match position {
+        ColumnPosition::After(name) | ColumnPosition::Before(name) => {
+            spell(fields, std::slice::from_mut(name));
+        }
+        ColumnPosition::First | ColumnPosition::Last => {}
+    }
+}
+
+/// Follows a path as far as it leads through fields.
+fn spell(fields: &[DataField], path: &mut [String]) {
+    let Some((name, mut rest)) = path.split_first_mut() else {
+        return;
+    };
+    let exact = fields.iter().find(|f| f.name == *name);
+    let similar = || {
+        let mut similar = fields.iter().filter(|f| f.name.eq_ignore_ascii_case(name));
+        similar.next().filter(|_| similar.next().is_none())
+    };
+    let Some(field) = exact.or_else(similar) else {
+        return;
+    };
+    name.clone_from(&field.name);
+    let mut kind = &field.data_type.kind;
+    loop {
+        kind = match kind {
+            TypeKind::Row(fields) => return spell(fields, rest),
+            TypeKind::Array(inner) | TypeKind::Map(_, inner) => &inner.kind,
+            _ => return,
+        };
+        // `element` or `value`
+        rest = match rest.split_first_mut() {
+            Some((_, rest)) => rest,
+            None => return,
+        };
+    }
+}
