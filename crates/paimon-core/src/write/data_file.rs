@@ -170,7 +170,7 @@ impl FileBuilder {
             true => FileIndexWriter::new(&layout.values, &settings.kind.encoder.table)?,
             false => None,
         };
-        let nested_counts = settings.kind.encoder.format == "avro";
+        let nested_counts = matches!(settings.kind.encoder.format.as_str(), "avro" | "orc");
         Ok(Self {
             encoder: create_encoder(&fields, &settings.kind.encoder)?,
             values: StatsCollector::new(&layout.values, &settings.stats, nested_counts),
