@@ -34,4 +34,5 @@ pub use pipeline::{PreparedRows, RowPipeline};
 pub use rolling::RollingFileWriter;
 pub(crate) use rolling::blocking;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
+pub(crate) use spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
 pub use table_writer::{TableWriter, WriteSettings};
