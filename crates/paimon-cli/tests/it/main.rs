@@ -4,6 +4,7 @@
 mod dump;
 mod fsck;
 mod golden;
+mod kills;
 mod output;
 mod scripts;
 mod support;

@@ -171,8 +171,9 @@ impl AppendCompaction {
         bucket: &BucketState,
         pack: &[SplitFile],
     ) -> Result<Vec<DataFileMeta>> {
+        let fields = self.settings.layout.file_fields();
         for file in pack {
-            let mut rows = LiveFile::open(&self.table, &bucket.partition, file).await?;
+            let mut rows = LiveFile::open(&self.table, &bucket.partition, file, &fields).await?;
             while let Some(batch) = rows.next().await? {
                 writer.write(FileRows::Plain(batch)).await?;
             }

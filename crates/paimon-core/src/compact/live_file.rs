@@ -7,7 +7,8 @@ use futures::StreamExt;
 
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
-use crate::read::{FileScan, Partition, SplitFile, live_rows};
+use crate::read::{FileScan, Partition, SplitFile, live_rows, with_row_ids};
+use crate::spec::DataField;
 use crate::table::Table;
 
 /// A read of a data file, deleted rows left out, that counts what it finds.
@@ -19,11 +20,16 @@ pub(super) struct LiveFile {
 }
 
 impl LiveFile {
-    /// Opens a file, for all columns of the table's schema.
+    /// Opens a file for columns of the table's schema; `_ROW_ID` and `_SEQUENCE_NUMBER` among them are filled in.
     ///
     /// # Errors
     /// `Damaged` naming the file, `Io` when the store fails.
-    pub async fn open(table: &Table, partition: &Arc<Partition>, file: &SplitFile) -> Result<Self> {
+    pub async fn open(
+        table: &Table,
+        partition: &Arc<Partition>,
+        file: &SplitFile,
+        fields: &[DataField],
+    ) -> Result<Self> {
         let live = live_rows(table, file).await?.map(Arc::new);
         let expected = match &live {
             Some(live) => live.selected(),
@@ -32,10 +38,10 @@ impl LiveFile {
         };
         let mut bare = file.clone();
         bare.deletion = None;
-        let mut scan = FileScan::new(table, partition, &bare, &table.schema().fields);
+        let mut scan = FileScan::new(table, partition, &bare, fields);
         scan.selection = live;
         Ok(Self {
-            rows: scan.open().await?,
+            rows: with_row_ids(scan).await?,
             path: file.path.clone(),
             expected,
             found: 0,

@@ -55,6 +55,10 @@ pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Ve
         let sorted = cluster::cluster_table(table, request, clustering);
         return sorted.await.map_err(named);
     }
+    if cluster::is_incremental(table)? {
+        let clustered = cluster::cluster_incrementally(table, request);
+        return clustered.await.map_err(named);
+    }
     let kind = match table.schema().has_primary_key() {
         true => Kind::MergeTree(Box::new(MergeTreeCompaction::new(table, request)?)),
         false => Kind::Append(Box::new(AppendCompaction::new(table, &request.context)?)),

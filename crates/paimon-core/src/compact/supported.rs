@@ -26,19 +26,14 @@ pub(super) fn check(table: &Table) -> Result<()> {
         return Err(refused("tables with index files beside the data files")
             .with("option", "index-file-in-data-file-dir"));
     }
-    for key in [
-        "row-tracking.enabled",
-        "data-evolution.enabled",
-        "clustering.incremental",
-    ] {
-        if !schema.has_primary_key() && switched_on(table, key)? {
-            return Err(refused(&format!("append tables with `{key}`")).with("option", key));
-        }
+    const EVOLUTION: &str = "data-evolution.enabled";
+    if !schema.has_primary_key() && switched_on(table, EVOLUTION)? {
+        return Err(refused(&format!("append tables with `{EVOLUTION}`")).with("option", EVOLUTION));
     }
     Ok(())
 }
 
-fn switched_on(table: &Table, key: &str) -> Result<bool> {
+pub(super) fn switched_on(table: &Table, key: &str) -> Result<bool> {
     let value = table.options().get(key).map(parse_bool).transpose();
     Ok(value.map_err(|e| e.with("option", key))?.unwrap_or(false))
 }

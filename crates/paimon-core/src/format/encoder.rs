@@ -9,7 +9,7 @@ use arrow_schema::DataType as ArrowType;
 use bytes::Bytes;
 use indexmap::IndexMap;
 
-use super::{avro, parquet};
+use super::{avro, orc, parquet};
 use crate::arrow_bridge::arrow_type;
 use crate::error::{Error, Result};
 use crate::spec::DataField;
@@ -50,7 +50,7 @@ pub trait FileEncoder: Send {
 /// How to encode: format, compression and the options that begin with the format's name.
 #[derive(Debug, Clone)]
 pub struct EncoderOptions {
-    /// `parquet` or `avro`.
+    /// `parquet`, `orc` or `avro`.
     pub format: String,
     /// Value of `file.compression`, such as `zstd`.
     pub compression: String,
@@ -58,7 +58,7 @@ pub struct EncoderOptions {
     pub zstd_level: i32,
     /// `file.block-size`, bytes: row group or block; `None` is the format's default.
     pub block_size: Option<u64>,
-    /// All options of the table; `parquet.*` and `avro.*` reach the encoder.
+    /// All options of the table; `parquet.*`, `orc.*` and `avro.*` reach the encoder.
     pub table: IndexMap<String, String>,
 }
 
@@ -74,8 +74,9 @@ pub fn create_encoder(
     match options.format.as_str() {
         "parquet" => Ok(Box::new(parquet::ParquetEncoder::new(fields, options)?)),
         "avro" => Ok(Box::new(avro::AvroEncoder::new(fields, options)?)),
+        "orc" => Ok(Box::new(orc::OrcEncoder::new(fields, options)?)),
         other => Err(Error::unsupported(format!(
-            "data files of format `{other}` cannot be written: parquet and avro can"
+            "data files of format `{other}` cannot be written: parquet, orc and avro can"
         ))
         .with("option", "file.format")),
     }

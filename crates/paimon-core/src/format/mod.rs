@@ -1,4 +1,4 @@
-//! Column files: Parquet, ORC and Avro data files to Arrow batches, and batches to Parquet and Avro.
+//! Column files: Parquet, ORC and Avro data files to Arrow batches, and back.
 //!
 //! The name of a file decides its reader, never the table's options.
 

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bytes::Bytes;
 use futures::TryStreamExt;
 
+use super::auto_compact::compact_and_commit;
 use super::partitions::live_scan;
 use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit, Overwrite, Replaced};
+use crate::compact::CompactRequest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Publication;
 use crate::manifest::{partition_values, read_index_manifest};
@@ -16,6 +18,7 @@ use crate::spec::{
     CommitMessage, Datum, ManifestCommittable, ManifestEntry, Snapshot, TableSchema,
 };
 use crate::table::Table;
+use crate::write::WriteContext;
 
 /// So often a partition is read anew when it was written to meanwhile, and a schema when others altered it.
 const ATTEMPTS: usize = 10;
@@ -37,11 +40,13 @@ pub struct RescaleBuckets {
 
 impl RescaleBuckets {
     /// Rewrites every chosen partition that has another number of buckets, each by an OVERWRITE snapshot. Returns their
-    /// ids. What others write to a partition meanwhile is kept: it is read anew.
+    /// ids. What others write to a partition meanwhile is kept: it is read anew. Where reads leave out level 0 (deletion
+    /// vectors, first-row) a partition is compacted first, and afterwards if its new files could not be put into the
+    /// deepest level.
     ///
     /// # Errors
     /// `InvalidInput` for a number below 1 or a column that is no partition column, `Unsupported` for a table without
-    /// fixed buckets or whose new files are invisible until they are compacted, `CommitConflict` when a partition is
+    /// fixed buckets, `CommitConflict` when a partition is
     /// written to over and over; otherwise as reads, writes and commits.
     ///
     /// # Cancel safety
@@ -66,12 +71,6 @@ impl RescaleBuckets {
                 options.bucket
             ))
             .with("option", "bucket"));
-        }
-        if table.schema().has_primary_key() && options.batch_scan_skips_level0() {
-            return Err(Error::unsupported(
-                "rescaling tables with deletion vectors or the first-row merge engine is not supported",
-            )
-            .with("option", "deletion-vectors.enabled"));
         }
         let known = table.schema().partition_keys.as_slice();
         let columns = self.partitions.iter().flatten();
@@ -154,11 +153,25 @@ async fn rescale(table: &Table, partition: &Bytes, context: &CommitContext) -> R
     let spec = spec_of(table, partition)?;
     let user = context.ids.uuid().to_string();
     let commit = FileStoreCommit::new(table, &user, context.clone())?;
+    let hidden = table.schema().has_primary_key() && table.options().batch_scan_skips_level0();
     let mut attempt = 1;
     loop {
+        if hidden {
+            merge_all(table, &spec, context).await?;
+        }
         let Some((messages, replaced)) = rewrite(table, partition, &spec).await? else {
             return Ok(Vec::new());
         };
+        if hidden && replaced.level0 {
+            // rows that were written since are in no read yet
+            table.new_commit().abort(&messages).await;
+            if attempt == ATTEMPTS {
+                return Err(written_over_and_over());
+            }
+            attempt += 1;
+            continue;
+        }
+        let replaced = replaced.files;
         let committable = ManifestCommittable {
             identifier: BATCH_COMMIT_IDENTIFIER,
             watermark: None,
@@ -167,7 +180,12 @@ async fn rescale(table: &Table, partition: &Bytes, context: &CommitContext) -> R
         };
         let target = Overwrite::Static(spec.clone());
         match commit.replace(&target, &committable, &replaced).await {
-            Ok(made) => return Ok(made),
+            Ok(mut made) => {
+                if hidden {
+                    made.extend(merge_all(table, &spec, context).await?);
+                }
+                return Ok(made);
+            }
             Err(error) if error.kind() == ErrorKind::CommitConflict => {
                 table.new_commit().abort(&committable.messages).await;
                 if attempt == ATTEMPTS {
@@ -180,12 +198,46 @@ async fn rescale(table: &Table, partition: &Bytes, context: &CommitContext) -> R
     }
 }
 
+fn written_over_and_over() -> Error {
+    let message = "the partition was written to by others over and over";
+    Error::new(ErrorKind::CommitConflict, message)
+}
+
+/// Merges a partition, so that nothing of it lies in level 0, with the changelog that this makes. Returns the snapshots.
+async fn merge_all(table: &Table, spec: &Spec, context: &CommitContext) -> Result<Vec<i64>> {
+    // without the settings of the rewrite
+    let plain = table.branch(table.branch_name()).await?;
+    let request = CompactRequest {
+        full: true,
+        partitions: match spec.is_empty() {
+            true => Vec::new(),
+            false => vec![spec.clone()],
+        },
+        buckets: None,
+        clustering: None,
+        changelog: true,
+        context: WriteContext {
+            clock: context.clock.clone(),
+            ids: context.ids.clone(),
+            ..WriteContext::with_memory(0)
+        },
+    };
+    compact_and_commit(&plain, &request, context).await
+}
+
+/// The files of a partition in a snapshot.
+struct Found {
+    files: Replaced,
+    /// Whether some of them lie in level 0.
+    level0: bool,
+}
+
 /// Writes the rows of a partition into new buckets: what to commit, and the files that this stands for.
 async fn rewrite(
     table: &Table,
     partition: &Bytes,
     spec: &Spec,
-) -> Result<Option<(Vec<CommitMessage>, Replaced)>> {
+) -> Result<Option<(Vec<CommitMessage>, Found)>> {
     let builder = table.read_builder().with_filter(only(table, spec)?);
     let plan = builder.plan().await?;
     let Some(snapshot) = &plan.snapshot else {
@@ -226,21 +278,21 @@ fn only(table: &Table, spec: &Spec) -> Result<Predicate> {
 }
 
 /// The data and index files of a partition in a snapshot.
-async fn replaced(table: &Table, snapshot: &Snapshot, partition: &Bytes) -> Result<Replaced> {
+async fn replaced(table: &Table, snapshot: &Snapshot, partition: &Bytes) -> Result<Found> {
     let (entries, _) = live_scan(table).live_files(snapshot).await?;
     let of_partition = |e: &&ManifestEntry| e.partition == *partition;
     let index = snapshot.index_manifest.as_deref();
     let index = read_index_manifest(table.io(), table.location(), index).await?;
-    Ok(Replaced {
-        files: entries
-            .iter()
-            .filter(of_partition)
-            .map(|e| e.file.file_name.clone())
-            .collect(),
-        index_files: index
-            .into_iter()
-            .filter(|e| e.partition == *partition)
-            .map(|e| e.file_name)
-            .collect(),
+    let entries: Vec<&ManifestEntry> = entries.iter().filter(of_partition).collect();
+    Ok(Found {
+        level0: entries.iter().any(|e| e.file.level == 0),
+        files: Replaced {
+            files: entries.iter().map(|e| e.file.file_name.clone()).collect(),
+            index_files: index
+                .into_iter()
+                .filter(|e| e.partition == *partition)
+                .map(|e| e.file_name)
+                .collect(),
+        },
     })
 }

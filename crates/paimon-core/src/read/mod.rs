@@ -29,6 +29,7 @@ pub(crate) use ordered::{
 };
 pub use plan::{Plan, PlanCounts, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path};
+pub(crate) use row_ids::with_row_ids;
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
 pub use split::{
     DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,

@@ -16,7 +16,7 @@ use crate::format::BatchStream;
 use crate::spec::{ROW_ID, SEQUENCE_NUMBER};
 
 /// Opens a scan; system columns among its fields are filled in.
-pub(super) async fn with_row_ids(mut scan: FileScan) -> Result<BatchStream> {
+pub(crate) async fn with_row_ids(mut scan: FileScan) -> Result<BatchStream> {
     let at = |name: &str| scan.fields.iter().position(|f| f.name == name);
     let (row_id, sequence) = (at(ROW_ID), at(SEQUENCE_NUMBER));
     if row_id.is_none() && sequence.is_none() {

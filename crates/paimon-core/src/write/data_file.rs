@@ -2,7 +2,9 @@
 //!
 //! Source: `StatsCollectingSingleFileWriter`, `KeyValueDataFileWriter`, `RowDataFileWriter`. No I/O here.
 
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, RecordBatch};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -89,7 +91,13 @@ impl FileSettings {
             false => &options.data_prefix,
         };
         Ok(Self {
-            layout: FileLayout::of(schema, options.thin),
+            layout: match role {
+                // rows keep their ids wherever they go
+                FileRole::Compacted { .. } if core.row_tracking => {
+                    FileLayout::of(schema, options.thin).with_row_ids()
+                }
+                _ => FileLayout::of(schema, options.thin),
+            },
             schema_id: schema.id,
             stats: StatsModes::new(
                 &schema.fields,
@@ -170,7 +178,7 @@ impl FileBuilder {
             true => FileIndexWriter::new(&layout.values, &settings.kind.encoder.table)?,
             false => None,
         };
-        let nested_counts = settings.kind.encoder.format == "avro";
+        let nested_counts = matches!(settings.kind.encoder.format.as_str(), "avro" | "orc");
         Ok(Self {
             encoder: create_encoder(&fields, &settings.kind.encoder)?,
             values: StatsCollector::new(&layout.values, &settings.stats, nested_counts),
@@ -234,6 +242,9 @@ impl FileBuilder {
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         self.rows += count;
         match rows {
+            FileRows::Plain(batch) if self.settings.layout.has_row_ids() => {
+                self.cover_stored(batch)?;
+            }
             FileRows::Plain(_) => {
                 let last = first_sequence.saturating_add_unsigned(count.saturating_sub(1));
                 self.cover(first_sequence, last);
@@ -266,6 +277,19 @@ impl FileBuilder {
         Ok(())
     }
 
+    /// Takes the sequence numbers into account that lie in the last column.
+    fn cover_stored(&mut self, batch: &RecordBatch) -> Result<()> {
+        let stored = batch
+            .columns()
+            .last()
+            .and_then(|c| c.as_primitive_opt::<Int64Type>())
+            .ok_or_else(|| Error::internal("rows that keep their ids need sequence numbers"))?;
+        for sequence in stored.iter().flatten() {
+            self.cover(sequence, sequence);
+        }
+        Ok(())
+    }
+
     fn cover(&mut self, first: i64, last: i64) {
         let (min, max) = self.sequence.unwrap_or((first, last));
         self.sequence = Some((min.min(first), max.max(last)));
@@ -291,7 +315,15 @@ impl FileBuilder {
         };
         let output = self.encoder.finish()?;
         let index = self.index.map(FileIndexWriter::finish).transpose()?;
-        let (value_stats, value_stats_cols) = self.values.finish();
+        let (value_stats, mut value_stats_cols) = self.values.finish();
+        let layout = &self.settings.layout;
+        let mut write_cols = None;
+        if layout.has_row_ids() {
+            let names = |fields: &[DataField]| fields.iter().map(|f| f.name.clone()).collect();
+            // without names the statistics would be of all columns of the file
+            value_stats_cols.get_or_insert_with(|| names(&layout.values));
+            write_cols = Some(names(&self.fields));
+        }
         let keyed = self.settings.layout.is_keyed();
         let empty = || BinaryRow::empty().to_serialized();
         Ok(Finished {
@@ -321,7 +353,7 @@ impl FileBuilder {
                 value_stats_cols,
                 external_path: None,
                 first_row_id: None,
-                write_cols: None,
+                write_cols,
                 write_cols_sequences: None,
             },
         })

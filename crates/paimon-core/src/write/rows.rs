@@ -6,7 +6,9 @@ use arrow_array::{ArrayRef, Int8Array, Int64Array, RecordBatch, RecordBatchOptio
 
 use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, Result};
-use crate::spec::{DataField, SYSTEM_ID_MIN, TableSchema, sequence_number_field, value_kind_field};
+use crate::spec::{
+    DataField, SYSTEM_ID_MIN, TableSchema, row_id_field, sequence_number_field, value_kind_field,
+};
 
 /// Rows of a primary-key table with what the merge needs to know of them.
 #[derive(Debug, Clone)]
@@ -34,7 +36,8 @@ impl KeyValueBatch {
 /// Rows for a data file.
 #[derive(Debug, Clone)]
 pub enum FileRows {
-    /// Rows of an append table; the file writer numbers them.
+    /// Rows of an append table; the file writer numbers them. Rows that keep their ids ([`FileLayout::with_row_ids`])
+    /// have `_ROW_ID` and `_SEQUENCE_NUMBER` behind the table's columns.
     Plain(RecordBatch),
     /// Rows of a primary-key table, sorted by key.
     Keyed(KeyValueBatch),
@@ -51,7 +54,7 @@ impl FileRows {
         self.len() == 0
     }
 
-    /// The table's columns.
+    /// The table's columns, and those behind them.
     pub fn values(&self) -> &RecordBatch {
         match self {
             Self::Plain(values) => values,
@@ -69,7 +72,7 @@ impl FileRows {
 
 /// The columns of a table's data files.
 ///
-/// Append files hold the table's columns. Key-value files hold `_KEY_*`, `_SEQUENCE_NUMBER`, `_VALUE_KIND` and the
+/// Append files hold the table's columns; those with rows that keep their ids `_ROW_ID` and `_SEQUENCE_NUMBER`, too. Key-value files hold `_KEY_*`, `_SEQUENCE_NUMBER`, `_VALUE_KIND` and the
 /// table's columns; thin ones leave the `_KEY_*` columns out.
 #[derive(Debug, Clone)]
 pub struct FileLayout {
@@ -79,6 +82,7 @@ pub struct FileLayout {
     pub keys: Vec<usize>,
     keyed: bool,
     thin: bool,
+    row_ids: bool,
 }
 
 impl FileLayout {
@@ -94,7 +98,21 @@ impl FileLayout {
                 .collect(),
             keyed: schema.has_primary_key(),
             thin,
+            row_ids: false,
         }
+    }
+
+    /// The layout of append files that store ids and sequence numbers of their rows, as rewritten rows of tables with
+    /// row tracking need it.
+    #[must_use]
+    pub fn with_row_ids(mut self) -> Self {
+        self.row_ids = true;
+        self
+    }
+
+    /// Whether ids and sequence numbers of rows are stored.
+    pub fn has_row_ids(&self) -> bool {
+        self.row_ids
     }
 
     /// Whether rows have keys, sequence numbers and kinds.
@@ -115,7 +133,9 @@ impl FileLayout {
     /// The columns of a file, in order.
     pub fn file_fields(&self) -> Vec<DataField> {
         if !self.keyed {
-            return self.values.clone();
+            let system = [row_id_field(), sequence_number_field()];
+            let system = system.into_iter().filter(|_| self.row_ids);
+            return self.values.iter().cloned().chain(system).collect();
         }
         let mut fields = Vec::with_capacity(self.values.len() + self.keys.len() + 2);
         if !self.thin {

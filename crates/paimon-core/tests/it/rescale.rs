@@ -87,6 +87,44 @@ async fn partitions_move_to_other_buckets_with_all_their_rows() {
 }
 
 #[tokio::test]
+async fn rows_in_level_0_that_reads_leave_out_are_merged_before_they_move() {
+    for (option, value) in [
+        ("deletion-vectors.enabled", "true"),
+        ("merge-engine", "first-row"),
+    ] {
+        for write_only in ["true", "false"] {
+            let options =
+                format!(r#""options": {{"{option}": "{value}", "write-only": "{write_only}", "#);
+            let table = in_memory(&bucketed(true).replace(r#""options": {"#, &options)).await;
+            for (rows, p) in [(0..60, 1), (30..100, 1), (0..10, 2), (0..100, 1)] {
+                append(&table, &rows.collect::<Vec<i32>>(), p).await;
+            }
+            let rescale = RescaleBuckets {
+                bucket_num: Some(3),
+                partitions: Vec::new(),
+            };
+            let made = rescale
+                .run(&table, &CommitContext::default())
+                .await
+                .unwrap();
+            assert_eq!(made.len(), 2, "{option}, write-only {write_only}: {made:?}");
+            let table = reopened(&table).await;
+            let mut expected = once(0..100);
+            (0..10).for_each(|id| *expected.entry(id).or_default() += 1);
+            assert_eq!(ids(&table).await, expected, "{option}");
+            let found = buckets(&table).await;
+            assert!(found.iter().all(|(_, total)| *total == 3), "{found:?}");
+            // the new files can be written to and compacted as any others
+            append(&table, &[5, 500], 1).await;
+            table.new_compact().commit().await.unwrap();
+            expected.insert(500, 1);
+            assert_eq!(ids(&reopened(&table).await).await, expected, "{option}");
+            assert_sound(&table).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn rows_of_others_are_not_replaced() {
     let table = in_memory(&bucketed(false)).await;
     append(&table, &[1], 1).await;

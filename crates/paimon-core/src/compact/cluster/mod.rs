@@ -8,11 +8,13 @@
 //! Source: `SortCompactAction`, `TableSorter`.
 
 mod curve;
+mod incremental;
 mod keys;
 mod rewrite;
 mod sort;
 mod strategy;
 mod values;
 
+pub(super) use incremental::{cluster_incrementally, is_incremental};
 pub(super) use rewrite::cluster_table;
 pub use strategy::{Clustering, OrderStrategy};

@@ -10,6 +10,7 @@ use crate::compact::live_file::LiveFile;
 use crate::compact::state::{self, BucketState};
 use crate::compact::task::OPEN_BYTES;
 use crate::error::{Error, Result};
+use crate::read::{Partition, SplitFile};
 use crate::spec::{CommitMessage, CompactIncrement, DataFileMeta, DataIncrement};
 use crate::table::Table;
 use crate::write::{
@@ -34,9 +35,10 @@ pub(in crate::compact) async fn cluster_table(
 ) -> Result<Vec<CommitMessage>> {
     check(table, request)?;
     let rewrite = Rewrite::new(table, request, clustering)?;
+    let settings = Arc::new(rewrite.settings(FileRole::Data { level: 0 })?);
     let mut messages = Vec::new();
     for bucket in state::load(table, request).await? {
-        match rewrite.bucket(bucket).await {
+        match rewrite.bucket(bucket, &settings).await {
             Ok(message) => messages.push(message),
             Err(error) => {
                 for message in &messages {
@@ -62,6 +64,12 @@ fn check(table: &Table, request: &CompactRequest) -> Result<()> {
             Error::unsupported(format!("{ONLY}, the table has {bucket}")).with("option", "bucket"),
         );
     }
+    if table.options().row_tracking {
+        return Err(Error::unsupported(format!(
+            "{ONLY} whose rows have no ids: sorted rows would get new ones"
+        ))
+        .with("option", "row-tracking.enabled"));
+    }
     if !request.full {
         return Err(Error::invalid(
             "a sorting compaction rewrites all files, it cannot be limited to what is due",
@@ -71,27 +79,24 @@ fn check(table: &Table, request: &CompactRequest) -> Result<()> {
 }
 
 /// What the partitions have in common.
-struct Rewrite<'a> {
+pub(super) struct Rewrite<'a> {
     table: &'a Table,
     request: &'a CompactRequest,
     keys: Arc<ClusterKeys>,
     options: WriteOptions,
-    settings: Arc<FileSettings>,
     limits: SortLimits,
 }
 
 impl<'a> Rewrite<'a> {
-    fn new(table: &'a Table, request: &'a CompactRequest, by: &Clustering) -> Result<Self> {
+    /// Rewriting in an order.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `Unsupported` for columns that cannot order rows and for options.
+    pub fn new(table: &'a Table, request: &'a CompactRequest, by: &Clustering) -> Result<Self> {
         let (schema, core) = (table.schema(), table.options());
         let options = WriteOptions::new(schema, core)?;
         Ok(Self {
             keys: Arc::new(ClusterKeys::new(schema, core, by)?),
-            settings: Arc::new(FileSettings::of(
-                schema,
-                core,
-                &options,
-                FileRole::Data { level: 0 },
-            )?),
             limits: SortLimits {
                 memory: usize::try_from(options.buffer_size).unwrap_or(usize::MAX),
                 runs_max: options.spill_runs_max,
@@ -103,17 +108,46 @@ impl<'a> Rewrite<'a> {
         })
     }
 
-    async fn bucket(&self, bucket: BucketState) -> Result<CommitMessage> {
+    /// `target-file-size`, bytes.
+    pub fn target_file_size(&self) -> u64 {
+        self.options.target_file_size
+    }
+
+    /// Settings of new files.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming an option.
+    pub fn settings(&self, role: FileRole) -> Result<FileSettings> {
+        let (schema, core) = (self.table.schema(), self.table.options());
+        FileSettings::of(schema, core, &self.options, role)
+    }
+
+    /// Where new files of a bucket go.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming an option.
+    pub fn paths(&self, bucket: &BucketState) -> Result<DataFilePaths> {
         let uuid = self.request.context.ids.uuid();
-        let paths = DataFilePaths::of_bucket(
+        DataFilePaths::of_bucket(
             self.table,
             &self.options,
             &bucket.partition,
             bucket.bucket,
             uuid,
-        )?;
-        let sorted = self.sorted(&bucket).await?;
-        let new_files = self.written(sorted, Arc::new(paths)).await?;
+        )
+    }
+
+    async fn bucket(
+        &self,
+        bucket: BucketState,
+        settings: &Arc<FileSettings>,
+    ) -> Result<CommitMessage> {
+        let paths = Arc::new(self.paths(&bucket)?);
+        let sorted = self
+            .sorted(&bucket.partition, &bucket.files, settings)
+            .await?;
+        // rows of tables without buckets have no sequence: each writer numbers them from the first
+        let new_files = self.written(sorted, Arc::clone(settings), paths, 0).await?;
         let old_files = bucket.files.iter().map(|f| DataFileMeta::clone(&f.meta));
         Ok(CommitMessage {
             partition: bucket.partition.bytes.clone(),
@@ -131,8 +165,16 @@ impl<'a> Rewrite<'a> {
         })
     }
 
-    /// Reads and sorts the rows of a bucket.
-    async fn sorted(&self, bucket: &BucketState) -> Result<SortedRows> {
+    /// Reads and sorts the rows of files, with the columns of the files that are to be written.
+    ///
+    /// # Errors
+    /// `Damaged` naming a file, `Io` when the store fails, `ResourceExhausted` when the disk is full.
+    pub async fn sorted(
+        &self,
+        partition: &Arc<Partition>,
+        files: &[SplitFile],
+        settings: &FileSettings,
+    ) -> Result<SortedRows> {
         let options = &self.options;
         let space = SpillSpace::new(
             &self.request.context,
@@ -141,8 +183,9 @@ impl<'a> Rewrite<'a> {
         )?;
         let space = Arc::new(space);
         let mut sort = ExternalSort::new(&space, self.limits);
-        for file in &bucket.files {
-            let mut rows = LiveFile::open(self.table, &bucket.partition, file).await?;
+        let fields = settings.layout.file_fields();
+        for file in files {
+            let mut rows = LiveFile::open(self.table, partition, file, &fields).await?;
             while let Some(batch) = rows.next().await? {
                 let keys = Arc::clone(&self.keys);
                 sort = blocking(move || {
@@ -158,15 +201,19 @@ impl<'a> Rewrite<'a> {
         blocking(move || sort.finish()).await
     }
 
-    /// Writes sorted rows into files.
-    async fn written(
+    /// Writes sorted rows into files, numbered from `first_sequence`. On failure they are removed.
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn written(
         &self,
         sorted: SortedRows,
+        settings: Arc<FileSettings>,
         paths: Arc<DataFilePaths>,
+        first_sequence: i64,
     ) -> Result<Vec<DataFileMeta>> {
         let context = self.request.context.clone();
-        // rows of tables without buckets have no sequence: each writer numbers them from the first
-        let mut writer = RollingFileWriter::new(Arc::clone(&self.settings), paths, context, 0);
+        let mut writer = RollingFileWriter::new(settings, paths, context, first_sequence);
         let result = copy(sorted, &mut writer).await;
         if result.is_err() {
             writer.abort().await;

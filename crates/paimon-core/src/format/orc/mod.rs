@@ -1,4 +1,4 @@
-//! ORC data files to batches, on the `orc-rust` decoder.
+//! ORC data files to batches, on the `orc-rust` decoder, and batches to ORC files ([`OrcEncoder`]).
 //!
 //! The decoder trusts its input: it panics on broken blocks, recurses over the type tree and allocates what counts in
 //! the file ask for. So the file is taken apart here, and only checked pieces reach it:
@@ -25,6 +25,9 @@ mod stripe;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod writer;
+
+pub use writer::OrcEncoder;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BatchStream, FileReadRequest};

@@ -11,6 +11,7 @@
 //! `IOManagerImpl`.
 
 mod merge;
+mod owner;
 mod run;
 mod space;
 #[cfg(test)]

@@ -9,16 +9,18 @@ use arrow_ipc::writer::IpcWriteOptions;
 use arrow_schema::ArrowError;
 use parking_lot::Mutex;
 
+use super::owner::OwnedFolder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::write::context::WriteContext;
 use crate::write::options::SpillCompression;
 
-/// The folder that the runs of one write or one sort share. It is made with the first run and goes with the space.
+/// The folder that the runs of one write or one sort share. It is made with the first run
+/// and goes with the space; the next process removes it if this one is killed.
 #[derive(Debug)]
 pub(crate) struct SpillSpace {
     pub(super) folder: PathBuf,
-    /// Whether the folder exists.
-    made: Mutex<bool>,
+    /// `None` until the folder exists.
+    owned: Mutex<Option<OwnedFolder>>,
     /// Bytes on disk.
     pub(super) used: AtomicU64,
     files: AtomicU64,
@@ -49,10 +51,10 @@ impl SpillSpace {
                     .with("option", "spill-compression.zstd-level")
                     .with_source(e)
             })?;
-        let name = format!("paimon-spill-{}", context.ids.uuid());
+        let id = context.ids.uuid().to_string();
         Ok(Self {
-            folder: context.spill_folder.join(name),
-            made: Mutex::new(false),
+            folder: OwnedFolder::path(&context.spill_folder, &id),
+            owned: Mutex::new(None),
             used: AtomicU64::new(0),
             files: AtomicU64::new(0),
             bytes_max,
@@ -83,10 +85,10 @@ impl SpillSpace {
 
     /// Path of a new run, in a folder that exists.
     pub(super) fn next_path(&self) -> Result<PathBuf> {
-        let mut made = self.made.lock();
-        if !*made {
-            make_private(&self.folder).map_err(|e| failed(&self.folder, e.into()))?;
-            *made = true;
+        let mut owned = self.owned.lock();
+        if owned.is_none() {
+            let made = OwnedFolder::make(&self.folder);
+            *owned = Some(made.map_err(|e| failed(&self.folder, e.into()))?);
         }
         let number = self.files.fetch_add(1, Ordering::AcqRel);
         Ok(self.folder.join(format!("run-{number}.arrow")))
@@ -97,26 +99,6 @@ impl SpillSpace {
     pub fn files(&self) -> u64 {
         self.files.load(Ordering::Acquire)
     }
-}
-
-impl Drop for SpillSpace {
-    fn drop(&mut self) {
-        if !*self.made.lock() {
-            return;
-        }
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            tracing::warn!(path = %self.folder.display(), %error, "could not remove spilled rows");
-        }
-    }
-}
-
-/// Makes a folder that others cannot look into: it will hold rows of a table.
-fn make_private(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// Why a run could not be written or read.

@@ -42,8 +42,8 @@ impl Summary {
 }
 
 impl StatsCollector {
-    /// A collector for `fields`. `nested_counts` says whether nested columns have null counts (they do in Avro files,
-    /// in Parquet files nothing is known about them).
+    /// A collector for `fields`. `nested_counts` says whether nested columns have null counts (they do in Avro and
+    /// ORC files, in Parquet files nothing is known about them).
     pub fn new(fields: &[DataField], modes: &StatsModes, nested_counts: bool) -> Self {
         let columns = fields
             .iter()

@@ -173,7 +173,11 @@ async fn histories_and_their_changelogs_agree(
             by_sequence,
             producer,
             vectors,
-            format: if seed % 2 == 0 { "parquet" } else { "avro" },
+            format: match (seed, vectors) {
+                (0, _) => "parquet",
+                (_, false) => "avro",
+                (_, true) => "orc",
+            },
             deduplicated: seed == 1 && producer != "none",
         };
         let temp = tempfile::tempdir().unwrap();

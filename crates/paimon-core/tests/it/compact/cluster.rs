@@ -94,7 +94,7 @@ async fn sorted_tables_have_the_same_rows_and_filters_read_few_files(
     #[case] strategy: OrderStrategy,
     #[case] columns: &[&str],
     #[case] narrow: &[usize],
-    #[values("parquet", "avro")] format: &str,
+    #[values("parquet", "avro", "orc")] format: &str,
 ) {
     let seed = 4711;
     let mut random = StdRng::seed_from_u64(seed);

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use paimon_core::ErrorKind;
 use paimon_core::compact::OrderStrategy;
-use paimon_core::spec::TypeKind;
+use paimon_core::spec::{TypeKind, row_id_field, sequence_number_field};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCompact};
+
+use paimon_testing::json_rows::rows_to_json;
 
 use crate::golden::catalogue;
 use crate::write::copies::rows;
@@ -54,37 +56,87 @@ fn plain(rows: Vec<String>) -> Vec<String> {
     plain
 }
 
+/// Rows of a table with their ids and sequence numbers, where it tracks them.
+async fn tracked(table: &Table) -> Vec<String> {
+    let options = table.options();
+    if !options.row_tracking || options.data_evolution {
+        return Vec::new();
+    }
+    let mut fields = table.schema().fields.clone();
+    fields.extend([row_id_field(), sequence_number_field()]);
+    let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+    let mut texts = Vec::new();
+    let read = table.read_builder().with_projection(&names);
+    for batch in read.collect().await.unwrap() {
+        let kinds = vec![0; batch.num_rows()];
+        let rows = rows_to_json(&batch, &fields, &kinds);
+        texts.extend(rows.iter().map(ToString::to_string));
+    }
+    texts.sort();
+    texts
+}
+
 /// How a table is compacted.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum How {
     Full,
     Due,
+    Clustered,
     Sorted(OrderStrategy),
 }
 
 impl How {
     fn of(self, table: &Table) -> TableCompact {
-        let schema = table.schema();
-        let sortable = schema.fields.iter().filter(|f| {
-            let kind = &f.data_type.kind;
-            let nested = kind.is_nested() || *kind == TypeKind::Blob;
-            !nested && !schema.partition_keys.contains(&f.name)
-        });
-        let columns = sortable.take(4).map(|f| f.name.clone()).collect();
+        let columns = sortable(table);
         match self {
-            Self::Full => table.new_compact(),
+            Self::Full | Self::Clustered => table.new_compact(),
             Self::Due => table.new_compact().full(false),
             Self::Sorted(strategy) => table.new_compact().order(strategy, columns),
         }
     }
 }
 
-async fn compact(folder: &Path, how: How) -> Result<Outcome, String> {
+/// The first columns that rows can be sorted by.
+fn sortable(table: &Table) -> Vec<String> {
+    let schema = table.schema();
+    let sortable = schema.fields.iter().filter(|f| {
+        let kind = &f.data_type.kind;
+        let nested = kind.is_nested() || *kind == TypeKind::Blob;
+        !nested && !schema.partition_keys.contains(&f.name)
+    });
+    sortable.take(4).map(|f| f.name.clone()).collect()
+}
+
+/// The table, clustered by its first columns if that is asked for.
+async fn opened(folder: &Path, how: How) -> Option<Table> {
     let table = open(folder).await;
+    if how != How::Clustered {
+        return Some(table);
+    }
+    let columns = sortable(&table).join(",");
+    let options = [
+        ("clustering.incremental", "true"),
+        ("clustering.columns", columns.as_str()),
+        ("bucket-append-ordered", "false"),
+    ];
+    let options = options.map(|(k, v)| (k.to_string(), v.to_string()));
+    let append = !table.schema().has_primary_key() && !columns.is_empty();
+    match append {
+        // options that are fixed are no matter of this test
+        true => table.with_options(&options.into()).await.ok(),
+        false => None,
+    }
+}
+
+async fn compact(folder: &Path, how: How) -> Result<Outcome, String> {
+    let Some(table) = opened(folder, how).await else {
+        return Ok(Outcome::Nothing);
+    };
     // damaged goldens are other tests' matter
     let Ok((before, _)) = rows(&table).await else {
         return Ok(Outcome::Refused("cannot be read".into()));
     };
+    let ids = tracked(&table).await;
     let messages = match how.of(&table).run().await {
         Ok(messages) => messages,
         Err(e) if matches!(e.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => {
@@ -100,6 +152,9 @@ async fn compact(folder: &Path, how: How) -> Result<Outcome, String> {
     done.map_err(|e| e.to_string())?;
     let table = open(folder).await;
     let (after, _) = rows(&table).await.map_err(|e| e.to_string())?;
+    if tracked(&table).await != ids {
+        return Err("rows have other ids".into());
+    }
     let (before, after) = (plain(before), plain(after));
     if before != after && !hides_rows(&table) {
         let differs = before.iter().zip(&after).find(|(a, b)| a != b);
@@ -171,4 +226,9 @@ async fn golden_append_tables_read_the_same_sorted_by_any_strategy() {
     ] {
         compact_all(How::Sorted(strategy), 10).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn golden_append_tables_read_the_same_clustered() {
+    compact_all(How::Clustered, 10).await;
 }

@@ -4,4 +4,5 @@ mod automatic;
 mod changelogs;
 mod cluster;
 mod goldens;
+mod incremental;
 mod trees;

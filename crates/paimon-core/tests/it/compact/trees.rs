@@ -227,7 +227,7 @@ async fn histories_with_compactions_read_like_a_map() {
     let mut seed = 0;
     for engine in ["deduplicate", "partial-update", "aggregation"] {
         for by_sequence in [false, true] {
-            for format in ["parquet", "avro"] {
+            for format in ["parquet", "avro", "orc"] {
                 seed += 1;
                 let temp = tempfile::tempdir().unwrap();
                 history(temp.path(), seed, engine, by_sequence, format).await;

@@ -54,12 +54,12 @@ async fn spilled_rows_are_gone_after_the_end_of_a_write(
         write.write_with_kinds(&rows, &kinds).await.unwrap();
         all.extend(records);
     }
-    assert!(entries(&spill) > 2, "a folder and runs in it");
+    assert!(entries(&spill) > 3, "a folder, its lock and runs in it");
     assert!(is_empty(&root.join("p=a")), "nothing is in the table yet");
     match end {
         "commit" => {
             let messages = write.prepare_commit().await.unwrap();
-            assert_eq!(entries(&spill), 1, "the folder alone");
+            assert_eq!(entries(&spill), 2, "the folder and its lock alone");
             assert_eq!(files(&messages), 6, "a file per partition and bucket");
             publish(&open(&root).await, messages).await;
             drop(write);

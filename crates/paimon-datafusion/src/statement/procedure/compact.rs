@@ -5,6 +5,7 @@ use futures::FutureExt;
 use paimon_core::commit::CommitContext;
 use paimon_core::compact::OrderStrategy;
 use paimon_core::maintenance::compact_manifests;
+use paimon_core::table::Table;
 
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
 use super::list::{Procedure, Running};
@@ -134,6 +135,17 @@ fn order_of(arguments: &Arguments) -> Result<Option<(OrderStrategy, Vec<String>)
     Ok(Some((strategy, columns)))
 }
 
+/// Whether everything is asked for: by default, but where tables are clustered bit by bit.
+fn is_full_for(arguments: &Arguments, table: &Table) -> Result<bool> {
+    let incremental = table.options().get("clustering.incremental");
+    let incremental = incremental.is_some_and(|v| v.trim().eq_ignore_ascii_case("true"));
+    let sorts = order_of(arguments)?.is_some();
+    match arguments.text("compact_strategy") {
+        None if incremental && !sorts => Ok(false),
+        _ => is_full(arguments),
+    }
+}
+
 fn is_full(arguments: &Arguments) -> Result<bool> {
     let strategy = arguments.text("compact_strategy").unwrap_or("full");
     match strategy.to_ascii_lowercase().as_str() {
@@ -162,7 +174,7 @@ fn compact<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<
         if chosen.as_ref().is_some_and(Vec::is_empty) {
             return Ok(done());
         }
-        let mut compaction = table.new_compact().full(is_full(arguments)?);
+        let mut compaction = table.new_compact().full(is_full_for(arguments, &table)?);
         compaction = compaction.partitions(chosen.unwrap_or_default());
         if let Some((strategy, columns)) = order_of(arguments)? {
             compaction = compaction.order(strategy, columns);

@@ -76,8 +76,8 @@ fn what_avro_cannot_hold_is_refused_by_name() {
     let mut other = plain;
     other.table = IndexMap::from([("avro.fancy".to_string(), "1".to_string())]);
     assert!(refused(&fields(&["INT"], 0), &other).contains("avro.fancy"));
-    let orc = refused(&fields(&["INT"], 0), &options("orc", "zstd"));
-    assert!(orc.contains("file.format"), "{orc}");
+    let lance = refused(&fields(&["INT"], 0), &options("lance", "zstd"));
+    assert!(lance.contains("file.format"), "{lance}");
 }
 
 #[test]
