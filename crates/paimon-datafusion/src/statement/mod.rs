@@ -52,11 +52,11 @@ pub(crate) async fn write(
             if let Some(statement) = analyze::parse(&mut cursor.clone())? {
                 return analyze::plan(session, statement).await.map(Some);
             }
-            if let Some(change) = tag::parse(&mut cursor.clone())? {
-                return tag::plan(session, change).await.map(Some);
-            }
             if let Some(statement) = alter::parse(&mut cursor.clone())? {
                 return alter::plan(session, statement).await.map(Some);
+            }
+            if let Some(change) = tag::parse(&mut cursor.clone())? {
+                return tag::plan(session, change).await.map(Some);
             }
             match ddl::parse(&mut cursor.clone())? {
                 Some(ddl) => ddl::plan(session, ddl, tokens).await.map(Some),
