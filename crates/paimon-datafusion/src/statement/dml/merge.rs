@@ -1,0 +1,443 @@
+//! `MERGE INTO`: target and source joined; of the clauses that fit a row the first one counts.
+
+use datafusion::dataframe::DataFrame;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, case, col, lit, when};
+use datafusion::sql::sqlparser::ast::{
+    Expr as SqlExpr, Join, JoinConstraint, JoinOperator, Merge, MergeAction, MergeClause,
+    MergeClauseKind, MergeInsertExpr, MergeInsertKind, MergeUpdateExpr, ObjectName, TableFactor,
+    TableWithJoins,
+};
+use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+use paimon_core::spec::DataField;
+
+use super::super::ident_text;
+use super::super::insert::position;
+use super::assign::{self, Assignments};
+use super::join::{Parts, Side, source_column, with_column};
+use super::query::{Query, plan_query};
+use super::target::{Changes, Target};
+use super::{DELETED, UPDATED, finish, refuse_clauses, refused};
+use crate::parse::{default_value, tokenize};
+use crate::session::PaimonSession;
+use crate::sink::rows::{ACTION_COLUMN, Operation};
+
+/// Row kind +I.
+const INSERTED: i8 = 0;
+
+/// Stands for all columns: sqlparser has no word for it.
+const STAR: &str = "__paimon_star";
+
+/// Number of the clause of a row of the join.
+const CLAUSE_COLUMN: &str = "__paimon_clause";
+
+/// Puts words that the parser knows in place of `UPDATE SET *` and `INSERT *`.
+///
+/// # Errors
+/// Never for what was tokenized.
+pub(super) fn without_stars(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
+    let is_merge = first_word(&tokens).is_some_and(|w| w.eq_ignore_ascii_case("MERGE"));
+    if !is_merge {
+        return Ok(tokens);
+    }
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut before: [String; 2] = Default::default();
+    for token in tokens {
+        let [earlier, last] = &before;
+        let text = match &token.token {
+            Token::Mul if last == "SET" && earlier == "UPDATE" => Some(format!("{STAR} = 0")),
+            Token::Mul if last == "INSERT" => Some(format!("({STAR}) VALUES (0)")),
+            _ => None,
+        };
+        match text {
+            Some(text) => {
+                let more = tokenize(&text)?.into_iter();
+                out.extend(more.map(|t| TokenWithSpan::new(t.token, Span::empty())));
+            }
+            None => out.push(token.clone()),
+        }
+        if !matches!(token.token, Token::Whitespace(_)) {
+            let [_, last] = before;
+            before = [last, token.token.to_string().to_ascii_uppercase()];
+        }
+    }
+    Ok(out)
+}
+
+fn first_word(tokens: &[TokenWithSpan]) -> Option<&str> {
+    let mut words = tokens.iter().filter_map(|t| match &t.token {
+        Token::Word(word) => Some(word.value.as_str()),
+        _ => None,
+    });
+    words.next()
+}
+
+/// Plans a MERGE.
+///
+/// # Errors
+/// As [`super::plan`].
+pub(super) async fn plan(session: &PaimonSession, merge: Merge) -> Result<DataFrame> {
+    refuse_clauses(&[(merge.output.is_some(), "MERGE .. RETURNING")])?;
+    if merge.clauses.is_empty() {
+        return Err(DataFusionError::Plan(
+            "MERGE needs at least one WHEN clause".into(),
+        ));
+    }
+    let does = |test: fn(&MergeAction) -> bool| merge.clauses.iter().any(|c| test(&c.action));
+    let changes = Changes {
+        deletes: does(|a| matches!(a, MergeAction::Delete { .. })),
+        updates: does(|a| matches!(a, MergeAction::Update(_))),
+        inserts: does(|a| matches!(a, MergeAction::Insert(_))),
+    };
+    let target = Target::open(session, &merge.table, changes, Operation::Merge).await?;
+    let clauses = merge
+        .clauses
+        .into_iter()
+        .map(|clause| Written::new(&target, clause))
+        .collect::<Result<Vec<_>>>()?;
+    let scopes = Scopes {
+        session,
+        target: merge.table,
+        source: merge.source,
+        on: *merge.on,
+    };
+    let (planned, join) = scopes.plan(&target, clauses).await?;
+    let sorted = target.table.schema().has_primary_key()
+        && planned.iter().any(|clause| clause.side == Side::Both);
+    let rows = changed_rows(&target, planned, join, sorted)?;
+    finish(session, target, rows, sorted)
+}
+
+/// A clause as written.
+struct Written {
+    side: Side,
+    condition: Option<SqlExpr>,
+    /// Row kind of what it makes.
+    kind: i8,
+    /// Columns are filled by name from the source.
+    star: bool,
+    columns: Vec<usize>,
+    values: Vec<SqlExpr>,
+}
+
+impl Written {
+    fn new(target: &Target, clause: MergeClause) -> Result<Self> {
+        let mut written = Self {
+            side: match clause.clause_kind {
+                MergeClauseKind::Matched => Side::Both,
+                MergeClauseKind::NotMatched | MergeClauseKind::NotMatchedByTarget => {
+                    Side::SourceOnly
+                }
+                MergeClauseKind::NotMatchedBySource => Side::TargetOnly,
+            },
+            condition: clause.predicate,
+            kind: DELETED,
+            star: false,
+            columns: Vec::new(),
+            values: Vec::new(),
+        };
+        match clause.action {
+            MergeAction::Delete { .. } => {}
+            MergeAction::Update(update) => written.update(target, update)?,
+            MergeAction::Insert(insert) => written.insert(target, insert)?,
+        }
+        Ok(written)
+    }
+
+    fn update(&mut self, target: &Target, update: MergeUpdateExpr) -> Result<()> {
+        refuse_clauses(&[
+            (update.update_predicate.is_some(), "UPDATE .. WHERE in MERGE"),
+            (update.delete_predicate.is_some(), "DELETE WHERE in MERGE"),
+        ])?;
+        self.kind = UPDATED;
+        if let [assignment] = update.assignments.as_slice()
+            && assignment.target.to_string() == STAR
+        {
+            if self.side != Side::Both {
+                return Err(refused("UPDATE SET * WHEN NOT MATCHED BY SOURCE"));
+            }
+            self.star = true;
+            return Ok(());
+        }
+        (self.columns, self.values) = assign::parse(target, update.assignments)?;
+        Ok(())
+    }
+
+    fn insert(&mut self, target: &Target, insert: MergeInsertExpr) -> Result<()> {
+        refuse_clauses(&[(
+            insert.insert_predicate.is_some(),
+            "INSERT .. WHERE in MERGE",
+        )])?;
+        self.kind = INSERTED;
+        if let [column] = insert.columns.as_slice()
+            && column.to_string() == STAR
+        {
+            self.star = true;
+            return Ok(());
+        }
+        let MergeInsertKind::Values(mut values) = insert.kind else {
+            return Err(refused("INSERT ROW in MERGE"));
+        };
+        let (Some(row), true) = (values.rows.pop(), values.rows.is_empty()) else {
+            return Err(refused("INSERT of several rows in MERGE"));
+        };
+        let columns = match insert.columns.is_empty() {
+            true => (0..target.fields().len()).collect(),
+            false => columns(target, &insert.columns)?,
+        };
+        if columns.len() != row.content.len() {
+            return Err(DataFusionError::Plan(format!(
+                "INSERT names {} columns and gives {} values",
+                columns.len(),
+                row.content.len()
+            )));
+        }
+        for (at, value) in columns.iter().zip(row.content) {
+            self.values.push(assign::value(target, *at, value)?);
+        }
+        self.columns = columns;
+        for (at, field) in target.fields().iter().enumerate() {
+            if !self.columns.contains(&at) {
+                self.columns.push(at);
+                self.values.push(missing(field)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn columns(target: &Target, names: &[ObjectName]) -> Result<Vec<usize>> {
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let last = name.0.last().and_then(|part| part.as_ident());
+        let Some(ident) = last else {
+            return Err(refused("INSERT of a part of a column"));
+        };
+        let at = position(target.table.schema(), &ident_text(ident))?;
+        if columns.contains(&at) {
+            return Err(DataFusionError::Plan(format!(
+                "column {} is given twice",
+                ident.value
+            )));
+        }
+        columns.push(at);
+    }
+    Ok(columns)
+}
+
+/// A column that INSERT does not name.
+fn missing(field: &DataField) -> Result<SqlExpr> {
+    default_value(field).map_err(|e| e.context("INSERT in MERGE does not give all columns"))
+}
+
+/// A clause as planned.
+struct Planned {
+    side: Side,
+    condition: Option<Expr>,
+    kind: i8,
+    assignments: Assignments,
+}
+
+/// What the names in clauses stand for.
+struct Scopes<'a> {
+    session: &'a PaimonSession,
+    target: TableFactor,
+    source: TableFactor,
+    on: SqlExpr,
+}
+
+impl Scopes<'_> {
+    /// Plans the clauses, those of each side in the scope of the tables that have a row there.
+    async fn plan(self, target: &Target, clauses: Vec<Written>) -> Result<(Vec<Planned>, Parts)> {
+        let (matched, join) = self.items(Side::Both, &clauses).await?;
+        let (inserts, _) = self.items(Side::SourceOnly, &clauses).await?;
+        let (by_source, _) = self.items(Side::TargetOnly, &clauses).await?;
+        let join = Parts::new(join.ok_or_else(|| refused("this condition of MERGE"))?)?;
+        let mut matched = matched.into_iter();
+        let mut inserts = inserts.into_iter();
+        let mut by_source = by_source.into_iter();
+        let mut planned = Vec::with_capacity(clauses.len());
+        for clause in clauses {
+            let items = match clause.side {
+                Side::Both => &mut matched,
+                Side::SourceOnly => &mut inserts,
+                Side::TargetOnly => &mut by_source,
+            };
+            planned.push(planned_clause(target, clause, items, &join)?);
+        }
+        Ok((planned, join))
+    }
+
+    /// Conditions and values of the clauses of a side, in order.
+    async fn items(
+        &self,
+        side: Side,
+        clauses: &[Written],
+    ) -> Result<(Vec<Expr>, Option<LogicalPlan>)> {
+        let own = || clauses.iter().filter(|c| c.side == side);
+        let items: Vec<SqlExpr> = own()
+            .flat_map(|c| c.condition.iter().chain(&c.values))
+            .cloned()
+            .collect();
+        let query = match side {
+            Side::Both => {
+                let on = JoinConstraint::On(self.on.clone());
+                let from = TableWithJoins {
+                    relation: self.target.clone(),
+                    joins: vec![Join {
+                        relation: self.source.clone(),
+                        global: false,
+                        join_operator: JoinOperator::Inner(on),
+                    }],
+                };
+                Query::over(from, items, None)
+            }
+            _ if items.is_empty() => return Ok((Vec::new(), None)),
+            Side::SourceOnly => Query::of(self.source.clone(), items),
+            Side::TargetOnly => Query::of(self.target.clone(), items),
+        };
+        let (items, input) = plan_query(self.session, query).await?;
+        Ok((items, Some(input)))
+    }
+}
+
+fn planned_clause(
+    target: &Target,
+    clause: Written,
+    items: &mut impl Iterator<Item = Expr>,
+    join: &Parts,
+) -> Result<Planned> {
+    let condition = clause.condition.as_ref().and_then(|_| items.next());
+    let values: Vec<Expr> = items.by_ref().take(clause.values.len()).collect();
+    let mut pairs: Vec<(usize, Expr)> = clause.columns.into_iter().zip(values).collect();
+    if clause.star {
+        for (at, field) in target.fields().iter().enumerate() {
+            let value = source_column(join.source(), &field.name).ok_or_else(|| {
+                DataFusionError::Plan(format!(
+                    "* needs all columns of the table in the source, there is no (or more than one) {}",
+                    field.name
+                ))
+            })?;
+            pairs.push((at, value));
+        }
+    }
+    if clause.kind == UPDATED {
+        let keys = &target.table.schema().primary_keys;
+        // what the condition equates with the key is the key
+        let mut changed = Vec::with_capacity(pairs.len());
+        for (at, value) in pairs {
+            let name = target.name_of(at)?;
+            let is_key = keys.iter().any(|k| k == name);
+            if !(is_key && join.equates(&target.joined_column(at)?, &value)) {
+                changed.push((at, value));
+            }
+        }
+        pairs = changed;
+        let columns: Vec<usize> = pairs.iter().map(|(at, _)| *at).collect();
+        target.refuse_keys(&columns)?;
+    }
+    let (columns, values) = pairs.into_iter().unzip();
+    Ok(Planned {
+        side: clause.side,
+        condition,
+        kind: clause.kind,
+        assignments: Assignments::new(target, columns, values)?,
+    })
+}
+
+/// The rows that the clauses make: action, place, columns.
+fn changed_rows(
+    target: &Target,
+    clauses: Vec<Planned>,
+    join: Parts,
+    sorted: bool,
+) -> Result<LogicalPlan> {
+    let sides: Vec<Side> = clauses.iter().map(|c| c.side).collect();
+    let joined = join.joined(target, &sides)?;
+    let clause = clause_of(&clauses)?;
+    let rows = with_column(joined, clause.alias(CLAUSE_COLUMN))?;
+    let rows = LogicalPlanBuilder::from(rows)
+        .filter(col(CLAUSE_COLUMN).is_not_null())?
+        .build()?;
+    let mut exprs = vec![kind_of(&clauses)?.alias(ACTION_COLUMN)];
+    exprs.extend(target.places(rows.schema())?);
+    for at in 0..target.fields().len() {
+        let old = target.column(rows.schema(), at)?;
+        let value = value_of(&clauses, at, old)?;
+        exprs.push(value.alias(target.name_of(at)?));
+    }
+    let rows = LogicalPlanBuilder::from(rows).project(exprs)?;
+    if !sorted {
+        return rows.build();
+    }
+    // two changes of one row meet
+    let keys = &target.table.schema().primary_keys;
+    let order = keys.iter().map(|k| {
+        let column = datafusion::common::Column::from_name(k);
+        Expr::Column(column).sort(true, false)
+    });
+    rows.sort(order.collect::<Vec<_>>())?.build()
+}
+
+fn number(at: usize) -> Result<Expr> {
+    let number = i32::try_from(at)
+        .map_err(|_| DataFusionError::Plan("MERGE has too many clauses".into()))?;
+    Ok(lit(number))
+}
+
+/// Number of the first clause that fits; null where none does.
+fn clause_of(clauses: &[Planned]) -> Result<Expr> {
+    let mut branches = Vec::with_capacity(clauses.len());
+    for (at, clause) in clauses.iter().enumerate() {
+        let fits = match &clause.condition {
+            Some(condition) => clause.side.condition().and(condition.clone()),
+            None => clause.side.condition(),
+        };
+        branches.push((fits, number(at)?));
+    }
+    let mut branches = branches.into_iter();
+    let Some((fits, number)) = branches.next() else {
+        return Err(DataFusionError::Internal("MERGE without clauses".into()));
+    };
+    let mut first = when(fits, number);
+    for (fits, number) in branches {
+        first = first.when(fits, number);
+    }
+    first.end()
+}
+
+fn kind_of(clauses: &[Planned]) -> Result<Expr> {
+    let mut kinds = case(col(CLAUSE_COLUMN));
+    let mut all = clauses.iter().enumerate();
+    let Some((_, last)) = all.next_back() else {
+        return Err(DataFusionError::Internal("MERGE without clauses".into()));
+    };
+    if clauses.len() == 1 {
+        return Ok(lit(last.kind));
+    }
+    let mut built = None;
+    for (at, clause) in all {
+        built = Some(kinds.when(number(at)?, lit(clause.kind)));
+        if let Some(more) = built.take() {
+            kinds = more;
+        }
+    }
+    kinds.otherwise(lit(last.kind))
+}
+
+/// A column after the change.
+fn value_of(clauses: &[Planned], at: usize, old: Expr) -> Result<Expr> {
+    let mut values = case(col(CLAUSE_COLUMN));
+    let mut any = false;
+    for (number_of, clause) in clauses.iter().enumerate() {
+        let before = (clause.kind == UPDATED).then_some(&old);
+        if let Some(value) = clause.assignments.value(at, before)? {
+            values = values.when(number(number_of)?, value);
+            any = true;
+        }
+    }
+    match any {
+        true => values.otherwise(old),
+        false => Ok(old),
+    }
+}
