@@ -54,6 +54,11 @@ impl Parts {
         }
     }
 
+    /// The target as the condition names it.
+    pub(super) fn target(&self) -> &LogicalPlan {
+        &self.join.left
+    }
+
     /// The source.
     pub(super) fn source(&self) -> &LogicalPlan {
         &self.join.right

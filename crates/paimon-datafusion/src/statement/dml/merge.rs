@@ -328,7 +328,7 @@ fn planned_clause(
         for (at, value) in pairs {
             let name = target.name_of(at)?;
             let is_key = keys.iter().any(|k| k == name);
-            if !(is_key && join.equates(&target.joined_column(at)?, &value)) {
+            if !(is_key && join.equates(&target.column(join.target().schema(), at)?, &value)) {
                 changed.push((at, value));
             }
         }
@@ -407,20 +407,15 @@ fn clause_of(clauses: &[Planned]) -> Result<Expr> {
 }
 
 fn kind_of(clauses: &[Planned]) -> Result<Expr> {
-    let mut kinds = case(col(CLAUSE_COLUMN));
-    let mut all = clauses.iter().enumerate();
-    let Some((_, last)) = all.next_back() else {
+    let Some((last, others)) = clauses.split_last() else {
         return Err(DataFusionError::Internal("MERGE without clauses".into()));
     };
-    if clauses.len() == 1 {
+    let mut kinds = case(col(CLAUSE_COLUMN));
+    if others.iter().all(|clause| clause.kind == last.kind) {
         return Ok(lit(last.kind));
     }
-    let mut built = None;
-    for (at, clause) in all {
-        built = Some(kinds.when(number(at)?, lit(clause.kind)));
-        if let Some(more) = built.take() {
-            kinds = more;
-        }
+    for (at, clause) in others.iter().enumerate() {
+        kinds = kinds.when(number(at)?, lit(clause.kind));
     }
     kinds.otherwise(lit(last.kind))
 }
