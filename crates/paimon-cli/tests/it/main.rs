@@ -7,4 +7,5 @@ mod golden;
 mod output;
 mod scripts;
 mod support;
+mod updates;
 mod writes;

@@ -46,10 +46,7 @@ impl RowChange {
             return Err(changed(base.id));
         }
         for id in read + 1..latest.id {
-            let keeps = snapshots
-                .try_get(id)
-                .await?
-                .is_some_and(|s| keeps_rows(&s));
+            let keeps = snapshots.try_get(id).await?.is_some_and(|s| keeps_rows(&s));
             if !keeps {
                 return Err(changed(id));
             }

@@ -214,18 +214,14 @@ impl ExecutionPlan for PositionScanExec {
         let schema = self.schema();
         let declared = schema.clone();
         let files = self.groups.get(partition).cloned().unwrap_or_default();
-        let (table, fields, filter) = (
-            self.table.clone(),
-            self.fields.clone(),
-            self.filter.clone(),
-        );
+        let (table, fields, filter) =
+            (self.table.clone(), self.fields.clone(), self.filter.clone());
         let (outputs, batch_size) = (self.outputs.clone(), self.batch_size);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let opened = MetricBuilder::new(&self.metrics).counter("files_read", partition);
         let stream = futures::stream::iter(files)
             .then(move |numbered| {
-                let mut scan =
-                    FileScan::new(&table, &numbered.partition, &numbered.file, &fields);
+                let mut scan = FileScan::new(&table, &numbered.partition, &numbered.file, &fields);
                 scan.filter = filter.clone();
                 scan.batch_size = batch_size;
                 scan.with_position = true;

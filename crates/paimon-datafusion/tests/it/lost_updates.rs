@@ -59,21 +59,24 @@ async fn race(create: &str, sql: &'static str) -> (i64, i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_update_is_lost() {
     for create in [
-        "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50')",
-        "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'deletion-vectors.enabled' = 'true')",
-        "CREATE TABLE t (id INT, v INT) WITH ('commit.max-retries' = '50')",
-        "CREATE TABLE t (id INT, v INT) WITH ('commit.max-retries' = '50', 'deletion-vectors.enabled' = 'true')",
+        "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms')",
+        "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms', 'deletion-vectors.enabled' = 'true')",
+        "CREATE TABLE t (id INT, v INT) WITH ('commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms')",
+        "CREATE TABLE t (id INT, v INT) WITH ('commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms', 'deletion-vectors.enabled' = 'true')",
     ] {
         let (total, acknowledged) = race(create, "UPDATE t SET v = v + 1 WHERE id = 1").await;
         assert_eq!(total, acknowledged, "{create}");
         assert!(acknowledged > 0, "{create}");
-        println!("{acknowledged} of {} acknowledged: {create}", SESSIONS * UPDATES);
+        println!(
+            "{acknowledged} of {} acknowledged: {create}",
+            SESSIONS * UPDATES
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_merge_is_lost() {
-    let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '2', 'commit.max-retries' = '50')";
+    let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '2', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms')";
     let merge = "MERGE INTO t USING (VALUES (2, 1)) AS s (id, v) ON t.id = s.id \
                  WHEN MATCHED THEN UPDATE SET v = t.v + s.v WHEN NOT MATCHED THEN INSERT *";
     let (total, acknowledged) = race(create, merge).await;
@@ -121,7 +124,11 @@ async fn a_statement_with_the_identity_of_a_done_one_changes_nothing() {
             "UPDATE t SET v = v + 1",
         ])
         .await;
-        let total = number(&session(folder.path()), "SELECT CAST(sum(v) AS BIGINT) FROM t").await;
+        let total = number(
+            &session(folder.path()),
+            "SELECT CAST(sum(v) AS BIGINT) FROM t",
+        )
+        .await;
         assert_eq!(total, 2);
     }
 }
@@ -143,7 +150,10 @@ async fn the_plain_session_context_keeps_refusing() {
         let result = async { context.sql(sql).await?.collect().await }.await;
         assert!(result.is_err(), "{sql}");
     }
-    assert_eq!(number(&session, "SELECT count(*) FROM t WHERE v < 3").await, 2);
+    assert_eq!(
+        number(&session, "SELECT count(*) FROM t WHERE v < 3").await,
+        2
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,12 +168,22 @@ async fn changed_columns_stop_a_planned_statement() {
     // as an ALTER TABLE of another program would
     let schemas = folder.path().join("default.db/t/schema");
     let schema = std::fs::read_to_string(schemas.join("schema-0")).unwrap();
-    let next = schema.replacen("\"id\" : 0", "\"id\" : 1", 1).replacen("\"id\":0", "\"id\":1", 1);
+    let next = schema
+        .replacen("\"id\" : 0", "\"id\" : 1", 1)
+        .replacen("\"id\":0", "\"id\":1", 1);
     assert_ne!(schema, next);
     std::fs::write(schemas.join("schema-1"), next).unwrap();
     let insert = session.sql("INSERT INTO t VALUES (2, 2)").await.unwrap();
     insert.collect().await.unwrap();
     let error = planned.collect().await.unwrap_err();
-    assert!(error.to_string().contains("columns of the table were changed"), "{error}");
-    assert_eq!(number(&session, "SELECT CAST(sum(v) AS BIGINT) FROM t").await, 3);
+    assert!(
+        error
+            .to_string()
+            .contains("columns of the table were changed"),
+        "{error}"
+    );
+    assert_eq!(
+        number(&session, "SELECT CAST(sum(v) AS BIGINT) FROM t").await,
+        3
+    );
 }

@@ -15,7 +15,10 @@ type Row = (i32, Option<i32>, i32);
 /// What a table looks like; `true`: with a primary key.
 const TABLES: &[(bool, &str)] = &[
     (false, "CREATE TABLE t (id INT, a INT, p INT)"),
-    (false, "CREATE TABLE t (id INT, a INT, p INT) PARTITIONED BY (p)"),
+    (
+        false,
+        "CREATE TABLE t (id INT, a INT, p INT) PARTITIONED BY (p)",
+    ),
     (
         false,
         "CREATE TABLE t (id INT, a INT, p INT) WITH ('deletion-vectors.enabled' = 'true')",
@@ -89,7 +92,10 @@ impl Condition {
             Self::Divides(by, rest) => format!("id % {by} = {rest}"),
             Self::In(values) => {
                 let rows: Vec<String> = values.iter().map(|v| format!("({v})")).collect();
-                format!("id IN (SELECT column1 + 0 AS k FROM (VALUES {}))", rows.join(", "))
+                format!(
+                    "id IN (SELECT column1 + 0 AS k FROM (VALUES {}))",
+                    rows.join(", ")
+                )
             }
             Self::AboveAverage => "a > (SELECT avg(a) FROM t)".to_string(),
             Self::Not(inner) => format!("NOT ({})", inner.sql()),
@@ -186,12 +192,19 @@ impl World {
         let provider = self.session.context().table_provider("t").await.unwrap();
         let table = provider.downcast_ref::<PaimonTableProvider>().unwrap();
         let report = fsck(table.table()).await.unwrap();
-        assert!(report.findings.is_empty(), "{:?}; {}", report.findings, self.log.join(";\n"));
+        assert!(
+            report.findings.is_empty(),
+            "{:?}; {}",
+            report.findings,
+            self.log.join(";\n")
+        );
     }
 
     async fn insert(&mut self, rng: &mut StdRng) {
         let mut rows = self.rows.clone();
-        let new: Vec<Row> = (0..rng.random_range(1..12)).map(|_| random_row(rng)).collect();
+        let new: Vec<Row> = (0..rng.random_range(1..12))
+            .map(|_| random_row(rng))
+            .collect();
         for row in &new {
             if self.keyed {
                 rows.retain(|r| r.0 != row.0);
@@ -226,7 +239,11 @@ impl World {
                     return *r;
                 }
                 count += 1;
-                (r.0, r.1.map(|a| a + by), if moves { (r.2 + 1) % 3 } else { r.2 })
+                (
+                    r.0,
+                    r.1.map(|a| a + by),
+                    if moves { (r.2 + 1) % 3 } else { r.2 },
+                )
             })
             .collect();
         let more = if moves { ", p = (p + 1) % 3" } else { "" };
@@ -236,19 +253,35 @@ impl World {
 
     /// `WHEN MATCHED AND s.a is small DELETE, MATCHED UPDATE, NOT MATCHED AND .. INSERT, BY SOURCE AND .. UPDATE`.
     async fn merge(&mut self, rng: &mut StdRng) {
-        let mut source: Vec<Row> = (0..rng.random_range(1..10)).map(|_| random_row(rng)).collect();
+        let mut source: Vec<Row> = (0..rng.random_range(1..10))
+            .map(|_| random_row(rng))
+            .collect();
         if rng.random_bool(0.7) {
             source.sort_unstable();
             source.dedup_by_key(|r| r.0);
         }
         let limit = rng.random_range(0..20);
-        let by_source = Condition::random(rng, 1);
-        let (updates, inserts, others) = (rng.random_bool(0.8), rng.random_bool(0.7), rng.random_bool(0.4));
+        // IN with a subquery is refused there
+        let by_source = loop {
+            let condition = Condition::random(rng, 1);
+            if !condition.sql().contains(" IN ") {
+                break condition;
+            }
+        };
+        let (updates, inserts, others) = (
+            rng.random_bool(0.8),
+            rng.random_bool(0.7),
+            rng.random_bool(0.4),
+        );
         let (mut count, mut rows, mut twice) = (0i64, Vec::new(), false);
         for row in &self.rows {
             let matches: Vec<&Row> = source.iter().filter(|s| s.0 == row.0).collect();
             let deletes = |s: &Row| s.1.is_some_and(|a| a < limit);
-            let changing: Vec<&Row> = matches.iter().copied().filter(|s| updates || deletes(s)).collect();
+            let changing: Vec<&Row> = matches
+                .iter()
+                .copied()
+                .filter(|s| updates || deletes(s))
+                .collect();
             twice |= changing.len() > 1;
             match changing.first() {
                 Some(s) => {
@@ -257,14 +290,20 @@ impl World {
                         rows.push((row.0, s.1, row.2 + s.2));
                     }
                 }
-                None if matches.is_empty() && others && by_source.holds(row, &self.rows) == Some(true) => {
+                None if matches.is_empty()
+                    && others
+                    && by_source.holds(row, &self.rows) == Some(true) =>
+                {
                     count += 1;
                     rows.push((row.0, None, row.2));
                 }
                 None => rows.push(*row),
             }
         }
-        for s in source.iter().filter(|s| inserts && s.2 > 0 && !self.rows.iter().any(|r| r.0 == s.0)) {
+        for s in source
+            .iter()
+            .filter(|s| inserts && s.2 > 0 && !self.rows.iter().any(|r| r.0 == s.0))
+        {
             count += 1;
             if self.keyed && rows.iter().any(|r| r.0 == s.0) {
                 // which of two inserted rows stays is open

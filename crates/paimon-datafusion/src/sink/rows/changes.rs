@@ -70,7 +70,11 @@ impl<'a> RowChanges<'a> {
     ///
     /// # Errors
     /// `InvalidInput` when a row of the table is changed twice, and as writing.
-    pub(super) async fn apply(&mut self, batch: &RecordBatch, write: &mut TableWrite) -> Result<()> {
+    pub(super) async fn apply(
+        &mut self,
+        batch: &RecordBatch,
+        write: &mut TableWrite,
+    ) -> Result<()> {
         let kinds = batch.column(0).as_primitive::<Int8Type>().clone();
         self.count += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
         match &mut self.rows {
@@ -86,7 +90,8 @@ impl<'a> RowChanges<'a> {
                 if !mark(removed, batch, &kinds)? {
                     return Err(self.changed_twice());
                 }
-                let keep: BooleanArray = kinds.values().iter().map(|k| Some(*k != DELETE)).collect();
+                let keep: BooleanArray =
+                    kinds.values().iter().map(|k| Some(*k != DELETE)).collect();
                 let own = filter_record_batch(&columns_from(batch, LEADING)?, &keep)?;
                 match own.num_rows() {
                     0 => Ok(()),

@@ -225,8 +225,8 @@ impl DataSink for RowsSink {
             return Ok(0);
         }
         let attempts = MetricBuilder::new(&self.metrics).global_counter("attempts");
-        let mut retries = Retries::of(self.table(), &CommitContext::default())
-            .map_err(|e| self.named(e))?;
+        let mut retries =
+            Retries::of(self.table(), &CommitContext::default()).map_err(|e| self.named(e))?;
         let planned = &self.statement.target;
         let mut input = match self.is_newest(planned).await? {
             true => Some((planned.clone(), data)),

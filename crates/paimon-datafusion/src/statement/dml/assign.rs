@@ -142,7 +142,9 @@ fn null_keeps(target: &Target) -> Vec<bool> {
     let options = target.table.options().map().iter();
     let protected: Vec<&str> = options
         .filter_map(|(key, value)| {
-            let sequence = key.strip_prefix("fields.")?.strip_suffix(".sequence-group")?;
+            let sequence = key
+                .strip_prefix("fields.")?
+                .strip_suffix(".sequence-group")?;
             Some(sequence.split(',').chain(value.split(',')).map(str::trim))
         })
         .flatten()

@@ -84,7 +84,10 @@ impl Parts {
     /// # Errors
     /// As planning.
     pub(super) fn joined(self, target: &Target, sides: &[Side]) -> Result<LogicalPlan> {
-        let left = marked(target.scanned(Arc::unwrap_or_clone(self.join.left))?, TARGET_COLUMN)?;
+        let left = marked(
+            target.scanned(Arc::unwrap_or_clone(self.join.left))?,
+            TARGET_COLUMN,
+        )?;
         let right = marked(Arc::unwrap_or_clone(self.join.right), SOURCE_COLUMN)?;
         let join_type = match (
             sides.contains(&Side::TargetOnly),

@@ -146,7 +146,10 @@ impl Written {
 
     fn update(&mut self, target: &Target, update: MergeUpdateExpr) -> Result<()> {
         refuse_clauses(&[
-            (update.update_predicate.is_some(), "UPDATE .. WHERE in MERGE"),
+            (
+                update.update_predicate.is_some(),
+                "UPDATE .. WHERE in MERGE",
+            ),
             (update.delete_predicate.is_some(), "DELETE WHERE in MERGE"),
         ])?;
         self.kind = UPDATED;

@@ -44,10 +44,7 @@ const DELETED: i8 = 3;
 ///
 /// # Errors
 /// For a form or table that is not supported, and names and types that do not fit.
-pub(crate) async fn plan(
-    session: &PaimonSession,
-    tokens: Vec<TokenWithSpan>,
-) -> Result<DataFrame> {
+pub(crate) async fn plan(session: &PaimonSession, tokens: Vec<TokenWithSpan>) -> Result<DataFrame> {
     let statement = session.parse_statement(merge::without_stars(tokens)?)?;
     let AnyStatement::Statement(statement) = statement else {
         return Err(refused("this form of the statement"));

@@ -154,8 +154,11 @@ impl Target {
     }
 }
 
+/// Keys and values.
+type Options = Vec<(String, String)>;
+
 /// A table's name and the options that hide in it.
-fn names(name: &ObjectName) -> Result<(Vec<Ident>, Vec<(String, String)>)> {
+fn names(name: &ObjectName) -> Result<(Vec<Ident>, Options)> {
     let mut names = name
         .0
         .iter()
@@ -242,15 +245,16 @@ fn check_keyed(table: &Table, changes: Changes, operation: Operation) -> paimon_
         return Ok(());
     }
     if options.ignore_delete {
-        return Err(Error::unsupported(
-            "rows cannot be deleted from a table that ignores deletes",
-        )
-        .with("option", "ignore-delete"));
+        return Err(
+            Error::unsupported("rows cannot be deleted from a table that ignores deletes")
+                .with("option", "ignore-delete"),
+        );
     }
     let (removes, key) = match engine {
-        MergeEngine::PartialUpdate => {
-            (is_set(table, PARTIAL) || options.get(PARTIAL_GROUP).is_some(), PARTIAL)
-        }
+        MergeEngine::PartialUpdate => (
+            is_set(table, PARTIAL) || options.get(PARTIAL_GROUP).is_some(),
+            PARTIAL,
+        ),
         MergeEngine::Aggregation => (is_set(table, AGGREGATION), AGGREGATION),
         _ => (true, ""),
     };
