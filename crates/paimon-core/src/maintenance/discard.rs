@@ -1,4 +1,4 @@
-//! Deleting files that nothing needs any more.
+//! Deleting files that nothing needs any more. What a failed commit left is `crate::write::discard_files`.
 
 use futures::StreamExt;
 
@@ -13,7 +13,7 @@ const PARALLEL_DELETES: usize = 16;
 ///
 /// Files outside of the table's folder are deleted only below a folder that `data-file.external-paths` names: a path in
 /// metadata must not reach anything else.
-pub(super) async fn discard_files(table: &Table, files: Vec<String>) -> Result<()> {
+pub(super) async fn delete_unneeded(table: &Table, files: Vec<String>) -> Result<()> {
     let roots = external_roots(table);
     let deletes = files.into_iter().map(|file| {
         let roots = &roots;

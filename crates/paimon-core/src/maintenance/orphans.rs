@@ -2,7 +2,7 @@
 //!
 //! Source: `OrphanFilesClean`, `LocalOrphanFilesClean`.
 
-use super::discard::discard_files;
+use super::discard::delete_unneeded;
 use super::reachable::reachable;
 use crate::error::{Error, Result};
 use crate::table::Table;
@@ -68,7 +68,7 @@ impl RemoveOrphanFiles {
         candidates.sort();
         if !self.dry_run {
             let paths = candidates.iter().map(|(path, _)| path.clone()).collect();
-            discard_files(table, paths).await?;
+            delete_unneeded(table, paths).await?;
         }
         Ok(OrphanFiles {
             bytes: candidates.iter().map(|(_, size)| size).sum(),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Datelike, Timelike};
 use serde_json::{Value, json};
 
-use super::discard::discard_files;
+use super::discard::delete_unneeded;
 use super::reachable::{reachable, reachable_from};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Publication, checked_name};
@@ -187,7 +187,7 @@ async fn discard_unreached(table: &Table, files: BTreeSet<String>) -> Result<()>
     match reachable(table, |_, _| true, &[]).await {
         Ok(kept) => {
             let gone = files.difference(&kept).cloned().collect();
-            discard_files(table, gone).await
+            delete_unneeded(table, gone).await
         }
         Err(error) => {
             tracing::warn!(table = table.name(), %error, "files of removed tags stay behind");

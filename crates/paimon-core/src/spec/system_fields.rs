@@ -39,7 +39,20 @@ pub fn row_id_field() -> DataField {
     DataField::new(ROW_ID_ID, ROW_ID, DataType::nullable(TypeKind::BigInt))
 }
 
+/// Kinds of rows as `_VALUE_KIND` holds them. Source: `RowKind`.
+pub mod row_kind {
+    /// +I
+    pub const INSERT: i8 = 0;
+    /// -U
+    pub const UPDATE_BEFORE: i8 = 1;
+    /// +U
+    pub const UPDATE_AFTER: i8 = 2;
+    /// -D
+    pub const DELETE: i8 = 3;
+}
+
 /// Whether a row kind is -U or -D.
+#[inline]
 pub fn is_retract(kind: i8) -> bool {
-    kind == 1 || kind == 3
+    kind == row_kind::UPDATE_BEFORE || kind == row_kind::DELETE
 }

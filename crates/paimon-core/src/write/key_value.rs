@@ -76,7 +76,7 @@ pub(super) struct Buffered {
 pub(super) struct Flush {
     pub buffered: Buffered,
     /// Oldest first.
-    pub spilled: Vec<SpilledRun>,
+    pub spilled: Vec<SpilledRun<KeyValueBatch>>,
     pub context: WriteContext,
     pub paths: Arc<DataFilePaths>,
 }
@@ -93,7 +93,7 @@ impl Buffered {
     ///
     /// # Errors
     /// Those of the merge function and the disk.
-    pub async fn spill(self, space: Arc<SpillSpace>) -> Result<SpilledRun> {
+    pub async fn spill(self, space: Arc<SpillSpace>) -> Result<SpilledRun<KeyValueBatch>> {
         blocking(move || {
             let Self {
                 settings,
@@ -111,7 +111,7 @@ impl Buffered {
             while let Some(block) = blocks.next(&settings)? {
                 run.write(&block)?;
             }
-            run.finish(bytes)
+            run.finish()
         })
         .await
     }
@@ -263,7 +263,7 @@ impl Files {
     async fn write_merged(
         &mut self,
         settings: &Arc<KeyValueSettings>,
-        spilled: Vec<SpilledRun>,
+        spilled: Vec<SpilledRun<KeyValueBatch>>,
         sorted: SortedRows,
         reservation: &mut Reservation,
     ) -> Result<()> {

@@ -37,5 +37,6 @@ pub use removed_rows::{Removal, RemovedRows, remove_rows};
 pub use rolling::RollingFileWriter;
 pub(crate) use rolling::blocking;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
+pub(crate) use spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
 pub use table_writer::{TableWriter, WriteSettings};
 pub(crate) use vector_files::{read_vectors, write_vectors};

@@ -13,9 +13,8 @@ use super::options::WriteOptions;
 use crate::arrow_bridge::{arrow_schema, arrow_type, cast_array};
 use crate::error::{Error, Result};
 use crate::options::CoreOptions;
+use crate::spec::row_kind::UPDATE_BEFORE;
 use crate::spec::{DataField, DataType, TableSchema, is_retract};
-
-const UPDATE_BEFORE: i8 = 1;
 
 /// Rows ready to be routed.
 #[derive(Debug, Clone)]

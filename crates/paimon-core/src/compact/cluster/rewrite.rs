@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::keys::ClusterKeys;
-use super::sort::{ExternalSort, KeyedRows, RunSpace, SortLimits, SortedRows};
+use super::sort::{ExternalSort, KeyedRows, SortLimits, SortedRows};
 use super::strategy::Clustering;
 use crate::compact::CompactRequest;
 use crate::compact::live_file::LiveFile;
@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::spec::{CommitMessage, CompactIncrement, DataFileMeta, DataIncrement};
 use crate::table::Table;
 use crate::write::{
-    DataFilePaths, FileRole, FileRows, FileSettings, RollingFileWriter, WriteOptions, blocking,
-    compact_batch, discard_files,
+    DataFilePaths, FileRole, FileRows, FileSettings, RollingFileWriter, SpillSpace, WriteOptions,
+    blocking, compact_batch, discard_files,
 };
 
 /// Sorts the rows of the newest snapshot, or of the partitions asked for, partition by partition. The messages remove all
@@ -134,7 +134,7 @@ impl<'a> Rewrite<'a> {
     /// Reads and sorts the rows of a bucket.
     async fn sorted(&self, bucket: &BucketState) -> Result<SortedRows> {
         let options = &self.options;
-        let space = RunSpace::new(
+        let space = SpillSpace::new(
             &self.request.context,
             options.spill_bytes_max,
             options.spill_compression,

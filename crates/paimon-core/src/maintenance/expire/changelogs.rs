@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{consumed_until, older_than};
 use crate::error::{Error, Result};
-use crate::maintenance::discard::discard_files;
+use crate::maintenance::discard::delete_unneeded;
 use crate::maintenance::fsck::Check;
 use crate::maintenance::fsck::files::reach_changelog;
 use crate::maintenance::reachable::reachable;
@@ -167,6 +167,6 @@ impl ExpireChangelogs {
         let kept = reachable(table, |_, _| true, &[]).await?;
         let gone = reached.into_iter().map(|(path, _)| path);
         let gone = gone.filter(|path| !kept.contains(path)).collect();
-        discard_files(table, gone).await
+        delete_unneeded(table, gone).await
     }
 }

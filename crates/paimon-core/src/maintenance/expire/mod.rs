@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 pub use changelogs::{ChangelogLimits, ExpireChangelogs};
 
 use self::unneeded::unneeded;
-use super::discard::discard_files;
+use super::discard::delete_unneeded;
 use super::reachable::{reachable, reachable_from};
 use crate::error::{Error, Result};
 use crate::options::{Retained, RetentionOptions};
@@ -151,7 +151,7 @@ async fn remove(
     if tags_of(table).await? != plan.tags {
         plan.files = unreached(table, expired, end, decoupled).await?;
     }
-    discard_files(table, plan.files.into_iter().collect()).await
+    delete_unneeded(table, plan.files.into_iter().collect()).await
 }
 
 /// The limits that hold.

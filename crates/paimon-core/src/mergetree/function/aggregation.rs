@@ -3,9 +3,10 @@
 use super::aggregate::ColumnAggregator;
 use super::ops::{FoldPlan, Op, any_retract, finish};
 use super::options::{FieldOptions, boolean};
-use super::{DELETE, INSERT, MergeFunction, MergeInput, MergeOutput, OptionLookup, UPDATE_BEFORE};
+use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup};
 use crate::Result;
 use crate::spec::DataField;
+use crate::spec::row_kind::{DELETE, INSERT, UPDATE_BEFORE};
 
 /// Folds every column with its function.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 use arrow_buffer::BooleanBuffer;
 
 use super::ops::{any_retract, finish, indices, last_rows, row_id, take_rows};
-use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup, is_retract, options};
+use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup, options};
 use crate::Result;
 use crate::spec::DataField;
+use crate::spec::is_retract;
 
 /// Keeps the last record of each key; with `ignore-delete` the last one that is not a retract.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use super::deduplicate::{missing, pick};
 use super::ops::{any_retract, row_id};
-use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup, is_retract, options};
+use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup, options};
 use crate::spec::DataField;
+use crate::spec::is_retract;
 use crate::{Error, Result};
 
 /// Keeps the first record of each key.

@@ -33,20 +33,8 @@ pub use groups::required_columns;
 pub use options::OptionLookup;
 
 use crate::spec::DataField;
+use crate::spec::row_kind::{DELETE, INSERT};
 use crate::{Error, Result};
-
-/// `RowKind.INSERT` as stored in `_VALUE_KIND`.
-pub(crate) const INSERT: i8 = 0;
-/// `RowKind.UPDATE_BEFORE`.
-pub(crate) const UPDATE_BEFORE: i8 = 1;
-/// `RowKind.DELETE`.
-pub(crate) const DELETE: i8 = 3;
-
-/// Whether a row kind is -U or -D.
-#[inline]
-pub(crate) fn is_retract(kind: i8) -> bool {
-    kind == UPDATE_BEFORE || kind == DELETE
-}
 
 /// Records of some keys, grouped by key and in merge order.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,9 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_select::take::take;
 
-use super::{DELETE, is_retract};
 use crate::spec::DataField;
+use crate::spec::is_retract;
+use crate::spec::row_kind::DELETE;
 use crate::{Error, Result};
 
 /// Effect of one record on the accumulator of a column.

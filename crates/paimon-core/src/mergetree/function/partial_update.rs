@@ -16,8 +16,9 @@ use super::ops::{
     FoldPlan, NO_ROW, Op, any_retract, finish, indices, not_null_error, row_id, take_rows,
 };
 use super::options::{FieldOptions, boolean, ignore_delete};
-use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup, is_retract};
+use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup};
 use crate::spec::DataField;
+use crate::spec::{is_retract, row_kind};
 use crate::{Error, Result};
 
 const REMOVE_ON_DELETE: &str = "partial-update.remove-record-on-delete";
@@ -236,7 +237,7 @@ impl PartialUpdate {
                 .enumerate()
                 .map(|(g, state)| state.classify_adds(input, needs_ops(g)))
                 .collect(),
-            kinds: vec![super::INSERT; input.num_groups()],
+            kinds: vec![row_kind::INSERT; input.num_groups()],
             last_row: input.offsets.iter().skip(1).map(|end| end - 1).collect(),
         }
     }

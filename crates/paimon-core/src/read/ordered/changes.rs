@@ -8,11 +8,7 @@ use arrow_schema::SortOptions;
 use super::window::{Place, Source, gathered};
 use crate::error::Result;
 use crate::spec::is_retract;
-
-const INSERT: i8 = 0;
-const UPDATE_BEFORE: i8 = 1;
-const UPDATE_AFTER: i8 = 2;
-const DELETE: i8 = 3;
+use crate::spec::row_kind::{DELETE, INSERT, UPDATE_AFTER, UPDATE_BEFORE};
 
 /// When a key has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

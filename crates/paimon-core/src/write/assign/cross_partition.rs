@@ -17,10 +17,9 @@ use crate::arrow_bridge::datums_to_array;
 use crate::error::{Error, Result};
 use crate::options::{CoreOptions, MergeEngine};
 use crate::read::Partition;
+use crate::spec::row_kind::DELETE;
 use crate::spec::{DataType, Datum, TableSchema, murmur_hash};
 use crate::write::pipeline::PreparedRows;
-
-const DELETE: i8 = 3;
 
 /// What happens to a row whose key is in another partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -111,7 +111,7 @@ struct Run {
 }
 
 enum Source {
-    Disk(Box<RunReader>),
+    Disk(Box<RunReader<KeyValueBatch>>),
     Memory(Blocks),
 }
 
@@ -129,7 +129,7 @@ impl RunMerge {
     /// `Io` when a run cannot be opened, `Unsupported` for keys that cannot be compared.
     pub fn new(
         settings: Arc<KeyValueSettings>,
-        spilled: Vec<SpilledRun>,
+        spilled: Vec<SpilledRun<KeyValueBatch>>,
         memory: Option<Blocks>,
     ) -> Result<Self> {
         let mut sources = Vec::with_capacity(spilled.len() + 1);

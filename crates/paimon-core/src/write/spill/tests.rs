@@ -1,22 +1,18 @@
 #![allow(clippy::unwrap_used)]
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use arrow_array::{Int8Array, Int64Array};
 use rstest::rstest;
 
 use super::*;
-use crate::options::CoreOptions;
-use crate::write::rows::KeyValueBatch;
-use crate::write::testing::{TYPES, assert_same, batch, fields, schema};
+use crate::write::testing::{TYPES, assert_same, batch, fields};
+use crate::write::{SpillCompression, WriteContext};
 
-fn space(folder: &Path, compression: &str) -> Arc<SpillSpace> {
-    let options = [("spill-compression", compression)];
-    let schema = schema(&["INT NOT NULL"], &[], &["c0"], &options);
-    let core = CoreOptions::new(&schema).unwrap();
-    let options = WriteOptions::new(&schema, &core).unwrap();
+fn space(folder: &Path, compression: SpillCompression) -> Arc<SpillSpace> {
     let mut context = WriteContext::with_memory(0);
     context.spill_folder = folder.to_path_buf();
-    Arc::new(SpillSpace::new(&options, &context).unwrap())
+    Arc::new(SpillSpace::new(&context, 1 << 40, compression).unwrap())
 }
 
 fn block(types: &[&str], rows: usize) -> KeyValueBatch {
@@ -29,7 +25,14 @@ fn block(types: &[&str], rows: usize) -> KeyValueBatch {
 }
 
 #[rstest]
-fn rows_of_every_type_come_back(#[values("none", "lz4", "zstd")] compression: &str) {
+fn rows_of_every_type_come_back(
+    #[values(
+        SpillCompression::None,
+        SpillCompression::Lz4,
+        SpillCompression::Zstd(1)
+    )]
+    compression: SpillCompression,
+) {
     let temp = tempfile::tempdir().unwrap();
     let space = space(temp.path(), compression);
     let all = block(TYPES, 300);
@@ -38,7 +41,7 @@ fn rows_of_every_type_come_back(#[values("none", "lz4", "zstd")] compression: &s
     for part in &parts {
         writer.write(part).unwrap();
     }
-    let mut reader = writer.finish(1_000).unwrap().open().unwrap();
+    let mut reader = writer.finish().unwrap().open().unwrap();
     for part in &parts {
         let found = reader.next().unwrap().unwrap();
         assert_same(&found.values, &part.values);
@@ -54,11 +57,11 @@ fn rows_of_every_type_come_back(#[values("none", "lz4", "zstd")] compression: &s
 #[test]
 fn disk_space_is_counted_until_the_run_goes() {
     let temp = tempfile::tempdir().unwrap();
-    let space = space(temp.path(), "none");
+    let space = space(temp.path(), SpillCompression::None);
     let rows = block(&["INT", "STRING"], 1_000);
     let mut writer = RunWriter::create(&space, &rows.values.schema()).unwrap();
     writer.write(&rows).unwrap();
-    let run = writer.finish(1_000).unwrap();
+    let run = writer.finish().unwrap();
     let files: Vec<_> = std::fs::read_dir(&space.folder).unwrap().collect();
     let bytes = files[0].as_ref().unwrap().metadata().unwrap().len();
     assert_eq!(
@@ -68,7 +71,7 @@ fn disk_space_is_counted_until_the_run_goes() {
     drop(run);
     assert_eq!(space.used.load(Ordering::Acquire), 0);
     assert_eq!(std::fs::read_dir(&space.folder).unwrap().count(), 0);
-    drop(RunWriter::create(&space, &rows.values.schema()).unwrap());
+    drop(RunWriter::<KeyValueBatch>::create(&space, &rows.values.schema()).unwrap());
     assert_eq!(std::fs::read_dir(&space.folder).unwrap().count(), 0);
     drop(space);
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
@@ -77,13 +80,13 @@ fn disk_space_is_counted_until_the_run_goes() {
 #[test]
 fn a_run_that_lost_rows_is_noticed() {
     let temp = tempfile::tempdir().unwrap();
-    let space = space(temp.path(), "lz4");
+    let space = space(temp.path(), SpillCompression::Lz4);
     let rows = block(&["INT", "STRING"], 100);
     let schema = rows.values.schema();
     let mut writer = RunWriter::create(&space, &schema).unwrap();
     writer.write(&rows).unwrap();
     writer.write(&rows).unwrap();
-    let run = writer.finish(1_000).unwrap();
+    let run = writer.finish().unwrap();
     let path = std::fs::read_dir(&space.folder)
         .unwrap()
         .next()

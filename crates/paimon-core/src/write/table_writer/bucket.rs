@@ -54,7 +54,7 @@ pub(super) struct KeyValueBuffer {
     first_sequence: i64,
     next_sequence: i64,
     /// Rows that came before, by the sequence number of the first.
-    spilled: BTreeMap<i64, SpilledRun>,
+    spilled: BTreeMap<i64, SpilledRun<KeyValueBatch>>,
     /// Runs that are being written.
     spilling: usize,
 }
@@ -223,7 +223,7 @@ impl Bucket {
     }
 
     /// Adds a run.
-    pub fn take_spilled(&mut self, first_sequence: i64, run: SpilledRun) {
+    pub fn take_spilled(&mut self, first_sequence: i64, run: SpilledRun<KeyValueBatch>) {
         if let Writer::KeyValue(buffer) = &mut self.writer {
             buffer.spilling = buffer.spilling.saturating_sub(1);
             buffer.spilled.insert(first_sequence, run);

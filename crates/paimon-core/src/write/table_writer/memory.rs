@@ -68,7 +68,8 @@ impl TableWriter {
         let Some(space) = self.spill.clone().filter(|space| space.has_room()) else {
             return self.start_flush(at);
         };
-        let Some(buffered) = self.bucket_at(at)?.take_spill(space.runs_max) else {
+        let runs_max = self.setup.options.spill_runs_max;
+        let Some(buffered) = self.bucket_at(at)?.take_spill(runs_max) else {
             return self.start_flush(at);
         };
         let first_sequence = buffered.first_sequence;

@@ -25,6 +25,7 @@ use super::key_value::Flushed;
 use super::memory::{batch_memory, compact, take_rows};
 use super::pipeline::{PreparedRows, RowPipeline};
 use super::restore::{Restored, load_keys};
+use super::rows::KeyValueBatch;
 use super::spill::{SpillSpace, SpilledRun};
 use crate::error::{Error, Result};
 use crate::mergetree::function::MergeInput;
@@ -36,7 +37,7 @@ use crate::table::Table;
 enum Released {
     Files(Flushed),
     /// A run on local disk, and the sequence number of its first row.
-    Run(i64, SpilledRun),
+    Run(i64, SpilledRun<KeyValueBatch>),
 }
 
 /// The same, with the position of the bucket.
@@ -102,7 +103,9 @@ impl TableWriter {
             setup.name_postponed_files(settings.commit_user.as_deref(), &context);
         }
         let spills = setup.key_value.is_some() && setup.options.spillable;
-        let spill = spills.then(|| SpillSpace::new(&setup.options, &context));
+        let options = &setup.options;
+        let spill = spills
+            .then(|| SpillSpace::new(&context, options.spill_bytes_max, options.spill_compression));
         let schema = table.schema();
         let reads_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
             && !settings.ignore_previous_files;

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use paimon_core::maintenance::{
     ChangelogLimits, ExpireChangelogs, ExpireSnapshots, RollbackTarget, rollback_to,
 };
+use paimon_core::spec::Snapshot;
 use paimon_core::table::Table;
 use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, ErrorKind};
@@ -58,9 +59,7 @@ pub(super) const PROCEDURES: &[Procedure] = &[
                 let table = table(session, arguments).await?;
                 let ms = arguments.number("timestamp").unwrap_or_default();
                 let found = table.snapshots().at_or_before(ms).await;
-                let wanted = format!("{ms} (epoch milliseconds)");
-                let id = found.map_err(to_datafusion)?.map(|s| s.id);
-                back_to_found(&table, id, &wanted).await
+                back_to_found(&table, found, &format!("{ms} (epoch milliseconds)")).await
             }
             .boxed()
         },
@@ -75,9 +74,7 @@ pub(super) const PROCEDURES: &[Procedure] = &[
                 let table = table(session, arguments).await?;
                 let watermark = arguments.number("watermark").unwrap_or_default();
                 let found = table.snapshots().last_with_watermark(watermark).await;
-                let wanted = format!("watermark {watermark}");
-                let id = found.map_err(to_datafusion)?.map(|s| s.id);
-                back_to_found(&table, id, &wanted).await
+                back_to_found(&table, found, &format!("watermark {watermark}")).await
             }
             .boxed()
         },
@@ -141,15 +138,15 @@ fn rollback<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running
 
 async fn back_to_found(
     table: &Table,
-    id: Option<i64>,
+    found: paimon_core::Result<Option<Snapshot>>,
     wanted: &str,
 ) -> Result<Vec<arrow::array::ArrayRef>> {
-    let Some(id) = id else {
+    let Some(found) = found.map_err(to_datafusion)? else {
         let message = format!("there is no snapshot at or before {wanted}");
         let error = Error::new(ErrorKind::NotFound, message).with("table", table.name());
         return Err(to_datafusion(error));
     };
-    back_to(table, &RollbackTarget::Snapshot(id)).await
+    back_to(table, &RollbackTarget::Snapshot(found.id)).await
 }
 
 async fn back_to(table: &Table, target: &RollbackTarget) -> Result<Vec<arrow::array::ArrayRef>> {

@@ -7,10 +7,10 @@ use std::cmp::Ordering;
 
 use arrow_array::{Array, BinaryArray};
 
-use super::KeyedRows;
 use super::arranged::Arranged;
-use super::runs::{Run, RunReader};
+use super::{KeyedRows, Run};
 use crate::error::Result;
+use crate::write::RunReader;
 
 /// A merge under way.
 pub(in crate::compact::cluster) struct Merge {
@@ -20,7 +20,7 @@ pub(in crate::compact::cluster) struct Merge {
 
 /// Progress through one run.
 struct Source {
-    reader: RunReader,
+    reader: RunReader<KeyedRows>,
     /// What is left of the current block, never empty.
     block: KeyedRows,
 }

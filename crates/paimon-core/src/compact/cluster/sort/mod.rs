@@ -11,21 +11,22 @@
 
 mod arranged;
 mod merge;
-mod runs;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow_array::{Array, BinaryArray, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch};
+use arrow_schema::{DataType, Field};
 
 use self::arranged::Arranged;
 use self::merge::Merge;
-pub(super) use self::runs::RunSpace;
-use self::runs::{Run, RunWriter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::write::batch_memory;
+use crate::write::{RunWriter, SpillBlock, SpillSpace, SpilledRun, batch_memory};
+
+type Run = SpilledRun<KeyedRows>;
 
 /// Rows given at a time, at most.
 const ROWS_PER_BATCH: usize = 8192;
@@ -58,6 +59,25 @@ impl KeyedRows {
     }
 }
 
+impl SpillBlock for KeyedRows {
+    fn extra_fields() -> Vec<Field> {
+        vec![Field::new("key", DataType::Binary, false)]
+    }
+
+    fn columns(&self) -> (&RecordBatch, Vec<ArrayRef>) {
+        (&self.rows, vec![Arc::new(self.keys.clone())])
+    }
+
+    fn of(rows: RecordBatch, extra: Vec<ArrayRef>) -> Result<Self> {
+        let keys = extra.first().and_then(|k| k.as_binary_opt::<i32>());
+        let keys = keys.ok_or_else(|| Error::internal("a sorted run lacks its keys"))?;
+        Ok(Self {
+            keys: keys.clone(),
+            rows,
+        })
+    }
+}
+
 /// How much memory and disk a sort may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SortLimits {
@@ -71,7 +91,7 @@ pub(super) struct SortLimits {
 
 /// Takes rows in any order.
 pub(super) struct ExternalSort {
-    space: Arc<RunSpace>,
+    space: Arc<SpillSpace>,
     limits: SortLimits,
     pending: Vec<KeyedRows>,
     pending_bytes: usize,
@@ -86,7 +106,7 @@ pub(super) enum SortedRows {
 
 impl ExternalSort {
     /// A sort without rows.
-    pub fn new(space: &Arc<RunSpace>, limits: SortLimits) -> Self {
+    pub fn new(space: &Arc<SpillSpace>, limits: SortLimits) -> Self {
         Self {
             space: Arc::clone(space),
             limits,
@@ -158,33 +178,40 @@ impl ExternalSort {
         let rows_per_block = rows.saturating_mul(self.block_bytes()) / bytes.max(1);
         let rows_per_block = rows_per_block.clamp(1, ROWS_PER_BATCH);
         let mut sorted = Arranged::new(pending)?;
-        let mut run: Option<RunWriter> = None;
+        let mut run: Option<RunWriter<KeyedRows>> = None;
         while let Some(block) = sorted.next_keyed(rows_per_block)? {
             self.append(&mut run, &block)?;
         }
         self.runs
-            .extend(run.map(|r| r.finish(rows_per_block)).transpose()?);
+            .extend(run.map(|run| self.finished(run)).transpose()?);
         Ok(())
     }
 
     /// Makes one run of several.
     fn merged(&self, runs: Vec<Run>) -> Result<Run> {
-        let rows_per_block = runs.iter().map(Run::rows_per_block).min().unwrap_or(1);
+        let rows_per_block = runs.iter().map(Run::block_rows).min().unwrap_or(1);
         let mut merge = Merge::new(runs)?;
-        let mut longer: Option<RunWriter> = None;
+        let mut longer: Option<RunWriter<KeyedRows>> = None;
         while let Some(block) = merge.next_keyed(rows_per_block)? {
             self.append(&mut longer, &block)?;
         }
-        let longer = longer.map(|r| r.finish(rows_per_block)).transpose()?;
+        let longer = longer.map(|run| self.finished(run)).transpose()?;
         longer.ok_or_else(|| Error::internal("a merge of runs gave no rows"))
     }
 
-    fn append(&self, run: &mut Option<RunWriter>, block: &KeyedRows) -> Result<()> {
+    fn finished(&self, run: RunWriter<KeyedRows>) -> Result<Run> {
+        let run = run.finish()?;
+        self.space.check()?;
+        Ok(run)
+    }
+
+    fn append(&self, run: &mut Option<RunWriter<KeyedRows>>, block: &KeyedRows) -> Result<()> {
         let mut writer = match run.take() {
             Some(writer) => writer,
             None => RunWriter::create(&self.space, &block.rows.schema())?,
         };
         writer.write(block)?;
+        self.space.check()?;
         *run = Some(writer);
         Ok(())
     }

@@ -13,12 +13,12 @@ use rand::{Rng, SeedableRng};
 use super::*;
 use crate::write::WriteContext;
 
-fn space(folder: &Path, bytes_max: u64) -> Arc<RunSpace> {
+fn space(folder: &Path, bytes_max: u64) -> Arc<SpillSpace> {
     let context = WriteContext {
         spill_folder: folder.to_path_buf(),
         ..WriteContext::with_memory(0)
     };
-    Arc::new(RunSpace::new(&context, bytes_max, crate::write::SpillCompression::Zstd(1)).unwrap())
+    Arc::new(SpillSpace::new(&context, bytes_max, crate::write::SpillCompression::Zstd(1)).unwrap())
 }
 
 fn rows(random: &mut StdRng, count: usize) -> KeyedRows {

@@ -12,9 +12,11 @@ use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{DataType as ArrowType, SortOptions, TimeUnit};
 
+use super::super::MergeInput;
 use super::super::ops::{NO_ROW, Op, row_id, row_of};
-use super::super::{DELETE, INSERT, MergeInput, is_retract};
 use super::{ReadGroup, RetractRules};
+use crate::spec::is_retract;
+use crate::spec::row_kind::{DELETE, INSERT};
 use crate::{Error, Result};
 
 /// The verdict over a batch.

@@ -3,6 +3,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::spec::row_kind::UPDATE_BEFORE;
 use crate::ErrorKind;
 use crate::spec::TypeKind;
 

@@ -1,8 +1,9 @@
 //! Java's merge functions record after record on plain values, slow and simple.
 
-use super::super::{DELETE, INSERT, is_retract};
 use super::values::Value;
 use super::{Merged, Record};
+use crate::spec::is_retract;
+use crate::spec::row_kind::{DELETE, INSERT};
 
 /// Failure of a merge; only that it fails is compared.
 pub type Outcome<T> = std::result::Result<T, String>;

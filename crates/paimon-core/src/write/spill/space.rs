@@ -1,0 +1,138 @@
+//! The folder of spilled runs, and how much of the disk it may take.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::IpcWriteOptions;
+use arrow_schema::ArrowError;
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::write::context::WriteContext;
+use crate::write::options::SpillCompression;
+
+/// The folder that the runs of one write or one sort share. It is made with the first run and goes with the space.
+#[derive(Debug)]
+pub(crate) struct SpillSpace {
+    pub(super) folder: PathBuf,
+    /// Whether the folder exists.
+    made: Mutex<bool>,
+    /// Bytes on disk.
+    pub(super) used: AtomicU64,
+    files: AtomicU64,
+    bytes_max: u64,
+    pub(super) ipc: IpcWriteOptions,
+}
+
+impl SpillSpace {
+    /// A folder of its own for about `bytes_max` bytes, not made yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a compression level that does not exist.
+    pub fn new(
+        context: &WriteContext,
+        bytes_max: u64,
+        compression: SpillCompression,
+    ) -> Result<Self> {
+        let (codec, level) = match compression {
+            SpillCompression::None => (None, None),
+            SpillCompression::Lz4 => (Some(CompressionType::LZ4_FRAME), None),
+            SpillCompression::Zstd(level) => (Some(CompressionType::ZSTD), Some(level)),
+        };
+        let ipc = IpcWriteOptions::default()
+            .try_with_compression(codec)
+            .and_then(|ipc| ipc.try_with_compression_level(level))
+            .map_err(|e| {
+                Error::invalid("compression level does not exist")
+                    .with("option", "spill-compression.zstd-level")
+                    .with_source(e)
+            })?;
+        let name = format!("paimon-spill-{}", context.ids.uuid());
+        Ok(Self {
+            folder: context.spill_folder.join(name),
+            made: Mutex::new(false),
+            used: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            bytes_max,
+            ipc,
+        })
+    }
+
+    /// Whether less is on disk than may be.
+    pub fn has_room(&self) -> bool {
+        self.used.load(Ordering::Acquire) < self.bytes_max
+    }
+
+    /// Fails when more is on disk than may be.
+    ///
+    /// # Errors
+    /// `ResourceExhausted`.
+    pub fn check(&self) -> Result<()> {
+        if self.used.load(Ordering::Acquire) <= self.bytes_max {
+            return Ok(());
+        }
+        let text = format!(
+            "the spilled rows take more than {} bytes on disk",
+            self.bytes_max
+        );
+        Err(Error::new(ErrorKind::ResourceExhausted, text)
+            .with("option", "write-buffer-spill.max-disk-size"))
+    }
+
+    /// Path of a new run, in a folder that exists.
+    pub(super) fn next_path(&self) -> Result<PathBuf> {
+        let mut made = self.made.lock();
+        if !*made {
+            make_private(&self.folder).map_err(|e| failed(&self.folder, e.into()))?;
+            *made = true;
+        }
+        let number = self.files.fetch_add(1, Ordering::AcqRel);
+        Ok(self.folder.join(format!("run-{number}.arrow")))
+    }
+
+    /// Runs written so far.
+    #[cfg(test)]
+    pub fn files(&self) -> u64 {
+        self.files.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for SpillSpace {
+    fn drop(&mut self) {
+        if !*self.made.lock() {
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            tracing::warn!(path = %self.folder.display(), %error, "could not remove spilled rows");
+        }
+    }
+}
+
+/// Makes a folder that others cannot look into: it will hold rows of a table.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Why a run could not be written or read.
+pub(super) fn failed(path: &Path, cause: ArrowError) -> Error {
+    let full =
+        matches!(&cause, ArrowError::IoError(_, e) if e.kind() == io::ErrorKind::StorageFull);
+    let kind = if full {
+        ErrorKind::ResourceExhausted
+    } else {
+        ErrorKind::Io
+    };
+    Error::new(
+        kind,
+        format!("rows could not be spilled to local disk: {cause}"),
+    )
+    .with("path", path.display())
+    .with("option", "write-buffer-spillable")
+    .with_source(cause)
+}
