@@ -112,6 +112,11 @@ impl TargetProvider {
         self.base.as_ref()
     }
 
+    /// The table at that snapshot, rows that wait for a compaction included.
+    pub(crate) fn pinned(&self) -> &Table {
+        &self.pinned
+    }
+
     /// The files named so far.
     pub(crate) fn files(&self) -> &Arc<TargetFiles> {
         &self.files

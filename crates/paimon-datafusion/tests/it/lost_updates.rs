@@ -84,6 +84,14 @@ async fn no_acknowledged_merge_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn subqueries_read_what_the_statement_changes() {
+    let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms', 'deletion-vectors.enabled' = 'true')";
+    let update = "UPDATE t SET v = (SELECT max(v) FROM t) + 1 WHERE id = 1";
+    let (total, acknowledged) = race(create, update).await;
+    assert_eq!(total, acknowledged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_planned_earlier_sees_what_came_since() {
     let folder = tempfile::tempdir().unwrap();
     let session = session(folder.path());

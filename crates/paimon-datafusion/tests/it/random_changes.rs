@@ -45,6 +45,10 @@ const TABLES: &[(bool, &str)] = &[
     ),
     (
         true,
+        "CREATE TABLE t (id INT NOT NULL, a INT, p INT, PRIMARY KEY (id) NOT ENFORCED) PARTITIONED BY (p) WITH ('bucket' = '-1')",
+    ),
+    (
+        true,
         "CREATE TABLE t (id INT NOT NULL, a INT, p INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'deletion-vectors.enabled' = 'true')",
     ),
     (

@@ -7,9 +7,9 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::sink::DataSinkExec;
-use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::datasource::{DefaultTableSource, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
@@ -17,9 +17,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableType};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexRequirement, PhysicalSortRequirement};
 use datafusion::physical_plan::ExecutionPlan;
-use paimon_core::table::Table;
+use paimon_core::table::{ScanTarget, Table};
 
 use super::RowsSink;
+use crate::provider::PaimonTableProvider;
 use crate::scan::TargetProvider;
 use crate::session::SessionSettings;
 
@@ -70,24 +71,59 @@ impl fmt::Debug for Statement {
 }
 
 impl Statement {
-    /// The plan of the changed rows over another state of the target.
-    pub(super) fn plan_over(&self, target: &Arc<TargetProvider>) -> Result<LogicalPlan> {
+    /// The plan of the changed rows over a state of the target. Wherever else the plan reads the newest state of the table,
+    /// it reads that one.
+    ///
+    /// # Errors
+    /// When the plan does not read the target, which is a bug.
+    pub(crate) fn plan_over(&self, target: &Arc<TargetProvider>) -> Result<LogicalPlan> {
         let source = provider_as_source(target.clone());
-        let plan = self.rows.clone().transform_up(|node| match node {
-            LogicalPlan::TableScan(scan) if is_target(&scan)? => {
-                Ok(Transformed::yes(LogicalPlan::TableScan(TableScan {
-                    source: source.clone(),
-                    ..scan
-                })))
-            }
-            other => Ok(Transformed::no(other)),
-        })?;
-        match plan.transformed {
+        let pinned = PaimonTableProvider::new(target.pinned().clone(), self.settings.clone());
+        let pinned = provider_as_source(Arc::new(pinned));
+        let mut found = false;
+        let plan = self
+            .rows
+            .clone()
+            .transform_up_with_subqueries(|node| match node {
+                LogicalPlan::TableScan(scan) => {
+                    let source = match self.role(&scan) {
+                        Role::Target => {
+                            found = true;
+                            source.clone()
+                        }
+                        Role::SameTable => pinned.clone(),
+                        Role::Other => return Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+                    };
+                    let scan = TableScan { source, ..scan };
+                    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+                }
+                other => Ok(Transformed::no(other)),
+            })?;
+        match found {
             true => Ok(plan.data),
             false => Err(DataFusionError::Internal(
                 "a statement does not read what it changes".into(),
             )),
         }
+    }
+
+    fn role(&self, scan: &TableScan) -> Role {
+        let Some(source) = scan.source.downcast_ref::<DefaultTableSource>() else {
+            return Role::Other;
+        };
+        let provider = &source.table_provider;
+        if provider.downcast_ref::<TargetProvider>().is_some() {
+            return Role::Target;
+        }
+        let Some(other) = provider.downcast_ref::<PaimonTableProvider>() else {
+            return Role::Other;
+        };
+        let (own, other) = (&self.table, other.table());
+        let same = own.location() == other.location()
+            && own.branch_name() == other.branch_name()
+            && own.schema().id == other.schema().id
+            && matches!(other.target(), ScanTarget::Latest);
+        if same { Role::SameTable } else { Role::Other }
     }
 
     /// Order that the changed rows must have.
@@ -107,9 +143,12 @@ impl Statement {
     }
 }
 
-fn is_target(scan: &TableScan) -> Result<bool> {
-    let provider = source_as_provider(&scan.source)?;
-    Ok(provider.downcast_ref::<TargetProvider>().is_some())
+/// What a scan in the plan of a statement reads.
+enum Role {
+    Target,
+    /// The newest state of the same table: in a subquery or as the source of a MERGE.
+    SameTable,
+    Other,
 }
 
 /// Takes the rows of a statement.

@@ -439,3 +439,26 @@ fn value_of(clauses: &[Planned], at: usize, old: Expr) -> Result<Expr> {
         false => Ok(old),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn text(sql: &str) -> String {
+        let tokens = without_stars(tokenize(sql).unwrap()).unwrap();
+        tokens.iter().map(|t| t.token.to_string()).collect()
+    }
+
+    #[test]
+    fn stars_of_clauses_get_words() {
+        let sql = "MERGE INTO t USING (SELECT a * 2, count(*), * FROM s) s ON a = b WHEN MATCHED THEN UPDATE /* all */ SET * \
+                   WHEN NOT MATCHED THEN insert *";
+        let expected = sql
+            .replace("SET *", "SET __paimon_star = 0")
+            .replace("insert *", "insert (__paimon_star) VALUES (0)");
+        assert_eq!(text(sql), expected);
+        let update = "UPDATE t SET a = 2 * 3";
+        assert_eq!(text(update), update);
+    }
+}

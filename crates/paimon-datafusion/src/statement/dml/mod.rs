@@ -139,10 +139,11 @@ fn finish(
         settings: session.settings().clone(),
         operation: target.operation,
         state: session.context().state(),
-        target: target.provider,
-        rows: rows.clone(),
+        target: target.provider.clone(),
+        rows,
         sorted,
     };
+    let rows = statement.plan_over(&target.provider)?;
     count_of(session, &name, Arc::new(RowsTarget::new(statement)), rows)
 }
 

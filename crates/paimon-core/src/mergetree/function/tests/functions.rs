@@ -3,9 +3,9 @@
 use rstest::rstest;
 
 use super::*;
-use crate::spec::row_kind::UPDATE_BEFORE;
 use crate::ErrorKind;
 use crate::spec::TypeKind;
+use crate::spec::row_kind::UPDATE_BEFORE;
 
 const ADD: i8 = 0;
 
