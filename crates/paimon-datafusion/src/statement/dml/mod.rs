@@ -12,6 +12,7 @@
 //! in them mean what they mean there. The changed rows are a plan over the target at one snapshot.
 
 mod assign;
+mod clause;
 mod join;
 mod merge;
 mod query;
