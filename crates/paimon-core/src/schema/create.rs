@@ -12,7 +12,7 @@ use crate::options::parse_bool;
 use crate::spec::{DataField, DataType, SYSTEM_ID_MIN, TableSchema, TypeKind};
 
 /// Format version of schemas written today.
-const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 3;
 
 const PRIMARY_KEY: &str = "primary-key";
 const PARTITION: &str = "partition";
@@ -80,7 +80,9 @@ impl NewTable {
             self.options.shift_remove(*key);
         }
         self.check_names()?;
-        self.check_comments()?;
+        for column in &self.columns {
+            check_comment(&column.name, column.comment.as_deref())?;
+        }
         let nullable_key = match self.options.get("primary-key.nullable") {
             Some(text) => parse_bool(text).map_err(|e| e.with("option", "primary-key.nullable"))?,
             None => false,
@@ -167,25 +169,22 @@ impl NewTable {
         }
         Ok(())
     }
+}
 
-    /// Comments that would turn a column into a BLOB or a VECTOR. Source: `ColumnDirectiveUtils`.
-    fn check_comments(&self) -> Result<()> {
-        let directive = |c: &&NewColumn| {
-            let comment = c.comment.as_deref().unwrap_or_default();
-            comment.starts_with("__BLOB") || comment.starts_with("__VECTOR")
-        };
-        match self.columns.iter().find(directive) {
-            None => Ok(()),
-            Some(column) => Err(Error::unsupported(
-                "comments that begin with __BLOB or __VECTOR are directives, which are not supported",
-            )
-            .with("column", &column.name)),
-        }
+/// A comment must not turn a column into a BLOB or a VECTOR. Source: `ColumnDirectiveUtils`.
+pub(super) fn check_comment(column: &str, comment: Option<&str>) -> Result<()> {
+    let comment = comment.unwrap_or_default();
+    match comment.starts_with("__BLOB") || comment.starts_with("__VECTOR") {
+        false => Ok(()),
+        true => Err(Error::unsupported(
+            "comments that begin with __BLOB or __VECTOR are directives, which are not supported",
+        )
+        .with("column", column)),
     }
 }
 
 /// Numbers fields depth first: a column, then the fields inside its type, then the next column.
-fn assign_ids(fields: &mut [DataField], next: &mut i32) -> Result<()> {
+pub(super) fn assign_ids(fields: &mut [DataField], next: &mut i32) -> Result<()> {
     for field in fields {
         if *next >= SYSTEM_ID_MIN {
             return Err(Error::invalid(format!(

@@ -2,6 +2,7 @@
 //!
 //! Source: `SchemaManager`. Schema files are immutable, so loaded ones are kept.
 
+mod alter;
 mod create;
 mod validation;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+pub use alter::{ColumnPath, ColumnPosition, SchemaChange};
 pub use create::{NewColumn, NewTable};
 pub use validation::validate_schema;
 

@@ -17,6 +17,9 @@ const PENDING_ROWS: usize = 16 << 10;
 /// The same in bytes.
 const PENDING_BYTES: usize = 8 << 20;
 
+/// Parts with so many rows on average are encoded as they are; shorter ones are put together before.
+const ROWS_WORTH_A_CALL: usize = 4 << 10;
+
 /// Bytes of rows per lane before the next one is opened, so that small writes make one file.
 pub(super) const LANE_BYTES: usize = 64 << 20;
 
@@ -100,13 +103,7 @@ impl AppendWriter {
         self.pending_rows = 0;
         self.pending_bytes = 0;
         lane.state = State::Busy(tokio::spawn(async move {
-            let result = match join(&pending) {
-                Ok(rows) => {
-                    drop(pending);
-                    writer.write(rows).await
-                }
-                Err(e) => Err(e),
-            };
+            let result = write_all(&mut writer, pending).await;
             (writer, result)
         }));
         Ok(())
@@ -220,6 +217,19 @@ impl Lane {
             State::Failed => Err(Error::internal("a writer is used after it failed")),
         }
     }
+}
+
+async fn write_all(writer: &mut RollingFileWriter, parts: Vec<FileRows>) -> Result<()> {
+    let rows: usize = parts.iter().map(FileRows::len).sum();
+    if rows / parts.len().max(1) >= ROWS_WORTH_A_CALL {
+        for part in parts {
+            writer.write(part).await?;
+        }
+        return Ok(());
+    }
+    let joined = join(&parts)?;
+    drop(parts);
+    writer.write(joined).await
 }
 
 fn join(parts: &[FileRows]) -> Result<FileRows> {

@@ -3,6 +3,7 @@
 //! Source: `ParquetSchemaConverter`, `ParquetRowDataWriter`, `RowDataParquetBuilder`. The schema carries Paimon's field
 //! ids; no key-value metadata is written.
 
+mod dictionary;
 mod int96;
 mod properties;
 mod schema;
@@ -21,6 +22,7 @@ use parquet::arrow::arrow_writer::{
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
 
 use self::int96::{as_written, written_type};
 use crate::arrow_bridge::arrow_field;
@@ -42,7 +44,12 @@ pub struct ParquetEncoder {
     /// Arrow fields as handed to the column writers.
     written: Vec<FieldRef>,
     file: SerializedFileWriter<Vec<u8>>,
-    factory: ArrowRowGroupWriterFactory,
+    /// Layout of the column writers: 12 bytes in place of INT96.
+    twin: SerializedFileWriter<Sink>,
+    /// Made when the first rows are seen.
+    factory: Option<ArrowRowGroupWriterFactory>,
+    /// Columns, by position, for which no option decides about a dictionary.
+    undecided: Vec<usize>,
     /// Columns of the open row group; empty between row groups.
     open: Vec<ArrowColumnWriter>,
     row_groups: usize,
@@ -69,13 +76,13 @@ impl ParquetEncoder {
         let twin: SerializedFileWriter<Sink> =
             SerializedFileWriter::new(std::io::sink(), bytes_layout, Arc::clone(&properties))
                 .map_err(failed)?;
-        let factory =
-            ArrowRowGroupWriterFactory::new(&twin, Arc::new(Schema::new(written.clone())));
         Ok(Self {
             fields: fields.to_vec(),
             written,
             file: SerializedFileWriter::new(Vec::new(), layout, properties).map_err(failed)?,
-            factory,
+            twin,
+            factory: None,
+            undecided: properties::undecided_dictionaries(fields, options),
             open: Vec::new(),
             row_groups: 0,
             row_group_bytes: properties::row_group_bytes(options)?.unwrap_or(ROW_GROUP_BYTES),
@@ -84,10 +91,13 @@ impl ParquetEncoder {
 
     fn write_step(&mut self, columns: &[ArrayRef]) -> Result<()> {
         if self.open.is_empty() {
-            self.open = self
-                .factory
-                .create_column_writers(self.row_groups)
-                .map_err(failed)?;
+            let factory = match self.factory.take() {
+                Some(factory) => factory,
+                None => self.new_factory(columns)?,
+            };
+            let writers = factory.create_column_writers(self.row_groups);
+            self.factory = Some(factory);
+            self.open = writers.map_err(failed)?;
         }
         let mut writers = self.open.iter_mut();
         for (field, column) in self.written.iter().zip(columns) {
@@ -102,6 +112,28 @@ impl ParquetEncoder {
             self.close_row_group()?;
         }
         Ok(())
+    }
+
+    /// Settles how the columns are encoded, with a look at the first rows.
+    fn new_factory(&self, columns: &[ArrayRef]) -> Result<ArrowRowGroupWriterFactory> {
+        let properties = self.twin.properties();
+        let mut builder = properties.as_ref().clone().into_builder();
+        for at in &self.undecided {
+            let (Some(field), Some(column)) = (self.written.get(*at), columns.get(*at)) else {
+                continue;
+            };
+            let path = ColumnPath::from(field.name().as_str());
+            let page_bytes = properties.column_dictionary_page_size_limit(&path);
+            if dictionary::is_useless(column, page_bytes) {
+                builder = builder.set_column_dictionary_enabled(path, false);
+            }
+        }
+        let layout = self.twin.schema_descr().root_schema_ptr();
+        let twin: SerializedFileWriter<Sink> =
+            SerializedFileWriter::new(std::io::sink(), layout, Arc::new(builder.build()))
+                .map_err(failed)?;
+        let schema = Arc::new(Schema::new(self.written.clone()));
+        Ok(ArrowRowGroupWriterFactory::new(&twin, schema))
     }
 
     fn open_bytes(&self) -> u64 {

@@ -77,6 +77,20 @@ pub(super) fn writer_properties(
     Ok(builder.build())
 }
 
+/// Positions of the columns whose dictionary no option asks for or forbids: their values may decide.
+pub(super) fn undecided_dictionaries(fields: &[DataField], options: &EncoderOptions) -> Vec<usize> {
+    const KEY: &str = "parquet.enable.dictionary";
+    if options.table.contains_key(KEY) {
+        return Vec::new();
+    }
+    let decided = |f: &DataField| options.table.contains_key(&format!("{KEY}#{}", f.name));
+    let fields = fields.iter().enumerate();
+    fields
+        .filter(|(_, f)| !decided(f))
+        .map(|(at, _)| at)
+        .collect()
+}
+
 /// Bytes of a row group: `parquet.block.size`, else `file.block-size`.
 ///
 /// # Errors
