@@ -8,4 +8,5 @@ mod kills;
 mod output;
 mod scripts;
 mod support;
+mod updates;
 mod writes;

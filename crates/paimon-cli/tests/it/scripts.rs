@@ -51,7 +51,7 @@ fn exit_codes_tell_the_kind_of_failure() {
     let wh = warehouse(&["meta-time-travel", "bad-missing-manifest"]);
     for (arguments, code) in [
         (&["-c", "SELECT * FROM bad_missing_manifest"][..], 4),
-        (&["-c", "DELETE FROM meta_time_travel WHERE id = 1"], 1),
+        (&["-c", "REPLACE INTO meta_time_travel VALUES (1, 1)"], 1),
         (&["-c", "SELEC 1"], 1),
         (&["--no-such-flag"], 2),
         (&["-f", "/no/such/file.sql"], 2),

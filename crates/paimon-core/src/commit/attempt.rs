@@ -110,6 +110,10 @@ impl<'a> Attempt<'a> {
         shared: &mut Shared<'b>,
     ) -> Result<Snapshot> {
         let id = self.latest.as_ref().map_or(1, |s| s.id + 1);
+        if let Some(read) = self.request.read {
+            let snapshots = self.commit.table.snapshots();
+            read.check(snapshots, self.latest.as_ref()).await?;
+        }
         let mut changes = self.changes().await?;
         self.check(&changes).await?;
         let next_row_id = self.assign(&mut changes, id);

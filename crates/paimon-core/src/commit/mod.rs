@@ -6,6 +6,7 @@
 //! doubtful attempt wrote is ever removed. Source: `FileStoreCommitImpl`.
 
 mod attempt;
+mod base;
 mod changes;
 mod conflict;
 mod index;
@@ -24,15 +25,16 @@ mod vectors;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use base::RowChange;
 pub use conflict::overlapping_files;
 pub use overwrite::{Overwrite, Replaced};
+pub use retry::Retries;
 
 use self::attempt::{Attempt, Outcome};
 use self::changes::Changes;
 use self::manifest_files::ManifestFiles;
 use self::options::CommitOptions;
 use self::overwrite::Target;
-use self::retry::Retries;
 use self::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
@@ -79,6 +81,8 @@ struct Request<'a> {
     operation: Option<&'static str>,
     statistics: Option<String>,
     check: bool,
+    /// What was read for the changes.
+    read: Option<&'a RowChange>,
     plan: Plan<'a>,
 }
 
@@ -130,18 +134,45 @@ impl FileStoreCommit {
     /// # Cancel safety
     /// A cancelled commit may have taken effect; committing the same user and identifier again settles it.
     pub async fn commit(&self, committable: &ManifestCommittable) -> Result<Vec<i64>> {
+        self.commit_files(committable, None).await
+    }
+
+    /// As [`Self::commit`], for changes that were computed from rows of the table.
+    ///
+    /// # Errors
+    /// `CommitConflict` when another commit changed rows since, else as [`Self::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn commit_change(
+        &self,
+        committable: &ManifestCommittable,
+        change: &RowChange,
+    ) -> Result<Vec<i64>> {
+        self.commit_files(committable, Some(change)).await
+    }
+
+    async fn commit_files(
+        &self,
+        committable: &ManifestCommittable,
+        change: Option<&RowChange>,
+    ) -> Result<Vec<i64>> {
         let writes = Changes::of_writes(&committable.messages);
         let compactions = Changes::of_compactions(&committable.messages);
         let mut ids = Vec::new();
         let empty = writes.is_empty() && compactions.is_empty();
-        if !writes.is_empty() || (empty && !self.options.ignore_empty) {
+        let even_if_empty =
+            !self.options.ignore_empty || change.is_some_and(|change| change.even_if_empty);
+        if !writes.is_empty() || (empty && even_if_empty) {
             let removes = writes.removes_rows();
             let kind = if removes {
                 CommitKind::Overwrite
             } else {
                 CommitKind::Append
             };
-            let request = self.request(kind, committable, removes, Plan::Fixed(&writes));
+            let mut request = self.request(kind, committable, removes, Plan::Fixed(&writes));
+            request.operation = change.map(|change| change.operation);
+            request.read = change;
             ids.push(self.publish(&request).await?);
         }
         self.compact(committable, &compactions, &mut ids).await?;
@@ -360,6 +391,7 @@ impl FileStoreCommit {
             operation: None,
             statistics: None,
             check,
+            read: None,
             plan,
         }
     }

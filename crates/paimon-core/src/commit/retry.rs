@@ -4,32 +4,46 @@ use std::time::Duration;
 
 use super::CommitContext;
 use super::options::CommitOptions;
+use crate::error::Result;
+use crate::table::Table;
 
-/// Attempts of one commit.
-pub(super) struct Retries<'a> {
-    options: &'a CommitOptions,
-    context: &'a CommitContext,
+/// Attempts of one commit, or of a statement that reads what it changes: as many as `commit.max-retries` and
+/// `commit.timeout` allow, with the pauses of `commit.min-retry-wait` and `commit.max-retry-wait`.
+#[derive(Debug, Clone)]
+pub struct Retries {
+    options: CommitOptions,
+    context: CommitContext,
     started_ms: i64,
     attempts: u32,
 }
 
-impl<'a> Retries<'a> {
-    pub(super) fn new(options: &'a CommitOptions, context: &'a CommitContext) -> Self {
+impl Retries {
+    /// By the options of a table, from now on.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `Unsupported` naming the option.
+    pub fn of(table: &Table, context: &CommitContext) -> Result<Self> {
+        let options = CommitOptions::new(table.options());
+        let options = options.map_err(|e| e.with("table", table.name()))?;
+        Ok(Self::new(&options, context))
+    }
+
+    pub(super) fn new(options: &CommitOptions, context: &CommitContext) -> Self {
         Self {
-            options,
-            context,
+            options: options.clone(),
+            context: context.clone(),
             started_ms: context.clock.epoch_ms(),
             attempts: 0,
         }
     }
 
     /// Attempts that failed so far.
-    pub(super) fn attempts(&self) -> u32 {
+    pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
     /// Counts a failed attempt and pauses; false when there shall be no other one.
-    pub(super) async fn wait(&mut self) -> bool {
+    pub async fn wait(&mut self) -> bool {
         self.attempts += 1;
         let spent = self.context.clock.epoch_ms() - self.started_ms;
         let late = self
@@ -41,7 +55,7 @@ impl<'a> Retries<'a> {
         }
         let jitter = self.context.ids.uuid().as_u128() % 1000;
         let jitter = u64::try_from(jitter).unwrap_or(0);
-        tokio::time::sleep(pause(self.options, self.attempts, jitter)).await;
+        tokio::time::sleep(pause(&self.options, self.attempts, jitter)).await;
         true
     }
 }

@@ -5,15 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 
-use crate::deletionvectors::{
-    DeletionVector, DeletionVectorVersion, decode_deletion_vector, encode_deletion_vectors,
-    read_range_of,
-};
+use crate::deletionvectors::{DeletionVector, DeletionVectorVersion};
 use crate::error::Result;
-use crate::manifest::index_file_path;
-use crate::spec::{CompactIncrement, FileKind, IndexManifestEntry};
+use crate::spec::{CompactIncrement, IndexManifestEntry};
 use crate::table::Table;
-use crate::write::WriteContext;
+use crate::write::{WriteContext, read_vectors, write_vectors};
 
 /// Index files of one bucket.
 pub(super) struct BucketVectors<'a> {
@@ -70,56 +66,19 @@ impl BucketVectors<'_> {
         Ok(())
     }
 
-    /// The vectors in some index files, without those of files that are gone.
     async fn without(
         &self,
         entries: &[IndexManifestEntry],
         gone: &HashSet<&str>,
     ) -> Result<BTreeMap<String, DeletionVector>> {
-        let mut vectors = BTreeMap::new();
-        for entry in entries {
-            let path = index_file_path(self.table.location(), entry)?;
-            let size = u64::try_from(entry.file_size).unwrap_or(0);
-            let input = self.table.io().input(&path, size)?;
-            for range in entry.dv_ranges.iter().flatten() {
-                if gone.contains(range.data_file_name.as_str()) {
-                    continue;
-                }
-                let bytes = input.read_range(read_range_of(range, size)?).await?;
-                let vector = decode_deletion_vector(&bytes, range, &path)?;
-                vectors.insert(range.data_file_name.clone(), vector);
-            }
-        }
-        Ok(vectors)
+        read_vectors(self.table, entries, gone).await
     }
 
-    /// One index file; `None` without vectors.
     async fn write(
         &self,
         vectors: BTreeMap<String, DeletionVector>,
     ) -> Result<Option<IndexManifestEntry>> {
-        if vectors.is_empty() {
-            return Ok(None);
-        }
-        let vectors: Vec<_> = vectors.into_iter().collect();
-        let count = i64::try_from(vectors.len()).unwrap_or(i64::MAX);
-        let (bytes, ranges) = encode_deletion_vectors(vectors, self.version)?;
-        let name = format!("index-{}-0", self.context.ids.uuid());
-        let location = format!("{}/index/{name}", self.table.location());
-        let mut file = self.table.io().create(&location).await?;
-        file.write(bytes.into()).await?;
-        let file_size = file.close().await?;
-        Ok(Some(IndexManifestEntry {
-            kind: FileKind::Add,
-            partition: self.partition.clone(),
-            bucket: self.bucket,
-            index_type: "DELETION_VECTORS".to_string(),
-            file_name: name,
-            file_size: i64::try_from(file_size).unwrap_or(i64::MAX),
-            row_count: count,
-            dv_ranges: Some(ranges),
-            external_path: None,
-            global_index: None,
-        }))
+        let bucket = (self.partition, self.bucket);
+        write_vectors(self.table, self.context, bucket, vectors, self.version).await
     }
 }

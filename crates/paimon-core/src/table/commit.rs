@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Table;
 pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
-use crate::commit::{CommitContext, FileStoreCommit, Overwrite};
+use crate::commit::{CommitContext, FileStoreCommit, Overwrite, RowChange};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
 use crate::spec::{CommitMessage, Datum, ManifestCommittable};
@@ -70,6 +70,30 @@ impl TableCommit {
         }
         let committable = self.committable(identifier, messages);
         let made = commit.commit(&committable).await?;
+        self.maintain(&committable, &made, false).await;
+        Ok(made)
+    }
+
+    /// As [`Self::commit`], for changes that were computed from rows of the table: of several that read the same
+    /// snapshot one wins, the others read again.
+    ///
+    /// # Errors
+    /// `CommitConflict` when another commit changed rows since, else as [`Self::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn commit_change(
+        &self,
+        change: &RowChange,
+        identifier: i64,
+        messages: Vec<CommitMessage>,
+    ) -> Result<Vec<i64>> {
+        let commit = self.file_store_commit()?;
+        if let Some(done) = self.done_before(&commit, identifier).await? {
+            return Ok(done);
+        }
+        let committable = self.committable(identifier, messages);
+        let made = commit.commit_change(&committable, change).await?;
         self.maintain(&committable, &made, false).await;
         Ok(made)
     }

@@ -170,6 +170,26 @@ impl Table {
         })
     }
 
+    /// The same table and schema, read at this snapshot (`None`: without a row) whatever others commit. It takes no rows.
+    #[must_use]
+    pub fn pinned(&self, snapshot: Option<Snapshot>) -> Self {
+        let i = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                io: i.io.clone(),
+                location: i.location.clone(),
+                name: i.name.clone(),
+                branch: i.branch.clone(),
+                schema: i.schema.clone(),
+                arrow_schema: i.arrow_schema.clone(),
+                options: i.options.clone(),
+                schemas: i.schemas.clone(),
+                snapshots: i.snapshots.clone(),
+                target: snapshot.map_or(ScanTarget::Empty, ScanTarget::at),
+            }),
+        }
+    }
+
     /// Name given when opened.
     pub fn name(&self) -> &str {
         &self.inner.name

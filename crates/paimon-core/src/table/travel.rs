@@ -32,7 +32,7 @@ pub enum ScanTarget {
 }
 
 impl ScanTarget {
-    fn at(snapshot: Snapshot) -> Self {
+    pub(super) fn at(snapshot: Snapshot) -> Self {
         Self::Pinned {
             snapshot: Box::new(snapshot),
             created_since_ms: None,

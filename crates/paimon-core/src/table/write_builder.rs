@@ -31,6 +31,13 @@ impl WriteBuilder {
         self
     }
 
+    /// Nulls stay nulls where a column has a default: for rows that were in the table before.
+    #[must_use]
+    pub fn with_nulls_kept(mut self, keep: bool) -> Self {
+        self.settings.keep_nulls = keep;
+        self
+    }
+
     /// The user that will commit: writers of postponed rows (bucket -2) put it into file names.
     #[must_use]
     pub fn with_commit_user(mut self, user: impl Into<String>) -> Self {

@@ -12,6 +12,7 @@ mod memory;
 mod options;
 mod paths;
 mod pipeline;
+mod removed_rows;
 mod restore;
 mod rolling;
 mod rows;
@@ -21,6 +22,7 @@ pub mod stats;
 mod table_writer;
 #[cfg(test)]
 pub(crate) mod testing;
+mod vector_files;
 
 pub use context::{
     Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
@@ -31,8 +33,10 @@ pub(crate) use memory::{batch_memory, compact as compact_batch};
 pub use options::{FileKind, SpillCompression, WriteOptions};
 pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};
+pub use removed_rows::{Removal, RemovedRows, remove_rows};
 pub use rolling::RollingFileWriter;
 pub(crate) use rolling::blocking;
 pub use rows::{FileLayout, FileRows, KeyValueBatch};
 pub(crate) use spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
 pub use table_writer::{TableWriter, WriteSettings};
+pub(crate) use vector_files::{read_vectors, write_vectors};

@@ -70,6 +70,13 @@ impl RowPipeline {
         })
     }
 
+    /// Nulls stay nulls where a column has a default.
+    #[must_use]
+    pub fn keeping_nulls(mut self) -> Self {
+        self.defaults.fill(None);
+        self
+    }
+
     /// Prepares a batch whose columns are the table's, by position. `kinds` holds a row kind per row.
     ///
     /// Columns may be of other Arrow types that hold the same values (`Utf8`, dictionaries, finer units of time).

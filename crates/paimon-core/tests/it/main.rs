@@ -15,4 +15,5 @@ mod mutated;
 mod pruning;
 mod references;
 mod rescale;
+mod row_changes;
 mod write;

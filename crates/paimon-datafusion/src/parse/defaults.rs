@@ -27,18 +27,27 @@ pub(crate) fn query_with_defaults(
     };
     for row in &mut values.rows {
         for (expr, column) in row.content.iter_mut().zip(columns) {
-            if let (Expr::Identifier(name), Some(field)) = (&*expr, column)
-                && name.quote_style.is_none()
-                && name.value.eq_ignore_ascii_case("DEFAULT")
+            if let Some(field) = column
+                && is_default(expr)
             {
-                *expr = default_of(field)?;
+                *expr = default_value(field)?;
             }
         }
     }
     Ok(())
 }
 
-fn default_of(field: &DataField) -> Result<Expr> {
+/// Whether an expression is the word DEFAULT.
+pub(crate) fn is_default(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(name)
+        if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("DEFAULT"))
+}
+
+/// The default of a column, else null.
+///
+/// # Errors
+/// For a NOT NULL column without one.
+pub(crate) fn default_value(field: &DataField) -> Result<Expr> {
     let value = match &field.default_value {
         Some(text) => Value::SingleQuotedString(text.clone()),
         None if field.data_type.nullable => Value::Null,

@@ -16,7 +16,7 @@ mod split;
 mod timestamps;
 
 pub(crate) use cursor::Cursor;
-pub(crate) use defaults::query_with_defaults;
+pub(crate) use defaults::{default_value, is_default, query_with_defaults};
 pub(crate) use hint::hints_in;
 pub(crate) use marked::{RelationClause, TravelTo, parse_marked, tokenize};
 pub use redact::redact_sql;

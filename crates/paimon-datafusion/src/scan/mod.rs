@@ -7,15 +7,19 @@
 //!   it, else by `paimon-core` ([`MergeScanExec`]);
 //! - everything else (folding merge engines, ORC, Avro, evolved columns, nested types, column groups) is read by
 //!   `paimon-core` ([`CoreScanExec`]).
+//!
+//! Statements that change rows read their target through [`TargetProvider`].
 
 mod core_exec;
 mod merge_exec;
 mod native;
 mod outcome_cache;
+mod positions;
 mod pushdown;
 mod sections;
 mod statistics;
 mod survivors;
+mod target;
 
 use std::sync::Arc;
 
@@ -33,6 +37,8 @@ use paimon_core::table::Table;
 
 pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
+pub(crate) use positions::{FILE_COLUMN, ROW_COLUMN};
+pub(crate) use target::{TargetFiles, TargetProvider};
 
 use crate::error::to_datafusion;
 use crate::filter::convert;

@@ -213,6 +213,24 @@ impl PaimonSession {
         tokens: Vec<TokenWithSpan>,
         change: impl FnOnce(&mut Statement) -> Result<()>,
     ) -> Result<LogicalPlan> {
+        let mut statement = self.parse_statement(tokens)?;
+        change(&mut statement)?;
+        self.plan_parsed(statement).await
+    }
+
+    /// Plans a parsed statement.
+    ///
+    /// # Errors
+    /// As DataFusion's planner.
+    pub(crate) async fn plan_parsed(&self, statement: Statement) -> Result<LogicalPlan> {
+        self.context.state().statement_to_plan(statement).await
+    }
+
+    /// Parses a statement; names of tables hold the options of their hints and time-travel clauses.
+    ///
+    /// # Errors
+    /// On a syntax error and misplaced clauses.
+    pub(crate) fn parse_statement(&self, tokens: Vec<TokenWithSpan>) -> Result<Statement> {
         let recursion_limit = {
             let state = self.context.state_ref();
             let state = state.read();
@@ -226,8 +244,7 @@ impl PaimonSession {
             .collect::<Result<Vec<_>>>()?;
         let mut statement = marked.statement;
         attach_options(&mut statement, &options)?;
-        change(&mut statement)?;
-        self.context.state().statement_to_plan(statement).await
+        Ok(statement)
     }
 
     /// Plans a query. `columns` are those it fills, in order: DEFAULT in VALUES stands for their defaults.

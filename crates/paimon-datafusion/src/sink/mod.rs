@@ -4,6 +4,7 @@
 
 mod cleanup;
 mod memory;
+pub(crate) mod rows;
 mod target;
 
 use std::fmt;

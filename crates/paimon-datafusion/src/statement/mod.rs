@@ -5,6 +5,7 @@ mod analyze;
 mod command;
 mod ddl;
 mod describe;
+mod dml;
 mod effect;
 pub(crate) mod explain;
 mod insert;
@@ -57,6 +58,11 @@ pub(crate) async fn write(
             }
             if let Some(change) = tag::parse(&mut cursor.clone())? {
                 return tag::plan(session, change).await.map(Some);
+            }
+            if write.changes_rows() {
+                let start = cursor.clone().rest()?;
+                let own = tokens.get(start..).unwrap_or_default().to_vec();
+                return dml::plan(session, own).await.map(Some);
             }
             match ddl::parse(&mut cursor.clone())? {
                 Some(ddl) => ddl::plan(session, ddl, tokens).await.map(Some),

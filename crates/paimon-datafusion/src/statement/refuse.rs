@@ -18,6 +18,13 @@ pub(crate) struct Write {
     pub(crate) target: Target,
 }
 
+impl Write {
+    /// Whether it changes single rows.
+    pub(crate) fn changes_rows(&self) -> bool {
+        matches!(self.statement, "DELETE" | "UPDATE" | "MERGE INTO")
+    }
+}
+
 /// What a writing statement names.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Target {

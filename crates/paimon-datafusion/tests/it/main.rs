@@ -1,6 +1,9 @@
 //! SQL logic tests over golden tables: every file of `tests/slt` runs in a session of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod lost_updates;
+mod random_changes;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

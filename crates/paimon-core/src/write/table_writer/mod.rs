@@ -52,6 +52,8 @@ pub struct WriteSettings {
     pub ignore_previous_files: bool,
     /// Who will commit: part of the names of postponed files; `None` is a random name.
     pub commit_user: Option<String>,
+    /// Nulls stay nulls where a column has a default: rows that were in the table before.
+    pub keep_nulls: bool,
     /// Postponed rows are written after all: to so many buckets in partitions without any.
     pub postponed_into: Option<i32>,
 }
@@ -107,8 +109,12 @@ impl TableWriter {
         let schema = table.schema();
         let reads_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
             && !settings.ignore_previous_files;
+        let pipeline = RowPipeline::new(schema, table.options(), &setup.options)?;
         Ok(Self {
-            pipeline: RowPipeline::new(schema, table.options(), &setup.options)?,
+            pipeline: match settings.keep_nulls {
+                true => pipeline.keeping_nulls(),
+                false => pipeline,
+            },
             router: Router::new(
                 schema,
                 setup.mode,

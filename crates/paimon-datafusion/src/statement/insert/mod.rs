@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-pub(crate) use plan::{count_of, plan};
+pub(crate) use plan::{count_of, plan, position};
 
 use super::partition::PartitionSpec;
 use crate::parse::Cursor;

@@ -154,7 +154,10 @@ fn wanted(name: &Ident) -> String {
 }
 
 /// The column of that name, else the only one that differs in case alone.
-fn position(schema: &TableSchema, name: &str) -> Result<usize> {
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn position(schema: &TableSchema, name: &str) -> Result<usize> {
     let exact = schema.fields.iter().position(|f| f.name == name);
     let mut similar = schema
         .fields

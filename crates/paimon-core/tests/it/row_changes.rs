@@ -1,0 +1,173 @@
+//! Changes of rows that were read: they are committed on what was read or not at all.
+
+use paimon_core::ErrorKind;
+use paimon_core::commit::RowChange;
+use paimon_core::deletionvectors::DeletionVector;
+use paimon_core::read::SplitKind;
+use paimon_core::spec::{CommitKind, CommitMessage, Snapshot};
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
+use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
+
+use crate::commit::{PLAIN, assert_sound, ids, in_memory, once, partitioned, written};
+
+async fn add(table: &Table, ids: &[i32], partition: i32) {
+    let messages = written(table, ids, partition).await;
+    let commit = table.new_commit();
+    commit
+        .commit(BATCH_COMMIT_IDENTIFIER, messages)
+        .await
+        .unwrap();
+}
+
+async fn newest(table: &Table) -> Option<Snapshot> {
+    table.snapshots().latest().await.unwrap()
+}
+
+async fn change(
+    table: &Table,
+    base: Option<Snapshot>,
+    messages: Vec<CommitMessage>,
+) -> paimon_core::Result<Vec<i64>> {
+    let change = RowChange {
+        base,
+        operation: "UPDATE",
+        even_if_empty: false,
+    };
+    let commit = table.new_commit();
+    commit
+        .commit_change(&change, BATCH_COMMIT_IDENTIFIER, messages)
+        .await
+}
+
+/// Rows with these positions of every file.
+async fn picked(table: &Table, positions: &[u64]) -> Vec<RemovedRows> {
+    let plan = table.read_builder().plan().await.unwrap();
+    let mut picked = Vec::new();
+    for split in plan.splits {
+        let SplitKind::Raw(files) = &split.kind else {
+            panic!("{split:?}");
+        };
+        picked.extend(files.iter().map(|file| RemovedRows {
+            partition: split.partition.clone(),
+            bucket: split.bucket,
+            total_buckets: split.total_buckets,
+            file: file.clone(),
+            positions: positions.iter().copied().collect::<DeletionVector>(),
+        }));
+    }
+    picked
+}
+
+#[tokio::test]
+async fn a_change_wins_only_on_the_rows_that_it_read() {
+    let table = in_memory(PLAIN).await;
+    let empty = change(&table, None, written(&table, &[1], 0).await).await;
+    assert_eq!(empty.unwrap(), [1]);
+    let late = change(&table, None, written(&table, &[2], 0).await).await;
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::CommitConflict);
+    let base = newest(&table).await;
+    assert_eq!(base.as_ref().unwrap().operation.as_deref(), Some("UPDATE"));
+    let same = change(&table, base.clone(), written(&table, &[3], 0).await).await;
+    assert_eq!(same.unwrap(), [2]);
+    let late = change(&table, base, written(&table, &[4], 0).await).await;
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::CommitConflict);
+    assert_eq!(ids(&table).await, once([1, 3]));
+}
+
+#[tokio::test]
+async fn a_compaction_in_between_changes_no_row() {
+    let table = in_memory(PLAIN).await;
+    for id in 0..6 {
+        add(&table, &[id], 0).await;
+    }
+    let base = newest(&table).await;
+    let mine = written(&table, &[10], 0).await;
+    table.new_compact().commit().await.unwrap();
+    let kind = newest(&table).await.unwrap().commit_kind;
+    assert_eq!(kind, CommitKind::Compact);
+    change(&table, base.clone(), mine).await.unwrap();
+    // what was before is unknown once it is gone, and a compaction after a change helps nobody
+    table.new_compact().commit().await.unwrap();
+    let late = change(&table, base, written(&table, &[11], 0).await).await;
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::CommitConflict);
+    assert_eq!(ids(&table).await, once([0, 1, 2, 3, 4, 5, 10]));
+    assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn a_rolled_back_base_conflicts() {
+    let table = in_memory(PLAIN).await;
+    add(&table, &[1], 0).await;
+    let first = newest(&table).await;
+    add(&table, &[2], 0).await;
+    let second = newest(&table).await;
+    let io = table.io();
+    io.discard(&table.snapshots().location(2)).await.unwrap();
+    table.snapshots().hint_latest(1).await;
+    let gone = change(&table, second.clone(), written(&table, &[3], 0).await).await;
+    assert_eq!(gone.unwrap_err().kind(), ErrorKind::CommitConflict);
+    change(&table, first, written(&table, &[4], 0).await)
+        .await
+        .unwrap();
+    let other = change(&table, second, written(&table, &[5], 0).await).await;
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::CommitConflict);
+    assert_eq!(ids(&table).await, once([1, 4]));
+}
+
+#[tokio::test]
+async fn rows_are_removed_by_vectors_and_files_without_rows_go() {
+    let switch = r#""options": {"deletion-vectors.enabled": "true","#;
+    let table = in_memory(&partitioned().replace(r#""options": {"#, switch)).await;
+    add(&table, &[0, 1, 2], 0).await;
+    add(&table, &[10, 11], 0).await;
+    add(&table, &[20, 21, 22, 23], 1).await;
+    let context = WriteContext::with_memory(0);
+    for (positions, left) in [
+        (vec![1], vec![0, 2, 10, 20, 22, 23]),
+        (vec![0], vec![2, 22, 23]),
+        (vec![2], vec![23]),
+    ] {
+        let base = newest(&table).await.unwrap();
+        let mut rows = picked(&table, &positions).await;
+        // a vector deletes rows that are there
+        rows.retain(|r| {
+            positions
+                .iter()
+                .all(|p| *p < u64::try_from(r.file.meta.row_count).unwrap())
+        });
+        let messages = remove_rows(&table, &context, &base, rows, Removal::Vectors);
+        change(&table, Some(base.clone()), messages.await.unwrap())
+            .await
+            .unwrap();
+        assert_eq!(ids(&table).await, once(left));
+        assert_eq!(
+            newest(&table).await.unwrap().commit_kind,
+            CommitKind::Overwrite
+        );
+        assert_sound(&table).await;
+    }
+    let plan = table.read_builder().plan().await.unwrap();
+    assert_eq!(plan.counts.files, 1);
+}
+
+#[tokio::test]
+async fn what_is_left_of_rewritten_files_is_read_without_the_removed_rows() {
+    let table = in_memory(PLAIN).await;
+    add(&table, &[0, 1, 2, 3], 0).await;
+    let base = newest(&table).await.unwrap();
+    let rows = picked(&table, &[0, 2]).await;
+    let mut write = table.new_write().unwrap();
+    for file in &rows {
+        let mut rest = file.rest(&table).await.unwrap();
+        while let Some(batch) = futures::TryStreamExt::try_next(&mut rest).await.unwrap() {
+            write.write(&batch).await.unwrap();
+        }
+    }
+    let context = WriteContext::with_memory(0);
+    let removed = remove_rows(&table, &context, &base, rows, Removal::Rewrite);
+    let mut messages = removed.await.unwrap();
+    messages.extend(write.prepare_commit().await.unwrap());
+    change(&table, Some(base), messages).await.unwrap();
+    assert_eq!(ids(&table).await, once([1, 3]));
+    assert_sound(&table).await;
+}

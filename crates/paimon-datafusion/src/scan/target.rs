@@ -1,0 +1,202 @@
+//! The table that UPDATE, DELETE or MERGE changes, as the statement reads it: at one snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use paimon_core::predicate::Predicate;
+use paimon_core::read::{Partition, SplitFile, SplitKind};
+use paimon_core::spec::Snapshot;
+use paimon_core::table::Table;
+use paimon_core::{Error, ErrorKind};
+use parking_lot::Mutex;
+
+use super::positions::{NumberedFile, PositionScanExec, position_fields};
+use crate::error::to_datafusion;
+use crate::filter::convert;
+
+/// A data file of the target.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetFile {
+    /// Its partition.
+    pub(crate) partition: Arc<Partition>,
+    /// Its bucket.
+    pub(crate) bucket: i32,
+    /// Bucket count of the partition.
+    pub(crate) total_buckets: i32,
+    /// The file.
+    pub(crate) file: SplitFile,
+}
+
+/// Files that scans of a target named, by number.
+#[derive(Debug, Default)]
+pub(crate) struct TargetFiles(Mutex<Vec<TargetFile>>);
+
+impl TargetFiles {
+    /// The file of a number.
+    pub(crate) fn get(&self, number: i32) -> Option<TargetFile> {
+        let at = usize::try_from(number).ok()?;
+        self.0.lock().get(at).cloned()
+    }
+
+    fn add(&self, file: TargetFile) -> Result<i32> {
+        let mut files = self.0.lock();
+        let number = i32::try_from(files.len())
+            .map_err(|_| DataFusionError::Internal("too many files for one statement".into()))?;
+        files.push(file);
+        Ok(number)
+    }
+}
+
+/// A table pinned to its newest snapshot. Tables without primary key have two columns more: where each row is.
+#[derive(Debug)]
+pub(crate) struct TargetProvider {
+    pinned: Table,
+    base: Option<Snapshot>,
+    files: Arc<TargetFiles>,
+    schema: SchemaRef,
+}
+
+impl TargetProvider {
+    /// Pins a table to its newest snapshot.
+    ///
+    /// # Errors
+    /// `CommitConflict` when the table's columns were changed since it was opened.
+    pub(crate) async fn pin(table: &Table) -> paimon_core::Result<Self> {
+        let base = table.snapshots().latest().await?;
+        // after the snapshot was read: it holds nothing of a later schema
+        if let Some(newest) = table.schemas().latest().await?
+            && newest.id != table.schema().id
+        {
+            return Err(Error::new(
+                ErrorKind::CommitConflict,
+                "the columns of the table were changed meanwhile: run the statement again",
+            )
+            .with("table", table.name()));
+        }
+        let keyed = table.schema().has_primary_key();
+        let read = match keyed && table.options().deletion_vectors {
+            // rows that wait for a compaction to become visible are rows all the same
+            true => {
+                let option = ("deletion-vectors.merge-on-read".into(), "true".into());
+                table.with_options(&HashMap::from([option])).await?
+            }
+            false => table.clone(),
+        };
+        let schema = match keyed {
+            true => table.arrow_schema(),
+            false => {
+                let own = table.arrow_schema();
+                let own = own.fields().iter().map(|f| f.as_ref().clone());
+                Arc::new(Schema::new(
+                    own.chain(position_fields()).collect::<Vec<_>>(),
+                ))
+            }
+        };
+        Ok(Self {
+            pinned: read.pinned(base.clone()),
+            base,
+            files: Arc::default(),
+            schema,
+        })
+    }
+
+    /// The snapshot read.
+    pub(crate) fn base(&self) -> Option<&Snapshot> {
+        self.base.as_ref()
+    }
+
+    /// The table at that snapshot, rows that wait for a compaction included.
+    pub(crate) fn pinned(&self) -> &Table {
+        &self.pinned
+    }
+
+    /// The files named so far.
+    pub(crate) fn files(&self) -> &Arc<TargetFiles> {
+        &self.files
+    }
+
+    async fn scan_positions(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let table = &self.pinned;
+        let fields = &table.schema().fields;
+        let predicate = Predicate::and(filters.iter().map(|f| convert(f, fields).predicate));
+        let plan = table
+            .read_builder()
+            .with_filter(predicate.clone())
+            .plan()
+            .await
+            .map_err(to_datafusion)?;
+        let mut files = Vec::new();
+        for split in plan.splits {
+            let SplitKind::Raw(own) = split.kind else {
+                return Err(DataFusionError::Internal(
+                    "files of an append table are read one by one".into(),
+                ));
+            };
+            for file in own {
+                let number = self.files.add(TargetFile {
+                    partition: split.partition.clone(),
+                    bucket: split.bucket,
+                    total_buckets: split.total_buckets,
+                    file: file.clone(),
+                })?;
+                files.push(NumberedFile {
+                    number,
+                    partition: split.partition.clone(),
+                    file,
+                });
+            }
+        }
+        let columns: Vec<usize> = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let partitions = state.config().target_partitions().max(1);
+        let shape = (partitions, state.config().batch_size());
+        let exec = PositionScanExec::new(table, files, &columns, predicate, shape)?;
+        Ok(Arc::new(exec))
+    }
+}
+
+#[async_trait]
+impl TableProvider for TargetProvider {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if self.pinned.schema().has_primary_key() {
+            super::scan_table(&self.pinned, state, projection, filters, limit).await
+        } else {
+            self.scan_positions(state, projection, filters).await
+        }
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(super::supports_filters(&self.pinned, filters))
+    }
+}

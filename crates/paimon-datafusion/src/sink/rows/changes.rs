@@ -1,0 +1,247 @@
+//! Changed rows, applied to a table write.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int8Type, Int32Type, Int64Type};
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+use futures::TryStreamExt;
+use paimon_core::Error;
+use paimon_core::deletionvectors::DeletionVector;
+use paimon_core::spec::CommitMessage;
+use paimon_core::table::{Table, TableWrite};
+use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
+
+use crate::error::to_datafusion;
+use crate::scan::{TargetFiles, TargetProvider};
+
+const INSERT: i8 = 0;
+const DELETE: i8 = 3;
+
+/// Columns before the table's own in rows of a table without primary key: action, file, position.
+const LEADING: usize = 3;
+
+/// What a statement changes, as its rows come.
+pub(super) struct RowChanges<'a> {
+    table: &'a Table,
+    target: &'a TargetProvider,
+    rows: Rows,
+    count: u64,
+}
+
+enum Rows {
+    /// Rows replace those of their key.
+    Keyed(Box<Keys>),
+    /// Rows replace those at their positions.
+    Placed(BTreeMap<i32, DeletionVector>),
+}
+
+/// Keys in the order of rows, to find two changes of one row.
+struct Keys {
+    columns: Vec<usize>,
+    converter: RowConverter,
+    last: Option<OwnedRow>,
+}
+
+impl<'a> RowChanges<'a> {
+    pub(super) fn new(table: &'a Table, target: &'a TargetProvider) -> Result<Self> {
+        let rows = match table.schema().has_primary_key() {
+            true => Rows::Keyed(Box::new(Keys::new(table)?)),
+            false => Rows::Placed(BTreeMap::new()),
+        };
+        Ok(Self {
+            table,
+            target,
+            rows,
+            count: 0,
+        })
+    }
+
+    /// Rows changed so far.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes some rows: the new ones go into the write.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a row of the table is changed twice, and as writing.
+    pub(super) async fn apply(
+        &mut self,
+        batch: &RecordBatch,
+        write: &mut TableWrite,
+    ) -> Result<()> {
+        let kinds = batch.column(0).as_primitive::<Int8Type>().clone();
+        self.count += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        match &mut self.rows {
+            Rows::Keyed(keys) => {
+                let own = columns_from(batch, 1)?;
+                if keys.find_twice(&own, &kinds)? {
+                    return Err(self.changed_twice());
+                }
+                let written = write.write_with_kinds(&own, &kinds).await;
+                written.map_err(|e| self.named(e))
+            }
+            Rows::Placed(removed) => {
+                if !mark(removed, batch, &kinds)? {
+                    return Err(self.changed_twice());
+                }
+                let keep: BooleanArray =
+                    kinds.values().iter().map(|k| Some(*k != DELETE)).collect();
+                let own = filter_record_batch(&columns_from(batch, LEADING)?, &keep)?;
+                match own.num_rows() {
+                    0 => Ok(()),
+                    _ => write.write(&own).await.map_err(|e| self.named(e)),
+                }
+            }
+        }
+    }
+
+    /// Ends the changes: what becomes of the files whose rows changed. Rows that stay may go into the write.
+    ///
+    /// # Errors
+    /// As reading and writing.
+    pub(super) async fn removals(
+        self,
+        write: &mut TableWrite,
+        context: &WriteContext,
+    ) -> Result<Vec<CommitMessage>> {
+        let Rows::Placed(removed) = &self.rows else {
+            return Ok(Vec::new());
+        };
+        let Some(base) = self.target.base().filter(|_| !removed.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let removal = match self.table.options().deletion_vectors {
+            true => Removal::Vectors,
+            false => Removal::Rewrite,
+        };
+        let removed = removed_rows(self.target.files(), removed)?;
+        if removal == Removal::Rewrite {
+            for file in &removed {
+                let mut rest = file.rest(self.table).await.map_err(|e| self.named(e))?;
+                while let Some(batch) = rest.try_next().await.map_err(|e| self.named(e))? {
+                    write.write(&batch).await.map_err(|e| self.named(e))?;
+                }
+            }
+        }
+        let messages = remove_rows(self.table, context, base, removed, removal).await;
+        messages.map_err(|e| self.named(e))
+    }
+
+    fn changed_twice(&self) -> DataFusionError {
+        self.named(Error::invalid(
+            "a row of the table matches several rows of the source that would change it: make the source unique",
+        ))
+    }
+
+    fn named(&self, error: Error) -> DataFusionError {
+        to_datafusion(error.with_default("table", self.table.name()))
+    }
+}
+
+impl Keys {
+    fn new(table: &Table) -> Result<Self> {
+        let schema = table.arrow_schema();
+        let columns = table
+            .schema()
+            .primary_keys
+            .iter()
+            .map(|name| Ok(schema.index_of(name)?))
+            .collect::<Result<Vec<_>>>()?;
+        let fields = columns
+            .iter()
+            .map(|i| SortField::new(schema.field(*i).data_type().clone()));
+        Ok(Self {
+            converter: RowConverter::new(fields.collect())?,
+            columns,
+            last: None,
+        })
+    }
+
+    /// Whether two changes of one row follow each other.
+    fn find_twice(&mut self, rows: &RecordBatch, kinds: &Int8Array) -> Result<bool> {
+        let keys: Vec<_> = self
+            .columns
+            .iter()
+            .map(|i| Arc::clone(rows.column(*i)))
+            .collect();
+        let keys = self.converter.convert_columns(&keys)?;
+        let mut last: Option<usize> = None;
+        for (at, kind) in kinds.values().iter().enumerate() {
+            if *kind == INSERT {
+                continue;
+            }
+            let key = keys.row(at);
+            let same = match last {
+                Some(before) => keys.row(before) == key,
+                None => self.last.as_ref().is_some_and(|before| before.row() == key),
+            };
+            if same {
+                return Ok(true);
+            }
+            last = Some(at);
+        }
+        if let Some(at) = last {
+            self.last = Some(keys.row(at).owned());
+        }
+        Ok(false)
+    }
+}
+
+/// The columns from one on.
+fn columns_from(batch: &RecordBatch, first: usize) -> Result<RecordBatch> {
+    let columns: Vec<usize> = (first..batch.num_columns()).collect();
+    Ok(batch.project(&columns)?)
+}
+
+/// Notes the positions of rows that go; false when one goes twice.
+fn mark(
+    removed: &mut BTreeMap<i32, DeletionVector>,
+    batch: &RecordBatch,
+    kinds: &Int8Array,
+) -> Result<bool> {
+    let files = batch.column(1).as_primitive::<Int32Type>();
+    let positions = batch.column(2).as_primitive::<Int64Type>();
+    for (at, kind) in kinds.values().iter().enumerate() {
+        if *kind == INSERT {
+            continue;
+        }
+        let position = u64::try_from(positions.value(at)).ok();
+        let Some(position) = position.filter(|_| files.is_valid(at) && positions.is_valid(at))
+        else {
+            return Err(DataFusionError::Internal(
+                "a changed row has no position".into(),
+            ));
+        };
+        if !removed.entry(files.value(at)).or_default().delete(position) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn removed_rows(
+    files: &TargetFiles,
+    removed: &BTreeMap<i32, DeletionVector>,
+) -> Result<Vec<RemovedRows>> {
+    removed
+        .iter()
+        .map(|(number, positions)| {
+            let file = files.get(*number).ok_or_else(|| {
+                DataFusionError::Internal("a changed row is in an unknown file".into())
+            })?;
+            Ok(RemovedRows {
+                partition: file.partition,
+                bucket: file.bucket,
+                total_buckets: file.total_buckets,
+                file: file.file,
+                positions: positions.clone(),
+            })
+        })
+        .collect()
+}

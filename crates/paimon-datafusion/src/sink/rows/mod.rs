@@ -1,0 +1,255 @@
+//! UPDATE, DELETE and MERGE: changed rows into a table write, then one commit.
+//!
+//! A statement holds for the snapshot that it read. When another one was committed meanwhile it is planned and run again on
+//! the newest, as often as the table's commit options allow, so that no update is lost.
+
+mod changes;
+mod target;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::common::Result;
+use datafusion::datasource::sink::DataSink;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, execute_stream};
+use futures::StreamExt;
+use paimon_core::commit::{CommitContext, Retries, RowChange};
+use paimon_core::spec::CommitMessage;
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCommit};
+use paimon_core::write::{RandomIds, SystemClock, WriteContext};
+use paimon_core::{Error, ErrorKind};
+
+pub(crate) use target::{ACTION_COLUMN, Operation, RowsTarget, Statement};
+
+use self::changes::RowChanges;
+use super::cleanup::WriteGuard;
+use super::memory::PoolBudget;
+use crate::error::{paimon_error, to_datafusion};
+use crate::scan::TargetProvider;
+use crate::session::CommitIdentity;
+
+/// Applies changed rows to a table and commits them.
+#[derive(Debug)]
+pub(crate) struct RowsSink {
+    statement: Arc<Statement>,
+    schema: SchemaRef,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl RowsSink {
+    fn new(statement: Arc<Statement>, schema: SchemaRef) -> Self {
+        Self {
+            statement,
+            schema,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
+    }
+
+    fn table(&self) -> &Table {
+        &self.statement.table
+    }
+
+    fn named(&self, error: Error) -> datafusion::error::DataFusionError {
+        to_datafusion(error.with_default("table", self.table().name()))
+    }
+
+    /// The rows of the statement over the newest snapshot.
+    async fn again(
+        &self,
+        context: &Arc<TaskContext>,
+    ) -> Result<(Arc<TargetProvider>, SendableRecordBatchStream)> {
+        let pinned = TargetProvider::pin(self.table()).await;
+        let target = Arc::new(pinned.map_err(|e| self.named(e))?);
+        let plan = self.statement.plan_over(&target)?;
+        let plan = self.statement.state.create_physical_plan(&plan).await?;
+        let rows = execute_stream(plan, context.clone())?;
+        Ok((target, rows))
+    }
+
+    async fn is_newest(&self, target: &TargetProvider) -> Result<bool> {
+        let newest = self.table().snapshots().latest_id().await;
+        let newest = newest.map_err(|e| self.named(e))?;
+        Ok(newest == target.base().map(|s| s.id))
+    }
+
+    fn context(&self, context: &TaskContext) -> paimon_core::Result<WriteContext> {
+        Ok(WriteContext {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            memory: Arc::new(PoolBudget::new(self.table(), context.memory_pool())?),
+            parallelism: context.session_config().target_partitions().max(1),
+            spill_folder: std::env::temp_dir(),
+        })
+    }
+
+    /// Runs the statement once. Returns the number of changed rows.
+    async fn attempt(
+        &self,
+        target: &TargetProvider,
+        rows: SendableRecordBatchStream,
+        identity: Option<&CommitIdentity>,
+        context: &TaskContext,
+    ) -> Result<u64> {
+        let commit = self.commit(identity);
+        let own = self.context(context).map_err(|e| self.named(e))?;
+        let mut builder = self
+            .table()
+            .write_builder()
+            .with_context(own.clone())
+            .with_nulls_kept(true);
+        if let Some(identity) = identity {
+            builder = builder.with_commit_user(identity.user.as_str());
+        }
+        let mut write = WriteGuard::new(builder.build().map_err(|e| self.named(e))?);
+        let done = self.apply(target, rows, &mut write, &commit, &own).await;
+        let (count, messages) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                write.abort().await;
+                return Err(error);
+            }
+        };
+        write.finish();
+        if count > 0 || identity.is_some() {
+            let published = self.publish(&commit, target, identity, messages).await;
+            published.map_err(|e| self.named(e))?;
+        }
+        Ok(count)
+    }
+
+    fn commit(&self, identity: Option<&CommitIdentity>) -> TableCommit {
+        let commit = self.table().new_commit();
+        match identity {
+            Some(own) => commit.with_user(&own.user),
+            None => commit,
+        }
+    }
+
+    async fn apply(
+        &self,
+        target: &TargetProvider,
+        mut rows: SendableRecordBatchStream,
+        write: &mut WriteGuard,
+        commit: &TableCommit,
+        own: &WriteContext,
+    ) -> Result<(u64, Vec<CommitMessage>)> {
+        let mut changes = RowChanges::new(self.table(), target)?;
+        while let Some(batch) = rows.next().await {
+            changes.apply(&batch?, write.get()?).await?;
+        }
+        let count = changes.count();
+        let mut messages = changes.removals(write.get()?, own).await?;
+        match write.get()?.prepare_commit().await {
+            Ok(written) => messages.extend(written),
+            Err(error) => {
+                commit.abort(&messages).await;
+                return Err(self.named(error));
+            }
+        }
+        Ok((count, messages))
+    }
+
+    async fn publish(
+        &self,
+        commit: &TableCommit,
+        target: &TargetProvider,
+        identity: Option<&CommitIdentity>,
+        messages: Vec<CommitMessage>,
+    ) -> paimon_core::Result<()> {
+        let files: usize = messages.iter().map(|m| m.data.new_files.len()).sum();
+        MetricBuilder::new(&self.metrics)
+            .global_counter("files_written")
+            .add(files);
+        let change = RowChange {
+            base: target.base().cloned(),
+            operation: self.statement.operation.name(),
+            even_if_empty: identity.is_some(),
+        };
+        let identifier = identity.map_or(BATCH_COMMIT_IDENTIFIER, |own| own.identifier);
+        let done = commit
+            .commit_change(&change, identifier, messages.clone())
+            .await;
+        let Err(error) = done else { return Ok(()) };
+        // after any other error a snapshot may be there that names the files
+        let never_published = matches!(
+            error.kind(),
+            ErrorKind::CommitConflict | ErrorKind::InvalidInput | ErrorKind::Unsupported
+        );
+        if never_published {
+            commit.abort(&messages).await;
+        }
+        Err(error)
+    }
+}
+
+/// Whether a statement that failed may succeed on the newest snapshot.
+fn came_too_late(error: &datafusion::error::DataFusionError) -> bool {
+    let kind = paimon_error(error).map(Error::kind);
+    matches!(
+        kind,
+        Some(ErrorKind::CommitConflict | ErrorKind::SnapshotExpired)
+    )
+}
+
+impl DisplayAs for RowsSink {
+    fn fmt_as(&self, _kind: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (table, operation) = (self.table().name(), self.statement.operation);
+        write!(f, "PaimonRowsSink: table={table}, {}", operation.name())
+    }
+}
+
+#[async_trait]
+impl DataSink for RowsSink {
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    async fn write_all(
+        &self,
+        data: SendableRecordBatchStream,
+        context: &Arc<TaskContext>,
+    ) -> Result<u64> {
+        let identity = self.statement.settings.next_commit_identity();
+        if let Some(own) = &identity
+            && let done = self.commit(identity.as_ref()).is_done(own.identifier)
+            && done.await.map_err(|e| self.named(e))?
+        {
+            return Ok(0);
+        }
+        let attempts = MetricBuilder::new(&self.metrics).global_counter("attempts");
+        let mut retries =
+            Retries::of(self.table(), &CommitContext::default()).map_err(|e| self.named(e))?;
+        let planned = &self.statement.target;
+        let mut input = match self.is_newest(planned).await? {
+            true => Some((planned.clone(), data)),
+            false => None,
+        };
+        loop {
+            let (target, rows) = match input.take() {
+                Some(planned) => planned,
+                None => self.again(context).await?,
+            };
+            attempts.add(1);
+            let run = self.attempt(&target, rows, identity.as_ref(), context);
+            let error = match run.await {
+                Ok(count) => return Ok(count),
+                Err(error) if came_too_late(&error) => error,
+                Err(error) => return Err(error),
+            };
+            if !retries.wait().await {
+                return Err(error.context(format!(
+                    "giving up the statement after {} attempts: others changed the table each time",
+                    retries.attempts()
+                )));
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What UPDATE, DELETE and MERGE write to, as DataFusion's planner sees it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::common::tree_node::Transformed;
+use datafusion::datasource::sink::DataSinkExec;
+use datafusion::datasource::{DefaultTableSource, provider_as_source};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableType};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{LexRequirement, PhysicalSortRequirement};
+use datafusion::physical_plan::ExecutionPlan;
+use paimon_core::table::{ScanTarget, Table};
+
+use super::RowsSink;
+use crate::provider::PaimonTableProvider;
+use crate::scan::TargetProvider;
+use crate::session::SessionSettings;
+
+/// First column of changed rows: the kind of each, 0 +I, 2 +U, 3 -D.
+pub(crate) const ACTION_COLUMN: &str = "__paimon_action";
+
+/// A statement that changes rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Delete,
+    Update,
+    Merge,
+}
+
+impl Operation {
+    /// Its name, as in snapshots.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "DELETE",
+            Self::Update => "UPDATE",
+            Self::Merge => "MERGE",
+        }
+    }
+}
+
+/// A planned statement that can be planned again over another snapshot.
+pub(crate) struct Statement {
+    pub(crate) table: Table,
+    pub(crate) settings: Arc<SessionSettings>,
+    pub(crate) operation: Operation,
+    pub(crate) state: SessionState,
+    /// The target as planned.
+    pub(crate) target: Arc<TargetProvider>,
+    /// The changed rows: the action, in tables without primary key the file and the position of the old row (null where
+    /// there is none), then the columns of the table.
+    pub(crate) rows: LogicalPlan,
+    /// Rows that change the same row of the table come one after the other: by primary key.
+    pub(crate) sorted: bool,
+}
+
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement")
+            .field("table", &self.table.name())
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Statement {
+    /// The plan of the changed rows over a state of the target. Wherever else the plan reads the newest state of the table,
+    /// it reads that one.
+    ///
+    /// # Errors
+    /// When the plan does not read the target, which is a bug.
+    pub(crate) fn plan_over(&self, target: &Arc<TargetProvider>) -> Result<LogicalPlan> {
+        let source = provider_as_source(target.clone());
+        let pinned = PaimonTableProvider::new(target.pinned().clone(), self.settings.clone());
+        let pinned = provider_as_source(Arc::new(pinned));
+        let mut found = false;
+        let plan = self
+            .rows
+            .clone()
+            .transform_up_with_subqueries(|node| match node {
+                LogicalPlan::TableScan(scan) => {
+                    let source = match self.role(&scan) {
+                        Role::Target => {
+                            found = true;
+                            source.clone()
+                        }
+                        Role::SameTable => pinned.clone(),
+                        Role::Other => return Ok(Transformed::no(LogicalPlan::TableScan(scan))),
+                    };
+                    let scan = TableScan { source, ..scan };
+                    Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+                }
+                other => Ok(Transformed::no(other)),
+            })?;
+        match found {
+            true => Ok(plan.data),
+            false => Err(DataFusionError::Internal(
+                "a statement does not read what it changes".into(),
+            )),
+        }
+    }
+
+    fn role(&self, scan: &TableScan) -> Role {
+        let Some(source) = scan.source.downcast_ref::<DefaultTableSource>() else {
+            return Role::Other;
+        };
+        let provider = &source.table_provider;
+        if provider.downcast_ref::<TargetProvider>().is_some() {
+            return Role::Target;
+        }
+        let Some(other) = provider.downcast_ref::<PaimonTableProvider>() else {
+            return Role::Other;
+        };
+        let (own, other) = (&self.table, other.table());
+        let same = own.location() == other.location()
+            && own.branch_name() == other.branch_name()
+            && own.schema().id == other.schema().id
+            && matches!(other.target(), ScanTarget::Latest);
+        if same { Role::SameTable } else { Role::Other }
+    }
+
+    /// Order that the changed rows must have.
+    fn order(&self, rows: &SchemaRef) -> Result<Option<LexRequirement>> {
+        if !self.sorted {
+            return Ok(None);
+        }
+        let keys = &self.table.schema().primary_keys;
+        let keys = keys
+            .iter()
+            .map(|name| {
+                let column = Arc::new(Column::new(name, rows.index_of(name)?));
+                Ok(PhysicalSortRequirement::new(column, None))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(LexRequirement::new(keys))
+    }
+}
+
+/// What a scan in the plan of a statement reads.
+enum Role {
+    Target,
+    /// The newest state of the same table: in a subquery or as the source of a MERGE.
+    SameTable,
+    Other,
+}
+
+/// Takes the rows of a statement.
+#[derive(Debug)]
+pub(crate) struct RowsTarget {
+    statement: Arc<Statement>,
+    schema: SchemaRef,
+}
+
+impl RowsTarget {
+    pub(crate) fn new(statement: Statement) -> Self {
+        Self {
+            schema: statement.rows.schema().inner().clone(),
+            statement: Arc::new(statement),
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for RowsTarget {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        _projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(DataFusionError::Internal(
+            "the target of a write is not read".into(),
+        ))
+    }
+
+    async fn insert_into(
+        &self,
+        _state: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        _insert_op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let order = self.statement.order(&input.schema())?;
+        let sink = RowsSink::new(self.statement.clone(), self.schema.clone());
+        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), order)))
+    }
+}

@@ -1,0 +1,286 @@
+//! The table that a statement changes.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, DFSchema};
+use datafusion::datasource::provider_as_source;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::logical_plan::Filter;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, TableFactor};
+use paimon_core::Error;
+use paimon_core::options::{MergeEngine, parse_bool};
+use paimon_core::spec::DataField;
+use paimon_core::table::{ScanTarget, Table};
+
+use super::super::ident_text;
+use super::refused;
+use crate::error::to_datafusion;
+use crate::parse::plain_and_options;
+use crate::scan::{FILE_COLUMN, ROW_COLUMN, TargetProvider};
+use crate::session::PaimonSession;
+use crate::sink::rows::Operation;
+
+/// What a statement may do to rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Changes {
+    pub(super) deletes: bool,
+    pub(super) updates: bool,
+    pub(super) inserts: bool,
+}
+
+/// An opened target, pinned to a snapshot.
+pub(super) struct Target {
+    pub(super) table: Table,
+    pub(super) operation: Operation,
+    pub(super) provider: Arc<TargetProvider>,
+    /// Name by which columns may be qualified.
+    pub(super) alias: String,
+    /// Time zone of the session.
+    pub(super) time_zone: String,
+}
+
+impl Target {
+    /// Opens the table of a statement.
+    ///
+    /// # Errors
+    /// `Unsupported` or `InvalidInput` naming the option when its rows cannot be changed in this way.
+    pub(super) async fn open(
+        session: &PaimonSession,
+        relation: &TableFactor,
+        changes: Changes,
+        operation: Operation,
+    ) -> Result<Self> {
+        let TableFactor::Table { name, alias, .. } = relation else {
+            return Err(refused("a target that is no table"));
+        };
+        let (names, options) = names(name)?;
+        let table = session.paimon_table(&names, options).await?;
+        let alias = match alias {
+            Some(alias) if !alias.columns.is_empty() => {
+                return Err(refused("an alias with columns for the target"));
+            }
+            Some(alias) => ident_text(&alias.name),
+            None => names.last().map(ident_text).unwrap_or_default(),
+        };
+        let named = |e: Error| to_datafusion(e.with_default("table", table.name()));
+        check(&table, changes, operation).map_err(named)?;
+        // settings are checked before anything is read
+        table.write_builder().build().map_err(named)?;
+        let provider = TargetProvider::pin(&table).await.map_err(named)?;
+        Ok(Self {
+            provider: Arc::new(provider),
+            table,
+            operation,
+            alias,
+            time_zone: session.settings().time_zone(),
+        })
+    }
+
+    /// The table's columns.
+    pub(super) fn fields(&self) -> &[DataField] {
+        &self.table.schema().fields
+    }
+
+    /// Name of a column.
+    pub(super) fn name_of(&self, at: usize) -> Result<&str> {
+        let field = self.fields().get(at);
+        field
+            .map(|f| f.name.as_str())
+            .ok_or_else(|| DataFusionError::Internal(format!("no column {at}")))
+    }
+
+    /// A plan over the target's name as one over the pinned target.
+    ///
+    /// # Errors
+    /// When the target is not all that the plan reads.
+    pub(super) fn scanned(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        match plan {
+            LogicalPlan::TableScan(scan) => {
+                let source = provider_as_source(self.provider.clone());
+                LogicalPlanBuilder::scan(scan.table_name, source, None)?.build()
+            }
+            LogicalPlan::SubqueryAlias(alias) => {
+                let input = self.scanned(Arc::unwrap_or_clone(alias.input))?;
+                LogicalPlanBuilder::from(input).alias(alias.alias)?.build()
+            }
+            LogicalPlan::Filter(filter) => {
+                let input = self.scanned(Arc::unwrap_or_clone(filter.input))?;
+                let filter = Filter::try_new(filter.predicate, Arc::new(input))?;
+                Ok(LogicalPlan::Filter(filter))
+            }
+            _ => Err(refused("a target that is no table")),
+        }
+    }
+
+    /// A column of the target; `schema` begins with the target's.
+    pub(super) fn column(&self, schema: &DFSchema, at: usize) -> Result<Expr> {
+        self.name_of(at)?;
+        Ok(Expr::Column(Column::from(schema.qualified_field(at))))
+    }
+
+    /// The columns that say where a row is; none with a primary key.
+    pub(super) fn places(&self, schema: &DFSchema) -> Result<Vec<Expr>> {
+        if self.table.schema().has_primary_key() {
+            return Ok(Vec::new());
+        }
+        let first = self.fields().len();
+        let names = [FILE_COLUMN, ROW_COLUMN].into_iter().enumerate();
+        Ok(names
+            .map(|(i, name)| {
+                let column = Column::from(schema.qualified_field(first + i));
+                Expr::Column(column).alias(name)
+            })
+            .collect())
+    }
+
+    /// # Errors
+    /// When a primary-key column is among those assigned.
+    pub(super) fn refuse_keys(&self, columns: &[usize]) -> Result<()> {
+        let keys = &self.table.schema().primary_keys;
+        for at in columns {
+            let name = self.name_of(*at)?;
+            if keys.iter().any(|k| k == name) {
+                return Err(to_datafusion(
+                    Error::invalid(format!(
+                        "column {name} belongs to the primary key: it cannot be updated"
+                    ))
+                    .with("table", self.table.name())
+                    .with("column", name),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keys and values.
+type Options = Vec<(String, String)>;
+
+/// A table's name and the options that hide in it.
+fn names(name: &ObjectName) -> Result<(Vec<Ident>, Options)> {
+    let mut names = name
+        .0
+        .iter()
+        .map(|part| part.as_ident().cloned())
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| refused("a target that is no table"))?;
+    let mut options = Vec::new();
+    if let Some(last) = names.last_mut()
+        && let Some((plain, pairs)) = plain_and_options(&last.value)
+    {
+        options = pairs;
+        *last = Ident::with_quote('"', plain);
+    }
+    Ok((names, options))
+}
+
+/// Whether rows of a table can be changed in this way.
+fn check(table: &Table, changes: Changes, operation: Operation) -> paimon_core::Result<()> {
+    if !matches!(table.target(), ScanTarget::Latest) {
+        return Err(Error::invalid(
+            "only the newest state of a table can be changed: take the time travel away",
+        ));
+    }
+    if let Some(key) = ["data-evolution.enabled", "rowkind.field"]
+        .into_iter()
+        .find(|key| is_set(table, key))
+    {
+        return Err(not_here(operation, key));
+    }
+    if table.schema().has_primary_key() {
+        return check_keyed(table, changes, operation);
+    }
+    let options = table.options();
+    let moves = changes.updates || changes.inserts || !options.deletion_vectors;
+    if options.row_tracking && moves {
+        return Err(not_here(operation, "row-tracking.enabled").with(
+            "hint",
+            "DELETE works on such a table with deletion-vectors.enabled",
+        ));
+    }
+    if options.deletion_vectors && is_set(table, "index-file-in-data-file-dir") {
+        return Err(not_here(operation, "index-file-in-data-file-dir"));
+    }
+    Ok(())
+}
+
+/// Source: `PrimaryKeyTableUtils.validatePKUpsertDeletable`.
+fn check_keyed(table: &Table, changes: Changes, operation: Operation) -> paimon_core::Result<()> {
+    const PARTIAL: &str = "partial-update.remove-record-on-delete";
+    const PARTIAL_GROUP: &str = "partial-update.remove-record-on-sequence-group";
+    const AGGREGATION: &str = "aggregation.remove-record-on-delete";
+    let options = table.options();
+    let engine = options.merge_engine;
+    if options.bucket == -2 {
+        return Err(Error::unsupported(format!(
+            "{} of a table with postponed buckets is not supported: rows that wait to be compacted cannot be read",
+            operation.name()
+        ))
+        .with("option", "bucket"));
+    }
+    let writes = changes.updates || operation == Operation::Merge;
+    if engine == MergeEngine::FirstRow || (engine == MergeEngine::Aggregation && writes) {
+        return Err(Error::unsupported(format!(
+            "{} needs merge engine deduplicate or partial-update",
+            operation.name()
+        ))
+        .with("option", "merge-engine"));
+    }
+    if engine == MergeEngine::PartialUpdate && changes.updates {
+        let folds = |key: &&String| {
+            key.starts_with("fields.")
+                && (key.ends_with(".aggregate-function")
+                    || key.as_str() == "fields.default-aggregate-function")
+        };
+        if let Some(key) = table.schema().options.keys().find(folds) {
+            return Err(Error::unsupported(format!(
+                "{} of a partial-update table whose columns are aggregated is not supported: values would be aggregated twice",
+                operation.name()
+            ))
+            .with("option", key));
+        }
+    }
+    if !changes.deletes {
+        return Ok(());
+    }
+    if options.ignore_delete {
+        return Err(
+            Error::unsupported("rows cannot be deleted from a table that ignores deletes")
+                .with("option", "ignore-delete"),
+        );
+    }
+    let (removes, key) = match engine {
+        MergeEngine::PartialUpdate => (
+            is_set(table, PARTIAL) || options.get(PARTIAL_GROUP).is_some(),
+            PARTIAL,
+        ),
+        MergeEngine::Aggregation => (is_set(table, AGGREGATION), AGGREGATION),
+        _ => (true, ""),
+    };
+    match removes {
+        true => Ok(()),
+        false => Err(Error::unsupported(format!(
+            "rows of merge engine {} can be deleted only where option `{key}` is true",
+            match engine {
+                MergeEngine::Aggregation => "aggregation",
+                _ => "partial-update",
+            }
+        ))
+        .with("option", key)),
+    }
+}
+
+fn not_here(operation: Operation, key: &str) -> Error {
+    Error::unsupported(format!(
+        "{} of a table with `{key}` is not supported",
+        operation.name()
+    ))
+    .with("option", key)
+}
+
+/// Whether an option is given and not `false`.
+fn is_set(table: &Table, key: &str) -> bool {
+    let value = table.options().get(key);
+    value.is_some_and(|value| parse_bool(value).unwrap_or(true))
+}

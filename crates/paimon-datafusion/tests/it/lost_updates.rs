@@ -1,0 +1,211 @@
+//! Statements of several sessions that change the same rows: what was acknowledged is there.
+
+use std::path::Path;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use paimon_core::ErrorKind;
+use paimon_datafusion::{PaimonSession, paimon_error};
+
+use crate::session;
+
+const SESSIONS: usize = 4;
+const UPDATES: usize = 25;
+const FEW: usize = 6;
+
+async fn number(session: &PaimonSession, sql: &str) -> i64 {
+    let batches = session.sql(sql).await.unwrap().collect().await.unwrap();
+    batches[0].column(0).as_primitive::<Int64Type>().value(0)
+}
+
+/// Runs a statement again and again; returns how often it was acknowledged.
+async fn repeat(folder: &Path, sql: &str, times: usize) -> i64 {
+    let session = session(folder);
+    let mut done = 0;
+    for _ in 0..times {
+        let result = async { session.sql(sql).await?.collect().await }.await;
+        match result {
+            Ok(_) => done += 1,
+            Err(error) => {
+                let kind = paimon_error(&error).map(paimon_core::Error::kind);
+                assert_eq!(kind, Some(ErrorKind::CommitConflict), "{error}");
+            }
+        }
+    }
+    done
+}
+
+/// Total of `v` after concurrent statements, and the number of acknowledged ones.
+async fn race(create: &str, sql: &'static str, times: usize) -> (i64, i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let first = session(folder.path());
+    for setup in [create, "INSERT INTO t VALUES (1, 0), (2, 0)"] {
+        first.sql(setup).await.unwrap().collect().await.unwrap();
+    }
+    let path = folder.path().to_path_buf();
+    let tasks = (0..SESSIONS).map(|_| {
+        let path = path.clone();
+        tokio::spawn(async move { repeat(&path, sql, times).await })
+    });
+    let mut acknowledged = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        acknowledged += task.await.unwrap();
+    }
+    let total = number(&first, "SELECT CAST(sum(v) AS BIGINT) FROM t").await;
+    let rows = number(&first, "SELECT count(*) FROM t").await;
+    assert_eq!(rows, 2, "{create}");
+    (total, acknowledged)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_update_is_lost() {
+    for (times, create) in [
+        (
+            UPDATES,
+            "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms')",
+        ),
+        (
+            FEW,
+            "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms', 'deletion-vectors.enabled' = 'true')",
+        ),
+        (
+            FEW,
+            "CREATE TABLE t (id INT, v INT) WITH ('commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms')",
+        ),
+        (
+            FEW,
+            "CREATE TABLE t (id INT, v INT) WITH ('commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms', 'deletion-vectors.enabled' = 'true')",
+        ),
+    ] {
+        let (total, acknowledged) =
+            race(create, "UPDATE t SET v = v + 1 WHERE id = 1", times).await;
+        assert_eq!(total, acknowledged, "{create}");
+        assert!(acknowledged > 0, "{create}");
+        println!(
+            "{acknowledged} of {} acknowledged: {create}",
+            SESSIONS * times
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_merge_is_lost() {
+    let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '2', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms')";
+    let merge = "MERGE INTO t USING (VALUES (2, 1)) AS s (id, v) ON t.id = s.id \
+                 WHEN MATCHED THEN UPDATE SET v = t.v + s.v WHEN NOT MATCHED THEN INSERT *";
+    let (total, acknowledged) = race(create, merge, FEW).await;
+    assert_eq!(total, acknowledged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subqueries_read_what_the_statement_changes() {
+    let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms', 'deletion-vectors.enabled' = 'true')";
+    let update = "UPDATE t SET v = (SELECT max(v) FROM t) + 1 WHERE id = 1";
+    let (total, acknowledged) = race(create, update, FEW).await;
+    assert_eq!(total, acknowledged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_planned_earlier_sees_what_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path());
+    let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1')";
+    for sql in [create, "INSERT INTO t VALUES (1, 1)"] {
+        session.sql(sql).await.unwrap().collect().await.unwrap();
+    }
+    let planned = session.sql("UPDATE t SET v = v * 10").await.unwrap();
+    let insert = session.sql("INSERT INTO t VALUES (2, 2)").await.unwrap();
+    insert.collect().await.unwrap();
+    planned.collect().await.unwrap();
+    let total = number(&session, "SELECT CAST(sum(v) AS BIGINT) FROM t").await;
+    assert_eq!(total, 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_with_the_identity_of_a_done_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = async |statements: &[&str]| {
+        let session = session(folder.path());
+        session
+            .settings()
+            .set_commit_identity(paimon_datafusion::CommitIdentity {
+                user: "job".to_string(),
+                identifier: 1,
+            });
+        for sql in statements {
+            session.sql(sql).await.unwrap().collect().await.unwrap();
+        }
+    };
+    let create = "CREATE TABLE IF NOT EXISTS t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1')";
+    for _ in 0..2 {
+        // the first one finds no row when it is run, and is done all the same
+        run(&[
+            create,
+            "UPDATE t SET v = 100 WHERE id = 1",
+            "INSERT INTO t VALUES (1, 1)",
+            "UPDATE t SET v = v + 1",
+        ])
+        .await;
+        let total = number(
+            &session(folder.path()),
+            "SELECT CAST(sum(v) AS BIGINT) FROM t",
+        )
+        .await;
+        assert_eq!(total, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plain_session_context_keeps_refusing() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path());
+    let create = "CREATE TABLE t (id INT, v INT)";
+    for sql in [create, "INSERT INTO t VALUES (1, 1), (2, 2)"] {
+        session.sql(sql).await.unwrap().collect().await.unwrap();
+    }
+    for sql in [
+        "DELETE FROM t WHERE id = 1",
+        "DELETE FROM t WHERE id IN (SELECT 1)",
+        "UPDATE t SET v = 3 WHERE id = 1",
+    ] {
+        let context = session.context();
+        let result = async { context.sql(sql).await?.collect().await }.await;
+        assert!(result.is_err(), "{sql}");
+    }
+    assert_eq!(
+        number(&session, "SELECT count(*) FROM t WHERE v < 3").await,
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_columns_stop_a_planned_statement() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session(folder.path());
+    let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1')";
+    for sql in [create, "INSERT INTO t VALUES (1, 1)"] {
+        session.sql(sql).await.unwrap().collect().await.unwrap();
+    }
+    let planned = session.sql("UPDATE t SET v = v * 10").await.unwrap();
+    // as an ALTER TABLE of another program would
+    let schemas = folder.path().join("default.db/t/schema");
+    let schema = std::fs::read_to_string(schemas.join("schema-0")).unwrap();
+    let next = schema
+        .replacen("\"id\" : 0", "\"id\" : 1", 1)
+        .replacen("\"id\":0", "\"id\":1", 1);
+    assert_ne!(schema, next);
+    std::fs::write(schemas.join("schema-1"), next).unwrap();
+    let insert = session.sql("INSERT INTO t VALUES (2, 2)").await.unwrap();
+    insert.collect().await.unwrap();
+    let error = planned.collect().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("columns of the table were changed"),
+        "{error}"
+    );
+    assert_eq!(
+        number(&session, "SELECT CAST(sum(v) AS BIGINT) FROM t").await,
+        3
+    );
+}
