@@ -9,6 +9,7 @@ mod catalog;
 mod changes;
 mod error;
 pub mod filter;
+mod leaf;
 mod parse;
 mod planner;
 mod provider;

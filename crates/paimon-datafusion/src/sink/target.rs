@@ -171,6 +171,6 @@ impl NewTableTarget {
     }
 }
 
-fn unread() -> DataFusionError {
+pub(super) fn unread() -> DataFusionError {
     DataFusionError::Internal("the target of a write is not read".into())
 }

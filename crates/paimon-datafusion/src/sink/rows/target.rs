@@ -23,6 +23,7 @@ use super::RowsSink;
 use crate::provider::PaimonTableProvider;
 use crate::scan::TargetProvider;
 use crate::session::SessionSettings;
+use crate::sink::target::unread;
 
 /// First column of changed rows: the kind of each, 0 +I, 2 +U, 3 -D.
 pub(crate) const ACTION_COLUMN: &str = "__paimon_action";
@@ -184,9 +185,7 @@ impl TableProvider for RowsTarget {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Err(DataFusionError::Internal(
-            "the target of a write is not read".into(),
-        ))
+        Err(unread())
     }
 
     async fn insert_into(
