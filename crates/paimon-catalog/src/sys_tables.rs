@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::builder::{ArrayBuilder, BooleanBuilder, Int64Builder, StringViewBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringViewArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, Result};
@@ -119,7 +119,7 @@ async fn all_tables(catalog: &dyn Catalog) -> Result<SystemTable> {
         }
         flags[0].append_value(!schema.partition_keys.is_empty());
         flags[1].append_value(!schema.primary_keys.is_empty());
-        created_at.append_value(schema.time_millis);
+        created_at.append_option(first_schema_time(&table).await);
         let sums = partition_sums(&table).await;
         for (column, value) in counts.iter_mut().zip(sums) {
             column.append_option(value);
@@ -207,8 +207,16 @@ async fn all_partitions(catalog: &dyn Catalog) -> Result<SystemTable> {
         .map(|c| Arc::new(c.finish()) as ArrayRef)
         .collect();
     arrays.extend(counts.iter_mut().map(|c| Arc::new(c.finish()) as ArrayRef));
-    arrays.push(arrow_array::new_null_array(&DataType::Boolean, rows));
+    // only some catalogs store that a partition is done
+    arrays.push(Arc::new(BooleanArray::from(vec![false; rows])));
     system_table(schema, arrays)
+}
+
+/// When the oldest schema was made, milliseconds since 1970; nothing when that cannot be told.
+async fn first_schema_time(table: &Table) -> Option<i64> {
+    let schemas = table.schemas();
+    let first = schemas.ids().await.ok()?.into_iter().min()?;
+    Some(schemas.schema(first).await.ok()?.time_millis)
 }
 
 /// Records, bytes, files and the newest file time of a table; nulls when they cannot be told.

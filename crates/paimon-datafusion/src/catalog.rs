@@ -139,7 +139,7 @@ impl PaimonSchemaProvider {
                     identifier.system().unwrap_or_default()
                 ))
             })?;
-            return Ok(Some(Arc::new(ChangesProvider::of_range(changes, shape))));
+            return Ok(Some(Arc::new(ChangesProvider::of_range(changes, shape)?)));
         }
         let table = if dynamic.is_empty() {
             table
@@ -151,7 +151,7 @@ impl PaimonSchemaProvider {
             Some(READ_OPTIMIZED) => Arc::new(ReadOptimizedProvider::new(table)),
             Some(ROW_TRACKING) => Arc::new(ChangesProvider::tracked(table)?),
             Some(system) => match shape {
-                Some(shape) => Arc::new(ChangesProvider::of_state(table, shape)),
+                Some(shape) => Arc::new(ChangesProvider::of_state(table, shape)?),
                 None => system_provider(table.system_table(system).await?)?,
             },
         }))

@@ -116,9 +116,8 @@ impl SplitRead {
     async fn raw_file(&self, partition: &Arc<Partition>, file: SplitFile) -> Result<BatchStream> {
         let mut scan = self.file_scan(partition, &file, self.filter.clone());
         // Java merges every split where it keeps deletes, so the kinds are those of the files
-        let stored_kind = self.with_row_kind
-            && self.keep_deletes
-            && self.table.schema().has_primary_key();
+        let stored_kind =
+            self.with_row_kind && self.keep_deletes && self.table.schema().has_primary_key();
         if stored_kind {
             scan.fields.push(value_kind_field());
         }

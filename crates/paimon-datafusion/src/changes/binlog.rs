@@ -102,7 +102,7 @@ impl Packing {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use arrow::array::{Int8Array, Int32Array, record_batch};
+    use arrow::array::{Int8Array, Int32Array};
     use arrow::datatypes::Schema;
     use arrow::util::pretty::pretty_format_batches;
     use futures::TryStreamExt;
@@ -112,13 +112,18 @@ mod tests {
 
     async fn binlog(batches: &[(&[i32], &[i8])], pairs: bool) -> Vec<String> {
         let batch = |(values, kinds): &(&[i32], &[i8])| {
-            let mut batch = record_batch!(("v", Int32, [0]), ("_VALUE_KIND", Int8, [0])).unwrap();
             let columns: Vec<ArrayRef> = vec![
                 Arc::new(Int32Array::from(values.to_vec())),
                 Arc::new(Int8Array::from(kinds.to_vec())),
             ];
-            batch = RecordBatch::try_new(batch.schema(), columns).unwrap();
-            Ok(batch)
+            let fields = vec![
+                Field::new("v", DataType::Int32, false),
+                Field::new("_VALUE_KIND", DataType::Int8, true),
+            ];
+            Ok(RecordBatch::try_new(
+                Arc::new(Schema::new(fields)),
+                columns,
+            )?)
         };
         let batches: Vec<_> = batches.iter().map(batch).collect();
         let table = Arc::new(Schema::new(vec![Field::new("v", DataType::Int32, false)]));

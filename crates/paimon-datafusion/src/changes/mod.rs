@@ -47,21 +47,29 @@ enum Source {
 
 impl ChangesProvider {
     /// What a range of snapshots changed.
-    pub(crate) fn of_range(changes: ChangesBuilder, shape: Shape) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// `Unsupported` for logs with sequence numbers.
+    pub(crate) fn of_range(changes: ChangesBuilder, shape: Shape) -> paimon_core::Result<Self> {
+        refuse_sequence_numbers(changes.table(), shape)?;
+        Ok(Self {
             schema: shape.schema(&changes.table().arrow_schema()),
             source: Source::Changes(Box::new(changes)),
             shape,
-        }
+        })
     }
 
     /// The rows of a state with their kinds.
-    pub(crate) fn of_state(table: Table, shape: Shape) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// `Unsupported` for logs with sequence numbers.
+    pub(crate) fn of_state(table: Table, shape: Shape) -> paimon_core::Result<Self> {
+        refuse_sequence_numbers(&table, shape)?;
+        Ok(Self {
             schema: shape.schema(&table.arrow_schema()),
             source: Source::State(table),
             shape,
-        }
+        })
     }
 
     /// The rows of a state with their ids and sequence numbers.
@@ -104,6 +112,22 @@ impl ChangesProvider {
         let splits = read.plan().await?.splits.into_iter().map(Part::State);
         Ok(Parts::new(read.reader()?, splits, partitions))
     }
+}
+
+/// Option that gives logs the column `_SEQUENCE_NUMBER`.
+const WITH_SEQUENCE_NUMBERS: &str = "table-read.sequence-number.enabled";
+
+fn refuse_sequence_numbers(table: &Table, shape: Shape) -> paimon_core::Result<()> {
+    let asked = table.options().map().get(WITH_SEQUENCE_NUMBERS);
+    let asked = asked.is_some_and(|v| v.trim().eq_ignore_ascii_case("true"));
+    if asked && shape != Shape::Rows {
+        let message =
+            format!("option `{WITH_SEQUENCE_NUMBERS}` is not supported in logs of changes");
+        return Err(paimon_core::Error::unsupported(message)
+            .with("table", table.name())
+            .with("option", WITH_SEQUENCE_NUMBERS));
+    }
+    Ok(())
 }
 
 fn predicate(table: &Table, filters: &[Expr]) -> Predicate {

@@ -27,7 +27,7 @@ const TABLES: &[(&str, &str)] = &[
     ("decoupled", "changelog-decoupled"),
     ("levels", "pk-dedup-levels-parquet"),
     ("logged", "changelog-input"),
-    ("tracked", "row-tracking"),
+    ("with_row_ids", "row-tracking"),
     ("analyzed", "meta-statistics"),
     ("aggregated", "pk-agg-functions"),
     ("marked", "append-dv-bucketed"),
