@@ -125,7 +125,8 @@ impl MergeTreeCompactTask {
         };
         let same_format = format_of(&meta.file_name) == format_of(&self.settings.kind.extension);
         let levels = (level, self.max_level);
-        let upgrade = self.tracking.upgrade(&meta, levels, same_format);
+        let outdated = self.is_outdated(&file);
+        let upgrade = self.tracking.upgrade(&meta, levels, same_format, outdated);
         if deletes || expired || self.rewrite_all || upgrade == Upgrade::Rewrite {
             return self.rewrite_rows(vec![vec![file]], out).await;
         }
@@ -140,6 +141,15 @@ impl MergeTreeCompactTask {
             });
         }
         Ok(())
+    }
+
+    /// Whether deeper files of the same keys may hold later records.
+    fn is_outdated(&self, file: &KeyedFile) -> bool {
+        let first = file.file.meta.min_sequence_number;
+        let below = self.below.iter().filter(|below| overlap(file, below));
+        below
+            .map(|below| below.file.meta.max_sequence_number)
+            .any(|last| last >= first)
     }
 
     /// Changelog and deletions of a file whose rows stay as they are.
@@ -225,10 +235,7 @@ impl MergeTreeCompactTask {
             return Ok(Vec::new());
         }
         let newer: Vec<&KeyedFile> = section.iter().filter(|f| f.file.meta.level == 0).collect();
-        let overlaps = |below: &&KeyedFile| {
-            (newer.iter())
-                .any(|f| f.compare_min_to_max(below).is_le() && below.compare_min_to_max(f).is_le())
-        };
+        let overlaps = |below: &&KeyedFile| newer.iter().any(|f| overlap(f, below));
         let below = self.below.iter().filter(overlaps).cloned().collect();
         let lookup = KeyLookup {
             table: self.table.clone(),
@@ -251,6 +258,11 @@ impl MergeTreeCompactTask {
         }
         Ok(found)
     }
+}
+
+/// Whether two files may have keys in common.
+fn overlap(a: &KeyedFile, b: &KeyedFile) -> bool {
+    a.compare_min_to_max(b).is_le() && b.compare_min_to_max(a).is_le()
 }
 
 impl Writers {

@@ -54,7 +54,8 @@ impl Tracking {
             compared: compared_columns(table)?,
             lookup: options.need_lookup(),
             vectors: options.deletion_vectors,
-            rows_matter: changelog || !newest_wins,
+            // vectors make the rows below void whatever their sequence numbers are
+            rows_matter: changelog || !newest_wins || !options.deletion_vectors,
             newest_wins,
         })
     }
@@ -83,12 +84,13 @@ impl Tracking {
     }
 
     /// What becomes of a file alone in its key range that is to move to `output_level`. `same_format`: files there have
-    /// the format of this one.
+    /// the format of this one. `outdated`: deeper files may have later sequence numbers, as of writers that raced.
     pub fn upgrade(
         &self,
         file: &DataFileMeta,
         (output_level, max_level): (i32, i32),
         same_format: bool,
+        outdated: bool,
     ) -> Upgrade {
         if self.producer == ChangelogProducer::FullCompaction {
             return match output_level == max_level && file.level != max_level {
@@ -100,7 +102,9 @@ impl Tracking {
             return Upgrade::Move;
         }
         let deletes = self.vectors && file.delete_row_count != Some(0);
-        if !same_format || deletes {
+        // else the levels would hold the rows in another order than their sequence numbers say
+        let outdated = outdated && self.merges_rows_below();
+        if !same_format || deletes || outdated {
             return Upgrade::Rewrite;
         }
         match output_level == max_level || self.newest_wins {

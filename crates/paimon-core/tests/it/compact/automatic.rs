@@ -25,7 +25,7 @@ async fn snapshots(table: &Table) -> Vec<Snapshot> {
     table.snapshots().all().await.unwrap()
 }
 
-async fn written(table: &Table, records: &[Record]) -> Vec<CommitMessage> {
+pub(super) async fn written(table: &Table, records: &[Record]) -> Vec<CommitMessage> {
     let mut write = table.new_write().unwrap();
     let (batch, kinds) = batch(records, None);
     write.write_with_kinds(&batch, &kinds).await.unwrap();

@@ -11,9 +11,10 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rstest::rstest;
 
+use super::automatic::written;
 use super::trees::{Model, Record, compact, files, model, random_records, read, schema, write};
 use crate::commit::assert_sound;
-use crate::write::publish::create;
+use crate::write::publish::{create, publish};
 
 const KINDS: [&str; 4] = ["+I", "-U", "+U", "-D"];
 
@@ -184,4 +185,52 @@ async fn histories_and_their_changelogs_agree(
         marked += case.run(temp.path(), seed).await;
     }
     assert_eq!(marked > 0, vectors);
+}
+
+/// Writers that begin at the same snapshot number their rows alike; the commits of some come late.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_that_race_for_keys_tell_what_readers_see(
+    #[values("deduplicate", "partial-update", "aggregation")] engine: &'static str,
+    #[values(false, true)] vectors: bool,
+) {
+    for seed in 0..6 {
+        let case = Case {
+            engine,
+            by_sequence: false,
+            producer: "lookup",
+            vectors,
+            format: "parquet",
+            deduplicated: false,
+        };
+        let mut random = StdRng::seed_from_u64(seed);
+        let temp = tempfile::tempdir().unwrap();
+        let table = create(temp.path(), &schema(true, false, &case.options())).await;
+        let mut told = Model::new();
+        let mut late = Vec::new();
+        for round in 0..20 {
+            let context = format!("seed {seed}, round {round}");
+            for _ in 0..random.random_range(1..4) {
+                let count = random.random_range(1..4);
+                let record = |i: i64| {
+                    let value = Some(i64::from(round) * 10 + i);
+                    (random.random_range(0..4), Some(round), value, 0)
+                };
+                let records: Vec<Record> = (0..count).map(record).collect();
+                late.push(written(&table, &records).await);
+            }
+            let start = table.snapshots().latest_id().await.unwrap().unwrap_or(0);
+            for _ in 0..random.random_range(1..3) {
+                if !late.is_empty() {
+                    let one = late.swap_remove(random.random_range(0..late.len()));
+                    publish(&table, one).await;
+                }
+            }
+            compact(&table, random.random_bool(0.1)).await;
+            let changes = changelog(&table, start).await;
+            replay(&mut told, &changes, false, &context);
+            let seen: Model = read(&table).await.into_iter().collect();
+            assert_eq!(seen, told, "{context}");
+        }
+    }
 }
