@@ -147,7 +147,10 @@ impl Catalog for FileSystemCatalog {
 
     async fn list_tables(&self, database: &str) -> Result<Vec<String>> {
         if database == SYSTEM_DATABASE {
-            return Ok(sys_tables::NAMES.iter().map(ToString::to_string).collect());
+            return Ok(sys_tables::names(&self.options)
+                .iter()
+                .map(ToString::to_string)
+                .collect());
         }
         if !self.database_exists(database).await? {
             return Err(self.no_database(database));
@@ -165,7 +168,7 @@ impl Catalog for FileSystemCatalog {
 
     async fn table_exists(&self, identifier: &Identifier) -> Result<bool> {
         if identifier.database() == SYSTEM_DATABASE {
-            return Ok(sys_tables::NAMES.contains(&identifier.table()));
+            return Ok(sys_tables::names(&self.options).contains(&identifier.table()));
         }
         self.has_schema(&self.table_location(identifier)?).await
     }
@@ -230,7 +233,7 @@ impl Catalog for FileSystemCatalog {
     }
 
     fn global_system_tables(&self) -> &'static [&'static str] {
-        sys_tables::NAMES
+        sys_tables::names(&self.options)
     }
 
     async fn global_system_table(&self, name: &str) -> Result<Option<SystemTable>> {

@@ -1,13 +1,14 @@
 //! Global tables of database `sys`.
 //!
-//! Java: `org.apache.paimon.table.system.{AllTablesTable, AllPartitionsTable, AllTableOptionsTable}`.
+//! Java: `org.apache.paimon.table.system.{AllTablesTable, AllPartitionsTable, AllTableOptionsTable, CatalogOptionsTable}`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{ArrayBuilder, BooleanBuilder, Int64Builder, StringViewBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringViewArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, Result};
@@ -16,12 +17,31 @@ use crate::catalog::Catalog;
 use crate::identifier::Identifier;
 use paimon_core::options::redacted;
 
-/// Names, sorted.
-pub(crate) const NAMES: &[&str] = &["all_table_options", "partitions", "tables"];
+/// Catalog option that shows `catalog_options`.
+const SHOW_CATALOG_OPTIONS: &str = "catalog-options-table.enabled";
+
+const CATALOG_OPTIONS: &str = "catalog_options";
+
+const NAMES: &[&str] = &["all_table_options", CATALOG_OPTIONS, "partitions", "tables"];
+
+const NAMES_WITHOUT_OPTIONS: &[&str] = &["all_table_options", "partitions", "tables"];
+
+/// Names of the tables that a catalog with these options has, sorted.
+pub(crate) fn names(options: &BTreeMap<String, String>) -> &'static [&'static str] {
+    let shown = options.get(SHOW_CATALOG_OPTIONS);
+    match shown.is_some_and(|v| v.trim().eq_ignore_ascii_case("true")) {
+        true => NAMES,
+        false => NAMES_WITHOUT_OPTIONS,
+    }
+}
 
 /// Content of a global table, `None` for an unknown name.
 pub(crate) async fn read(catalog: &dyn Catalog, name: &str) -> Result<Option<SystemTable>> {
+    if !names(catalog.options()).contains(&name) {
+        return Ok(None);
+    }
     match name {
+        CATALOG_OPTIONS => catalog_options(catalog.options()).map(Some),
         "all_table_options" => all_table_options(catalog).await.map(Some),
         "partitions" => all_partitions(catalog).await.map(Some),
         "tables" => all_tables(catalog).await.map(Some),
@@ -43,6 +63,16 @@ async fn open_all(catalog: &dyn Catalog) -> Result<Vec<(String, String, Table)>>
         }
     }
     Ok(tables)
+}
+
+/// The options of the catalog, by key; values of secret-like keys are hidden.
+fn catalog_options(options: &BTreeMap<String, String>) -> Result<SystemTable> {
+    let keys: StringViewArray = options.keys().map(Some).collect();
+    let values = options.iter().map(|(k, v)| Some(redacted(k, v)));
+    let values: StringViewArray = values.collect();
+    let column = |name| Field::new(name, DataType::Utf8View, false);
+    let schema = Arc::new(Schema::new(vec![column("key"), column("value")]));
+    system_table(schema, vec![Arc::new(keys), Arc::new(values)])
 }
 
 async fn all_table_options(catalog: &dyn Catalog) -> Result<SystemTable> {
@@ -89,7 +119,7 @@ async fn all_tables(catalog: &dyn Catalog) -> Result<SystemTable> {
         }
         flags[0].append_value(!schema.partition_keys.is_empty());
         flags[1].append_value(!schema.primary_keys.is_empty());
-        created_at.append_value(schema.time_millis);
+        created_at.append_option(first_schema_time(&table).await);
         let sums = partition_sums(&table).await;
         for (column, value) in counts.iter_mut().zip(sums) {
             column.append_option(value);
@@ -177,8 +207,16 @@ async fn all_partitions(catalog: &dyn Catalog) -> Result<SystemTable> {
         .map(|c| Arc::new(c.finish()) as ArrayRef)
         .collect();
     arrays.extend(counts.iter_mut().map(|c| Arc::new(c.finish()) as ArrayRef));
-    arrays.push(arrow_array::new_null_array(&DataType::Boolean, rows));
+    // only some catalogs store that a partition is done
+    arrays.push(Arc::new(BooleanArray::from(vec![false; rows])));
     system_table(schema, arrays)
+}
+
+/// When the oldest schema was made, milliseconds since 1970; nothing when that cannot be told.
+async fn first_schema_time(table: &Table) -> Option<i64> {
+    let schemas = table.schemas();
+    let first = schemas.ids().await.ok()?.into_iter().min()?;
+    Some(schemas.schema(first).await.ok()?.time_millis)
 }
 
 /// Records, bytes, files and the newest file time of a table; nulls when they cannot be told.

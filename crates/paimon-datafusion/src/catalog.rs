@@ -13,14 +13,16 @@ use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
 use parking_lot::RwLock;
 
-use crate::changes::ChangesProvider;
+use crate::changes::{ChangesProvider, Shape};
 use crate::error::to_datafusion;
 use crate::parse::plain_and_options;
-use crate::provider::{PaimonTableProvider, SystemTableProvider};
+use crate::provider::{PaimonTableProvider, ReadOptimizedProvider, SystemTableProvider};
 use crate::session::SessionSettings;
 
-/// System table with all rows and their kinds.
-const AUDIT_LOG: &str = "audit_log";
+/// System table of the rows in files that need no merge.
+const READ_OPTIMIZED: &str = "ro";
+/// System table of rows with their ids.
+const ROW_TRACKING: &str = "row_tracking";
 
 /// Views and file tables that live in the session only, by database and name.
 type SessionTables = Arc<RwLock<HashMap<(String, String), Arc<dyn TableProvider>>>>;
@@ -129,17 +131,15 @@ impl PaimonSchemaProvider {
             self.settings
                 .table_options(self.catalog.name(), &self.database, identifier.table());
         dynamic.extend(options);
-        let changes = table.incremental(&dynamic).await?;
-        if let Some(changes) = changes {
-            return Ok(Some(match identifier.system() {
-                None => Arc::new(ChangesProvider::rows(changes)),
-                Some(AUDIT_LOG) => Arc::new(ChangesProvider::audit(changes)),
-                Some(other) => {
-                    return Err(Error::unsupported(format!(
-                        "incremental options are not supported with `${other}`"
-                    )));
-                }
-            }));
+        let shape = Shape::of_system(identifier.system());
+        if let Some(changes) = table.incremental(&dynamic).await? {
+            let shape = shape.ok_or_else(|| {
+                Error::unsupported(format!(
+                    "incremental options are not supported with `${}`",
+                    identifier.system().unwrap_or_default()
+                ))
+            })?;
+            return Ok(Some(Arc::new(ChangesProvider::of_range(changes, shape)?)));
         }
         let table = if dynamic.is_empty() {
             table
@@ -148,8 +148,12 @@ impl PaimonSchemaProvider {
         };
         Ok(Some(match identifier.system() {
             None => Arc::new(PaimonTableProvider::new(table, self.settings.clone())),
-            Some(AUDIT_LOG) => Arc::new(ChangesProvider::audit_of_state(table)),
-            Some(system) => system_provider(table.system_table(system).await?)?,
+            Some(READ_OPTIMIZED) => Arc::new(ReadOptimizedProvider::new(table)),
+            Some(ROW_TRACKING) => Arc::new(ChangesProvider::tracked(table)?),
+            Some(system) => match shape {
+                Some(shape) => Arc::new(ChangesProvider::of_state(table, shape)?),
+                None => system_provider(table.system_table(system).await?)?,
+            },
         }))
     }
 

@@ -58,7 +58,8 @@ impl TableProvider for PaimonTableProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        crate::scan::scan_table(&self.table, state, projection, filters, limit).await
+        let read = self.table.read_builder();
+        crate::scan::scan_table(&self.table, read, state, projection, filters, limit).await
     }
 
     async fn insert_into(
@@ -78,6 +79,47 @@ impl TableProvider for PaimonTableProvider {
         };
         let target = SinkTarget::new(self.table.clone(), self.settings.clone(), mode);
         target.insert_into(state, input, insert_op).await
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(crate::scan::supports_filters(&self.table, filters))
+    }
+}
+
+/// `t$ro`: of a primary-key table the rows in files of the highest level, which need no merge. Nothing can be written to it.
+#[derive(Debug)]
+pub(crate) struct ReadOptimizedProvider {
+    table: Table,
+}
+
+impl ReadOptimizedProvider {
+    pub(crate) fn new(table: Table) -> Self {
+        Self { table }
+    }
+}
+
+#[async_trait]
+impl TableProvider for ReadOptimizedProvider {
+    fn schema(&self) -> SchemaRef {
+        self.table.arrow_schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let read = self.table.read_builder().read_optimized();
+        crate::scan::scan_table(&self.table, read, state, projection, filters, limit).await
     }
 
     fn supports_filters_pushdown(

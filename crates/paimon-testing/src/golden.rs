@@ -19,10 +19,21 @@ pub struct GoldenEntry {
     pub columns: Vec<(String, String)>,
     /// Rows, sorted.
     pub rows: Option<Vec<Value>>,
+    /// Rows of a stream, plan by plan.
+    pub batches: Option<Vec<GoldenBatch>>,
     /// Number of rows of a digest.
     pub row_count: Option<usize>,
     /// Digest of the rows.
     pub sha256: Option<String>,
+}
+
+/// The rows of one plan of a stream.
+#[derive(Debug, Clone, Deserialize)]
+pub struct GoldenBatch {
+    /// The snapshot that the next plan starts with.
+    pub next_snapshot: i64,
+    /// Rows, sorted.
+    pub rows: Vec<Value>,
 }
 
 /// The query of an entry.

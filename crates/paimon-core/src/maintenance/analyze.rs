@@ -1,12 +1,11 @@
 //! Statistics of a table and its columns. Source: `PaimonAnalyzeTableColumnCommand`, `StatsFileHandler`.
 
-use std::collections::BTreeMap;
-
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_row::{OwnedRow, RowConverter, SortField};
 use datasketches::hll::{HllSketch, HllType};
 use futures::TryStreamExt;
+use indexmap::IndexMap;
 
 use super::partitions::live_scan;
 use crate::arrow_bridge::{arrow_type, datum_at};
@@ -166,7 +165,7 @@ async fn analyze(table: &Table, fields: &[DataField]) -> Result<Option<Statistic
         schema_id: table.schema().id,
         merged_record_count: Some(rows),
         merged_record_size: Some(merged_size(table, snapshot, rows).await?),
-        col_stats: stats.collect::<Result<BTreeMap<_, _>>>()?,
+        col_stats: stats.collect::<Result<IndexMap<_, _>>>()?,
     }))
 }
 

@@ -33,7 +33,7 @@ pub struct SplitRead {
     pub filter: Predicate,
     /// Appends `_VALUE_KIND`, the row kind.
     pub with_row_kind: bool,
-    /// Keeps -U and -D rows of merged splits.
+    /// Keeps -U and -D rows of merged splits, and the kinds that files store.
     pub keep_deletes: bool,
     /// Rows per batch.
     pub batch_size: usize,
@@ -114,9 +114,15 @@ impl SplitRead {
     }
 
     async fn raw_file(&self, partition: &Arc<Partition>, file: SplitFile) -> Result<BatchStream> {
-        let scan = self.file_scan(partition, &file, self.filter.clone());
+        let mut scan = self.file_scan(partition, &file, self.filter.clone());
+        // Java merges every split where it keeps deletes, so the kinds are those of the files
+        let stored_kind =
+            self.with_row_kind && self.keep_deletes && self.table.schema().has_primary_key();
+        if stored_kind {
+            scan.fields.push(value_kind_field());
+        }
         let stream = self.open(scan).await?;
-        Ok(if self.with_row_kind {
+        Ok(if self.with_row_kind && !stored_kind {
             insert_kind(stream)
         } else {
             stream

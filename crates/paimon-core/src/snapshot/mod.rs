@@ -5,6 +5,7 @@
 mod manager;
 mod refs;
 
+pub(crate) use manager::JSON_SIZE_MAX;
 pub use manager::SnapshotManager;
 pub(crate) use refs::no_branch;
 pub use refs::{

@@ -3,7 +3,7 @@
 use crate::codec::parse_json;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileIo, checked_name, is_not_found};
-use crate::snapshot::manager::JSON_SIZE_MAX;
+use crate::snapshot::JSON_SIZE_MAX;
 use crate::spec::{Consumer, Tag};
 
 /// A tag with its name.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, NaiveDateTime};
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -200,9 +201,9 @@ pub struct Statistics {
     /// Bytes after merging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_record_size: Option<i64>,
-    /// Per column name.
+    /// Per column name, in the order of the file.
     #[serde(default)]
-    pub col_stats: BTreeMap<String, ColStats>,
+    pub col_stats: IndexMap<String, ColStats>,
 }
 
 /// Statistics of one column; minimum and maximum as text.

@@ -70,7 +70,7 @@ impl ReadBuilder {
         self
     }
 
-    /// Keeps rows of kind -U and -D that merging left.
+    /// Keeps rows of kind -U and -D that merging left; the kinds of all rows are those that files store.
     #[must_use]
     pub fn with_deletes(mut self) -> Self {
         self.keep_deletes = true;

@@ -33,7 +33,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use paimon_core::predicate::Predicate;
 use paimon_core::read::{DataSplit, MergeRules, Plan, Resolution, SplitFile, SplitKind, has_index};
-use paimon_core::table::Table;
+use paimon_core::table::{ReadBuilder, Table};
 
 pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
@@ -44,12 +44,13 @@ use crate::error::to_datafusion;
 use crate::filter::convert;
 use native::{NativeFiles, NativeScan};
 
-/// Plans a scan of a table: pruned by `filters` and `limit`, columns by index into the table's schema.
+/// Plans a scan of a table as `read` says: pruned by `filters` and `limit`, columns by index into the table's schema.
 ///
 /// # Errors
 /// Those of planning, with their kind kept as the source.
 pub async fn scan_table(
     table: &Table,
+    read: ReadBuilder,
     state: &dyn Session,
     projection: Option<&Vec<usize>>,
     filters: &[Expr],
@@ -57,8 +58,7 @@ pub async fn scan_table(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = table.schema();
     let predicate = Predicate::and(filters.iter().map(|f| convert(f, &schema.fields).predicate));
-    let plan = table
-        .read_builder()
+    let plan = read
         .with_filter(predicate.clone())
         .plan()
         .await

@@ -187,7 +187,15 @@ impl TableProvider for TargetProvider {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.pinned.schema().has_primary_key() {
-            super::scan_table(&self.pinned, state, projection, filters, limit).await
+            super::scan_table(
+                &self.pinned,
+                self.pinned.read_builder(),
+                state,
+                projection,
+                filters,
+                limit,
+            )
+            .await
         } else {
             self.scan_positions(state, projection, filters).await
         }

@@ -3,6 +3,7 @@
 
 mod lost_updates;
 mod random_changes;
+mod system_tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,6 +25,12 @@ const TABLES: &[(&str, &str)] = &[
     ("lost", "bad-missing-data-file"),
     ("consumed", "meta-consumers"),
     ("decoupled", "changelog-decoupled"),
+    ("levels", "pk-dedup-levels-parquet"),
+    ("logged", "changelog-input"),
+    ("with_row_ids", "row-tracking"),
+    ("analyzed", "meta-statistics"),
+    ("aggregated", "pk-agg-functions"),
+    ("marked", "append-dv-bucketed"),
 ];
 
 struct Database(PaimonSession);

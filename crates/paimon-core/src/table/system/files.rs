@@ -1,4 +1,4 @@
-//! `$files`, `$manifests`, `$partitions`, `$buckets`.
+//! `$files`, `$file_key_ranges`, `$manifests`, `$partitions`, `$buckets`.
 
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ async fn live(table: &Table) -> Result<(Vec<ManifestEntry>, DeletionFiles)> {
 }
 
 /// `{v1, v2}`.
-fn partition_text(entry: &ManifestEntry, fields: &[DataField]) -> Result<String> {
-    let values = partition_values(&entry.partition, fields)?;
+pub(super) fn partition_text(partition: &bytes::Bytes, fields: &[DataField]) -> Result<String> {
+    let values = partition_values(partition, fields)?;
     Ok(format!("{{{}}}", join_values(&values, fields)))
 }
 
@@ -105,14 +105,10 @@ pub(super) async fn files(table: &Table) -> Result<Rows> {
         let file = &entry.file;
         // schema files are kept by their manager once loaded
         let file_schema = table.schemas().schema(file.schema_id).await?;
-        let partition = Partition {
-            bytes: entry.partition.clone(),
-            values: partition_values(&entry.partition, &partition_fields)?,
-        };
-        let path = data_file_path(&bucket_path(table, &partition, entry.bucket)?, file)?;
+        let path = path_text(table, &entry, &partition_fields)?;
         let stats = StatsTexts::of(&entry, &file_schema, table.schema());
         rows.push(vec![
-            text(partition_text(&entry, &partition_fields)?),
+            text(partition_text(&entry.partition, &partition_fields)?),
             int(entry.bucket),
             text(path),
             text(format_of(&file.file_name)),
@@ -138,6 +134,53 @@ pub(super) async fn files(table: &Table) -> Result<Rows> {
         ]);
     }
     Ok(rows)
+}
+
+pub(super) async fn key_ranges(table: &Table) -> Result<Rows> {
+    let mut rows = Rows::new(&[
+        ("partition", "STRING"),
+        ("bucket", "INT NOT NULL"),
+        ("file_path", "STRING NOT NULL"),
+        ("file_format", "STRING NOT NULL"),
+        ("schema_id", "BIGINT NOT NULL"),
+        ("level", "INT NOT NULL"),
+        ("record_count", "BIGINT NOT NULL"),
+        ("file_size_in_bytes", "BIGINT NOT NULL"),
+        ("min_key", "STRING"),
+        ("max_key", "STRING"),
+        ("first_row_id", "BIGINT"),
+    ])?;
+    let (mut entries, _) = live(table).await?;
+    // as in `$files`
+    entries.retain(|e| e.bucket != -2);
+    let partition_fields = table.schema().partition_fields();
+    for entry in entries {
+        let file = &entry.file;
+        let file_schema = table.schemas().schema(file.schema_id).await?;
+        rows.push(vec![
+            text(partition_text(&entry.partition, &partition_fields)?),
+            int(entry.bucket),
+            text(path_text(table, &entry, &partition_fields)?),
+            text(format_of(&file.file_name)),
+            long(file.schema_id),
+            int(file.level),
+            long(file.row_count),
+            long(file.file_size),
+            opt_text(key_text(&file.min_key, &file_schema)?),
+            opt_text(key_text(&file.max_key, &file_schema)?),
+            opt_long(file.first_row_id),
+        ]);
+    }
+    Ok(rows)
+}
+
+/// Location of a data file.
+fn path_text(table: &Table, entry: &ManifestEntry, fields: &[DataField]) -> Result<String> {
+    let partition = Partition {
+        bytes: entry.partition.clone(),
+        values: partition_values(&entry.partition, fields)?,
+    };
+    data_file_path(&bucket_path(table, &partition, entry.bucket)?, &entry.file)
 }
 
 /// `[k1, k2]`; nothing in append tables.
@@ -326,7 +369,7 @@ pub(super) async fn buckets(table: &Table) -> Result<Rows> {
     let fields = table.schema().partition_fields();
     let mut totals: IndexMap<(bytes::Bytes, i32), (String, Totals)> = IndexMap::new();
     for entry in &entries {
-        let name = partition_text(entry, &fields)?;
+        let name = partition_text(&entry.partition, &fields)?;
         totals
             .entry((entry.partition.clone(), entry.bucket))
             .or_insert_with(|| (name, Totals::default()))

@@ -3,9 +3,12 @@
 //! Source: `SystemTableLoader` and the classes of `org.apache.paimon.table.system`, columns of release 2.0.0. Times are
 //! UTC.
 
+mod aggregation;
 mod files;
 mod history;
+mod indexes;
 mod rows;
+mod statistics;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -34,25 +37,34 @@ pub const SYSTEM_TABLES: &[&str] = &[
     "manifests",
     "partitions",
     "buckets",
+    "file_key_ranges",
+    "table_indexes",
+    "statistics",
+    "aggregation_fields",
 ];
 
-/// System tables of Java that this engine does not offer yet.
-const NOT_YET: &[&str] = &[
-    "audit_log",
-    "binlog",
-    "ro",
-    "row_tracking",
-    "file_key_ranges",
-    "file_indexes",
-    "aggregation_fields",
-    "statistics",
-    "table_indexes",
+/// System tables that hold rows of the table, and how these are read.
+const OF_ROWS: &[(&str, &str)] = &[
+    (
+        "audit_log",
+        "ReadBuilder::with_row_kind and Table::changes_between",
+    ),
+    ("binlog", "Table::changes_between"),
+    ("ro", "ReadBuilder::read_optimized"),
+    (
+        "row_tracking",
+        "ReadBuilder::with_projection of _ROW_ID and _SEQUENCE_NUMBER",
+    ),
 ];
+
+/// System table of releases after 2.0.0 that this engine does not offer yet.
+const FILE_INDEXES: &str = "file_indexes";
 
 /// Computes a system table.
 ///
 /// # Errors
-/// `NotFound` for an unknown name, `Unsupported` for one that is not offered yet.
+/// `NotFound` for an unknown name, `Unsupported` for one that is not offered yet or that holds rows of the table, which
+/// reads give.
 pub async fn load(table: &Table, name: &str) -> Result<SystemTable> {
     let rows = match name {
         "snapshots" => history::snapshots(table).await?,
@@ -65,13 +77,21 @@ pub async fn load(table: &Table, name: &str) -> Result<SystemTable> {
         "manifests" => files::manifests(table).await?,
         "partitions" => files::partitions(table).await?,
         "buckets" => files::buckets(table).await?,
-        other if NOT_YET.contains(&other) => {
-            return Err(
-                Error::unsupported(format!("system table {other:?} is not supported yet"))
-                    .with("table", table.name()),
-            );
+        "file_key_ranges" => files::key_ranges(table).await?,
+        "table_indexes" => indexes::table_indexes(table).await?,
+        "statistics" => statistics::statistics(table).await?,
+        "aggregation_fields" => aggregation::fields(table).await?,
+        FILE_INDEXES => {
+            return Err(Error::unsupported(format!(
+                "system table {FILE_INDEXES:?} is not supported yet"
+            ))
+            .with("table", table.name()));
         }
         other => {
+            if let Some((_, read)) = OF_ROWS.iter().find(|(name, _)| *name == other) {
+                let message = format!("system table {other:?} holds rows of the table: {read}");
+                return Err(Error::unsupported(message).with("table", table.name()));
+            }
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!(

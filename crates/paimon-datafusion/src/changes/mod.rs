@@ -1,0 +1,251 @@
+//! Rows of a table with what the system knows of them: changes between snapshots, `t$audit_log`, `t$binlog`,
+//! `t$row_tracking`.
+//!
+//! Source: `AuditLogTable`, `BinlogTable`, `RowTrackingTable`, `IncrementalDeltaStartingScanner`.
+
+mod binlog;
+mod shape;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use futures::{StreamExt, TryStreamExt};
+use paimon_core::predicate::Predicate;
+use paimon_core::read::{ChangeSplit, DataSplit};
+use paimon_core::spec::{ROW_ID, SEQUENCE_NUMBER};
+use paimon_core::table::{ChangesBuilder, Table, TableRead};
+
+use crate::error::to_datafusion;
+use crate::filter::{convert, convert_all};
+pub(crate) use shape::Shape;
+
+/// Rows of changes, or all rows of a table with their kinds or ids.
+#[derive(Debug)]
+pub(crate) struct ChangesProvider {
+    source: Source,
+    shape: Shape,
+    schema: SchemaRef,
+}
+
+#[derive(Debug)]
+enum Source {
+    Changes(Box<ChangesBuilder>),
+    /// The rows of a state, deletes that no compaction has dropped yet among them.
+    State(Table),
+    /// The rows of a state that have an id.
+    Tracked(Table),
+}
+
+impl ChangesProvider {
+    /// What a range of snapshots changed.
+    ///
+    /// # Errors
+    /// `Unsupported` for logs with sequence numbers.
+    pub(crate) fn of_range(changes: ChangesBuilder, shape: Shape) -> paimon_core::Result<Self> {
+        refuse_sequence_numbers(changes.table(), shape)?;
+        Ok(Self {
+            schema: shape.schema(&changes.table().arrow_schema()),
+            source: Source::Changes(Box::new(changes)),
+            shape,
+        })
+    }
+
+    /// The rows of a state with their kinds.
+    ///
+    /// # Errors
+    /// `Unsupported` for logs with sequence numbers.
+    pub(crate) fn of_state(table: Table, shape: Shape) -> paimon_core::Result<Self> {
+        refuse_sequence_numbers(&table, shape)?;
+        Ok(Self {
+            schema: shape.schema(&table.arrow_schema()),
+            source: Source::State(table),
+            shape,
+        })
+    }
+
+    /// The rows of a state with their ids and sequence numbers.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a table without row tracking.
+    pub(crate) fn tracked(table: Table) -> paimon_core::Result<Self> {
+        if !table.options().row_tracking {
+            return Err(paimon_core::Error::invalid(
+                "system table \"row_tracking\" is of tables with `row-tracking.enabled` = true only",
+            )
+            .with("table", table.name()));
+        }
+        let mut fields = table.arrow_schema().fields().to_vec();
+        let number = |name| Arc::new(Field::new(name, DataType::Int64, false));
+        fields.extend([ROW_ID, SEQUENCE_NUMBER].map(number));
+        Ok(Self {
+            schema: Arc::new(Schema::new(fields)),
+            source: Source::Tracked(table),
+            shape: Shape::Rows,
+        })
+    }
+
+    async fn parts(
+        &self,
+        columns: &[&str],
+        filters: &[Expr],
+        partitions: usize,
+    ) -> paimon_core::Result<Parts> {
+        let read = match &self.source {
+            Source::Changes(changes) => {
+                let changes = changes.as_ref().clone().with_projection(columns);
+                let splits = changes.plan().await?.into_iter().map(Part::Changes);
+                return Ok(Parts::new(changes.reader()?, splits, partitions));
+            }
+            Source::State(table) => table.read_builder().with_deletes(),
+            Source::Tracked(table) => table.read_builder().with_filter(predicate(table, filters)),
+        };
+        let read = read.with_row_kind().with_projection(columns);
+        let splits = read.plan().await?.splits.into_iter().map(Part::State);
+        Ok(Parts::new(read.reader()?, splits, partitions))
+    }
+}
+
+/// Option that gives logs the column `_SEQUENCE_NUMBER`.
+const WITH_SEQUENCE_NUMBERS: &str = "table-read.sequence-number.enabled";
+
+fn refuse_sequence_numbers(table: &Table, shape: Shape) -> paimon_core::Result<()> {
+    let asked = table.options().map().get(WITH_SEQUENCE_NUMBERS);
+    let asked = asked.is_some_and(|v| v.trim().eq_ignore_ascii_case("true"));
+    if asked && shape != Shape::Rows {
+        let message =
+            format!("option `{WITH_SEQUENCE_NUMBERS}` is not supported in logs of changes");
+        return Err(paimon_core::Error::unsupported(message)
+            .with("table", table.name())
+            .with("option", WITH_SEQUENCE_NUMBERS));
+    }
+    Ok(())
+}
+
+fn predicate(table: &Table, filters: &[Expr]) -> Predicate {
+    convert_all(filters, &table.schema().fields).predicate
+}
+
+#[async_trait]
+impl TableProvider for ChangesProvider {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = match projection {
+            Some(columns) => Arc::new(self.schema.project(columns)?),
+            None => self.schema.clone(),
+        };
+        let names = schema.fields().iter().map(|f| f.name().as_str());
+        let names: Vec<&str> = names.filter(|n| !self.shape.adds(n)).collect();
+        let partitions = state.config().target_partitions();
+        let parts = self
+            .parts(&names, filters, partitions)
+            .await
+            .map_err(to_datafusion)?;
+        let streams = parts.groups.into_iter().map(|group| {
+            let rows = Rows {
+                schema: schema.clone(),
+                reader: parts.reader.clone(),
+                parts: group,
+                shape: self.shape,
+            };
+            Arc::new(rows) as Arc<dyn PartitionStream>
+        });
+        let table = StreamingTable::try_new(schema.clone(), streams.collect())?;
+        table.scan(state, None, &[], limit).await
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let answer = |filter: &&Expr| match &self.source {
+            Source::Tracked(table)
+                if convert(filter, &table.schema().fields).predicate != Predicate::AlwaysTrue =>
+            {
+                TableProviderFilterPushDown::Inexact
+            }
+            _ => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(answer).collect())
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Part {
+    Changes(ChangeSplit),
+    State(DataSplit),
+}
+
+struct Parts {
+    reader: TableRead,
+    groups: Vec<Vec<Part>>,
+}
+
+impl Parts {
+    fn new(reader: TableRead, splits: impl Iterator<Item = Part>, partitions: usize) -> Self {
+        let mut groups = vec![Vec::new(); partitions.max(1)];
+        for (i, split) in splits.enumerate() {
+            let at = i % groups.len();
+            groups[at].push(split);
+        }
+        Self { reader, groups }
+    }
+}
+
+/// One partition of a scan.
+struct Rows {
+    schema: SchemaRef,
+    reader: TableRead,
+    parts: Vec<Part>,
+    shape: Shape,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows")
+            .field("parts", &self.parts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartitionStream for Rows {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (reader, schema, shape) = (self.reader.clone(), self.schema.clone(), self.shape);
+        let batches = futures::stream::iter(self.parts.clone())
+            .map(move |part| {
+                let (rows, pairs) = match part {
+                    Part::Changes(split) => (reader.read_changes(&split), true),
+                    Part::State(split) => (reader.read(&split), false),
+                };
+                let rows = rows.map_err(to_datafusion)?.map_err(to_datafusion).boxed();
+                Ok::<_, DataFusionError>(shape.apply(rows, schema.clone(), pairs))
+            })
+            .try_flatten();
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
+    }
+}

@@ -1,0 +1,131 @@
+//! How rows that end with their kind are shown.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Int8Array, RecordBatch, RecordBatchOptions, StringViewArray,
+};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::cast::as_int8_array;
+use datafusion::error::Result;
+use futures::future::ready;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use paimon_core::spec::is_retract;
+
+use super::binlog;
+use crate::error::to_datafusion;
+
+/// First column of an audit log and a binlog.
+pub(super) const ROW_KIND: &str = "rowkind";
+
+const KINDS: [&str; 4] = ["+I", "-U", "+U", "-D"];
+
+/// What is shown of rows and their kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// The rows that are: those of kind -U and -D are left out.
+    Rows,
+    /// Every row after its kind (`t$audit_log`).
+    Audit,
+    /// Every row after its kind, columns as arrays: of an update the old and the new value (`t$binlog`).
+    Binlog,
+}
+
+impl Shape {
+    /// The shape that a system table shows changes in, `None` for tables that do not.
+    pub(crate) fn of_system(name: Option<&str>) -> Option<Self> {
+        match name {
+            None => Some(Self::Rows),
+            Some("audit_log") => Some(Self::Audit),
+            Some("binlog") => Some(Self::Binlog),
+            Some(_) => None,
+        }
+    }
+
+    /// Columns, from those of the table.
+    pub(super) fn schema(self, table: &SchemaRef) -> SchemaRef {
+        let kind = Arc::new(Field::new(ROW_KIND, DataType::Utf8View, true));
+        let columns = table.fields().iter();
+        Arc::new(Schema::new(match self {
+            Self::Rows => return table.clone(),
+            Self::Audit => std::iter::once(kind)
+                .chain(columns.cloned())
+                .collect::<Vec<_>>(),
+            Self::Binlog => std::iter::once(kind)
+                .chain(columns.map(|f| Arc::new(binlog::array_field(f))))
+                .collect(),
+        }))
+    }
+
+    /// Whether a column is not one of the table's.
+    pub(super) fn adds(self, column: &str) -> bool {
+        self != Self::Rows && column == ROW_KIND
+    }
+
+    /// Shows the rows of a split under a projected schema; `pairs`: a -U followed by a +U is one update.
+    pub(super) fn apply(
+        self,
+        rows: BoxStream<'static, Result<RecordBatch>>,
+        schema: SchemaRef,
+        pairs: bool,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        match self {
+            Self::Rows => rows
+                .and_then(move |batch| ready(without_retracts(&batch, &schema)))
+                .boxed(),
+            Self::Audit => rows
+                .and_then(move |batch| ready(with_kind(&batch, &schema)))
+                .boxed(),
+            Self::Binlog => binlog::packed(rows, schema, pairs),
+        }
+    }
+}
+
+/// Columns and row kinds of a batch that ends with its kinds.
+pub(super) fn split_kinds(batch: &RecordBatch) -> Result<(&[ArrayRef], &Int8Array)> {
+    let (columns, kinds) = batch
+        .columns()
+        .split_at(batch.num_columns().saturating_sub(1));
+    let kinds = kinds.first().map(|kinds| as_int8_array(kinds));
+    let missing = || to_datafusion(paimon_core::Error::internal("a batch lacks its row kinds"));
+    Ok((columns, kinds.ok_or_else(missing)??))
+}
+
+/// A batch of columns, the texts of its kinds among them where the schema has them.
+pub(super) fn batch_of(
+    schema: &SchemaRef,
+    mut columns: Vec<ArrayRef>,
+    kinds: impl ExactSizeIterator<Item = i8>,
+) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(kinds.len()));
+    if let Ok(at) = schema.index_of(ROW_KIND)
+        && columns.len() < schema.fields().len()
+    {
+        let text = |kind| usize::try_from(kind).ok().and_then(|k| KINDS.get(k));
+        let texts: StringViewArray = kinds.map(|kind| text(kind).copied()).collect();
+        columns.insert(at, Arc::new(texts));
+    }
+    Ok(RecordBatch::try_new_with_options(
+        schema.clone(),
+        columns,
+        &options,
+    )?)
+}
+
+fn with_kind(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let (columns, kinds) = split_kinds(batch)?;
+    batch_of(schema, columns.to_vec(), kinds.values().iter().copied())
+}
+
+fn without_retracts(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let (columns, kinds) = split_kinds(batch)?;
+    let stays = kinds.values().iter().map(|k| Some(!is_retract(*k)));
+    let stays: BooleanArray = stays.collect();
+    let all = batch_of(schema, columns.to_vec(), kinds.values().iter().copied())?;
+    match stays.true_count() == stays.len() {
+        true => Ok(all),
+        false => Ok(filter_record_batch(&all, &stays)?),
+    }
+}
