@@ -8,7 +8,7 @@
 //! - everything else (folding merge engines, ORC, Avro, evolved columns, nested types, column groups) is read by
 //!   `paimon-core` ([`CoreScanExec`]).
 //!
-//! Statements that change rows read their target through [`TargetProvider`].
+//! Statements that change rows read their target through `TargetProvider`.
 
 mod core_exec;
 mod merge_exec;
