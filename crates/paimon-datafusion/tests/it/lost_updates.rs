@@ -187,15 +187,10 @@ async fn changed_columns_stop_a_planned_statement() {
         session.sql(sql).await.unwrap().collect().await.unwrap();
     }
     let planned = session.sql("UPDATE t SET v = v * 10").await.unwrap();
-    // as an ALTER TABLE of another program would
-    let schemas = folder.path().join("default.db/t/schema");
-    let schema = std::fs::read_to_string(schemas.join("schema-0")).unwrap();
-    let next = schema
-        .replacen("\"id\" : 0", "\"id\" : 1", 1)
-        .replacen("\"id\":0", "\"id\":1", 1);
-    assert_ne!(schema, next);
-    std::fs::write(schemas.join("schema-1"), next).unwrap();
-    let insert = session.sql("INSERT INTO t VALUES (2, 2)").await.unwrap();
+    let other = self::session(folder.path());
+    let alter = other.sql("ALTER TABLE t ADD COLUMN w INT").await.unwrap();
+    alter.collect().await.unwrap();
+    let insert = other.sql("INSERT INTO t VALUES (2, 2, 2)").await.unwrap();
     insert.collect().await.unwrap();
     let error = planned.collect().await.unwrap_err();
     assert!(
