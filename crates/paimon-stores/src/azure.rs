@@ -63,19 +63,20 @@ impl StoreFactory for AzureFactory {
             .or_else(|| of_environment.map(str::to_string))
             .unwrap_or_else(|| place.endpoint());
         let secrets = secrets(&access, &self.environment);
-        let client = self
+        let builder = self
             .of_environment(&access)
             .with_client_options(patience.client(is_http(&endpoint)))
-            .with_retry(patience.retries())
             .with_account(&place.account)
             .with_container_name(&place.container)
             .with_endpoint(endpoint);
-        let client = access
-            .apply(client)
-            .build()
-            .map_err(|e| unusable("Azure", &e))?;
+        let builder = access.apply(builder);
+        let client = |retries| {
+            let builder = builder.clone().with_retry(retries);
+            builder.build().map_err(|e| unusable("Azure", &e))
+        };
+        let (client, once) = (client(patience.retries())?, client(patience.once())?);
         Ok(OpenedStore {
-            store: Arc::new(Quiet::new(client, "Azure", secrets)),
+            store: Arc::new(Quiet::new(client, once, patience, "Azure", secrets)),
             commit: CommitPrimitive::ConditionalPut,
             replaced_by_others: true,
         })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use paimon_core::{Error, ErrorKind, Result};
+use rand::Rng;
 
 use crate::keys::Keys;
 
@@ -17,7 +18,7 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LONGEST: Duration = Duration::from_secs(10);
 
 /// Time limits and retries of a store client.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Patience {
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
@@ -32,6 +33,16 @@ pub(crate) struct PatienceKeys {
     /// All tries, the first included, or retries alone.
     pub(crate) tries: &'static str,
     pub(crate) retries: &'static str,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_millis(CONNECT_TIMEOUT_MS),
+            request_timeout: Duration::from_millis(REQUEST_TIMEOUT_MS),
+            retries: RETRIES,
+        }
+    }
 }
 
 impl Patience {
@@ -49,29 +60,50 @@ impl Patience {
         let retries: Option<usize> = keys.take_number(names.retries)?;
         let retries = retries.or(tries.map(|t| t.saturating_sub(1)));
         // no limit, as in Java
-        let limit = |ms: Option<u64>, default: u64| match ms {
+        let limit = |ms: Option<u64>, default: Duration| match ms {
             Some(0) => Duration::from_secs(24 * 3600),
-            ms => Duration::from_millis(ms.unwrap_or(default)),
+            Some(ms) => Duration::from_millis(ms),
+            None => default,
         };
+        let default = Self::default();
         Ok(Self {
-            connect_timeout: limit(connect, CONNECT_TIMEOUT_MS),
-            request_timeout: limit(request, REQUEST_TIMEOUT_MS),
-            retries: retries.unwrap_or(RETRIES),
+            connect_timeout: limit(connect, default.connect_timeout),
+            request_timeout: limit(request, default.request_timeout),
+            retries: retries.unwrap_or(default.retries),
         })
     }
 
-    /// Retries with growing, jittered pauses. Requests that are not idempotent are sent again only when they certainly
-    /// had no effect.
+    /// Retries with growing, jittered pauses, for requests that are idempotent.
     pub(crate) fn retries(&self) -> RetryConfig {
+        self.at_most(self.retries)
+    }
+
+    /// No retries: for requests of which it must be known whether they were sent twice.
+    pub(crate) fn once(&self) -> RetryConfig {
+        self.at_most(0)
+    }
+
+    fn at_most(&self, max_retries: usize) -> RetryConfig {
         RetryConfig {
             backoff: BackoffConfig {
                 init_backoff: BACKOFF_FIRST,
                 max_backoff: BACKOFF_LONGEST,
                 base: 2.0,
             },
-            max_retries: self.retries,
+            max_retries,
             retry_timeout: RETRY_LIMIT,
         }
+    }
+
+    /// The pause before a retry, counted from 1: random, below a bound that doubles. `None`: no more retries.
+    pub(crate) fn pause(&self, retry: usize, elapsed: Duration) -> Option<Duration> {
+        if retry > self.retries || elapsed > RETRY_LIMIT {
+            return None;
+        }
+        let doublings = u32::try_from(retry.min(10)).unwrap_or(10);
+        let bound = BACKOFF_LONGEST.min(BACKOFF_FIRST * 2u32.pow(doublings));
+        let share = rand::rng().random_range(0.5..1.0);
+        Some(bound.mul_f64(share))
     }
 
     /// Time limits; `allow_http` only where the endpoint says so itself.

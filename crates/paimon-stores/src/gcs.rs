@@ -63,13 +63,16 @@ impl StoreFactory for GcsFactory {
         let of_environment = self.environment.get("GOOGLE_BASE_URL");
         let root = root.or_else(|| of_environment.map(str::to_string));
         let proven = root.is_none();
-        let client = self.builder(access, root, &patience);
-        let client = client
-            .with_bucket_name(bucket)
-            .build()
-            .map_err(|e| unusable("GCS", &e))?;
+        let builder = self
+            .builder(access, root, &patience)
+            .with_bucket_name(bucket);
+        let client = |retries| {
+            let builder = builder.clone().with_retry(retries);
+            builder.build().map_err(|e| unusable("GCS", &e))
+        };
+        let (client, once) = (client(patience.retries())?, client(patience.once())?);
         Ok(OpenedStore {
-            store: Arc::new(Quiet::new(client, "GCS", Vec::new())),
+            store: Arc::new(Quiet::new(client, once, patience, "GCS", Vec::new())),
             commit: match proven {
                 true => CommitPrimitive::ConditionalPut,
                 false => CommitPrimitive::UnprovenPut,
@@ -96,9 +99,7 @@ impl GcsFactory {
         if let Some(root) = root {
             builder = builder.with_base_url(root.trim_end_matches('/'));
         }
-        builder
-            .with_client_options(patience.client(allow_http))
-            .with_retry(patience.retries())
+        builder.with_client_options(patience.client(allow_http))
     }
 
     fn of_environment(&self, mut builder: GoogleCloudStorageBuilder) -> GoogleCloudStorageBuilder {

@@ -9,12 +9,20 @@ use futures::{FutureExt, StreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    UploadPart,
 };
 
+use crate::client::Patience;
+
 /// Wraps a client. Clients print their credentials in `Debug`; servers repeat the key id in their answers.
+///
+/// Conditional puts go through a second client that never sends a request twice by itself: a put that finds its name
+/// taken must know whether an earlier one of its own may have taken it.
 pub(crate) struct Quiet<S> {
     inner: S,
+    once: S,
+    patience: Patience,
     scrub: Scrub,
 }
 
@@ -26,14 +34,72 @@ struct Scrub {
 }
 
 impl<S: ObjectStore> Quiet<S> {
-    /// `kind` is the store's name in errors.
-    pub(crate) fn new(inner: S, kind: &'static str, secrets: Vec<String>) -> Self {
+    /// `inner` retries, `once` does not; `kind` is the store's name in errors.
+    pub(crate) fn new(
+        inner: S,
+        once: S,
+        patience: Patience,
+        kind: &'static str,
+        secrets: Vec<String>,
+    ) -> Self {
         let secrets = secrets.into_iter().filter(|s| !s.is_empty()).collect();
         Self {
             inner,
+            once,
+            patience,
             scrub: Scrub { kind, secrets },
         }
     }
+
+    /// A conditional put with retries. Once it was sent a second time, a name that is taken is no answer any more.
+    async fn create(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        let began = tokio::time::Instant::now();
+        let mut retry = 0;
+        loop {
+            let put = self
+                .once
+                .put_opts(location, payload.clone(), opts.clone())
+                .await;
+            let Err(error) = put else { return put };
+            let taken = matches!(
+                error,
+                Error::AlreadyExists { .. } | Error::Precondition { .. }
+            );
+            if taken && retry > 0 {
+                return Err(Error::Generic {
+                    store: self.scrub.kind,
+                    source: "the file is there, created by this request or another one".into(),
+                });
+            }
+            retry += 1;
+            match self.patience.pause(retry, began.elapsed()) {
+                Some(pause) if is_transient(&error) => {
+                    tracing::debug!(%location, retry, "a conditional put is sent again");
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether the same request may succeed later: no answer, a failure of the server, or too many requests.
+fn is_transient(error: &Error) -> bool {
+    let Error::Generic { source, .. } = error else {
+        return false;
+    };
+    let text = chain(source.as_ref());
+    let Some((_, status)) = text.split_once("status code: ") else {
+        return true;
+    };
+    status.starts_with('5') && !status.starts_with("501")
+        || status.starts_with("408")
+        || status.starts_with("429")
 }
 
 impl Scrub {
@@ -105,7 +171,10 @@ impl<S: ObjectStore> ObjectStore for Quiet<S> {
         payload: PutPayload,
         opts: PutOptions,
     ) -> Result<PutResult> {
-        let put = self.inner.put_opts(location, payload, opts).await;
+        let put = match opts.mode {
+            PutMode::Create => self.create(location, payload, opts).await,
+            _ => self.inner.put_opts(location, payload, opts).await,
+        };
         put.map_err(|e| self.scrub.error(e))
     }
 
@@ -198,9 +267,48 @@ mod tests {
 
     use super::*;
 
+    fn quiet(secrets: Vec<String>) -> Quiet<InMemory> {
+        Quiet::new(
+            InMemory::new(),
+            InMemory::new(),
+            Patience::default(),
+            "S3",
+            secrets,
+        )
+    }
+
+    #[test]
+    fn only_failures_that_may_pass_are_tried_again() {
+        let generic = |text: &str| Error::Generic {
+            store: "S3",
+            source: text.to_string().into(),
+        };
+        for (text, again) in [
+            (
+                "Server returned non-2xx status code: 503 Service Unavailable: ",
+                true,
+            ),
+            (
+                "Server returned non-2xx status code: 429 Too Many Requests: ",
+                true,
+            ),
+            ("connection closed before message completed", true),
+            (
+                "Server returned non-2xx status code: 501 Not Implemented: ",
+                false,
+            ),
+            (
+                "Server returned non-2xx status code: 400 Bad Request: ",
+                false,
+            ),
+        ] {
+            assert_eq!(is_transient(&generic(text)), again, "{text}");
+        }
+    }
+
     #[test]
     fn secrets_are_taken_out_of_errors_and_their_kind_is_kept() {
-        let quiet = Quiet::new(InMemory::new(), "S3", vec!["AKIA1".into(), String::new()]);
+        let quiet = quiet(vec!["AKIA1".into(), String::new()]);
         let error = quiet.scrub.error(Error::PermissionDenied {
             path: "p".into(),
             source: "<AWSAccessKeyId>AKIA1</AWSAccessKeyId>".into(),
@@ -217,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_missing_bucket_is_no_missing_file() {
-        let quiet = Quiet::new(InMemory::new(), "S3", Vec::new());
+        let quiet = quiet(Vec::new());
         let missing = |body: &str| {
             quiet.scrub.error(Error::NotFound {
                 path: "p".into(),

@@ -24,8 +24,8 @@ impl FileIo {
     /// Creates a file with a given content unless its name is taken: of several writers exactly one succeeds.
     ///
     /// On the local file system the bytes are staged as `.NAME.<uuid>.tmp`, synced and hard-linked to their name; other
-    /// stores publish by their [`CommitPrimitive`]. After a failure, and when the name is taken, the file is read back: an
-    /// answer that was lost does not matter as long as the store can be read.
+    /// stores publish by their [`CommitPrimitive`]. After a failure the file is read back: an answer that was lost does not
+    /// matter as long as the store can be read.
     ///
     /// # Errors
     /// `Io` when the store fails. The file may be there all the same: read it back before deciding. `Unsupported` when
@@ -100,8 +100,8 @@ impl FileIo {
         }
     }
 
-    /// Decides by what is there: the client may have sent the request twice, or the answer was lost. It is not sent
-    /// again, for the name may have been taken and freed since.
+    /// Decides by what is there when the answer does not tell. The request is not sent again: the name may have been
+    /// taken and freed since.
     async fn settled(
         &self,
         location: &str,
@@ -109,43 +109,42 @@ impl FileIo {
         bytes: &Bytes,
         error: object_store::Error,
     ) -> Result<Publication> {
+        if is_taken(&error) {
+            return Ok(Publication::Exists);
+        }
         if matches!(error, object_store::Error::NotImplemented { .. }) {
             return Err(no_primitive(location));
         }
-        if self.holds(path, bytes).await {
-            return Ok(Publication::Created);
-        }
-        match is_taken(&error) {
-            true => Ok(Publication::Exists),
-            false => Err(store_error(error, location)),
+        match self.holds(path, bytes).await {
+            Some(true) => Ok(Publication::Created),
+            Some(false) => Ok(Publication::Exists),
+            None => Err(store_error(error, location)),
         }
     }
 
-    /// Whether a file has this content. Nothing at all is no content that tells one writer from another.
-    async fn holds(&self, path: &Path, bytes: &Bytes) -> bool {
-        let Ok(found) = self.opened.store.get(path).await else {
-            return false;
-        };
-        u64::try_from(bytes.len()).is_ok_and(|len| len == found.meta.size && len > 0)
-            && found.bytes().await.is_ok_and(|found| found == *bytes)
+    /// Whether a file has this content; `None` when there is none, or it cannot be read.
+    async fn holds(&self, path: &Path, bytes: &Bytes) -> Option<bool> {
+        let found = self.opened.store.get(path).await.ok()?;
+        if u64::try_from(bytes.len()).is_ok_and(|len| len != found.meta.size) {
+            return Some(false);
+        }
+        Some(found.bytes().await.ok()? == *bytes)
     }
 
     /// Creates a scratch file twice: the second time must fail.
     async fn prove(&self, location: &str) -> Result<()> {
-        let path = self.path(&stage_beside(location))?;
-        let store = &self.opened.store;
-        let create = |content: &'static str| {
-            store.put_opts(&path, content.into(), PutOptions::from(PutMode::Create))
-        };
-        create("1").await.map_err(|e| store_error(e, location))?;
-        let second = create("2").await;
-        if let Err(error) = store.delete(&path).await {
+        let scratch = stage_beside(location);
+        let path = self.path(&scratch)?;
+        let first = self.put_absent(&scratch, &path, Bytes::from_static(b"1"));
+        first.await?;
+        let second = self.put_absent(&scratch, &path, Bytes::from_static(b"2"));
+        let second = second.await;
+        if let Err(error) = self.opened.store.delete(&path).await {
             tracing::warn!(%path, %error, "could not remove a scratch file");
         }
-        match second {
-            Err(error) if is_taken(&error) => Ok(()),
-            Err(error) => Err(store_error(error, location)),
-            Ok(_) => Err(Error::unsupported(
+        match second? {
+            Publication::Exists => Ok(()),
+            Publication::Created => Err(Error::unsupported(
                 "the store ignores the condition `If-None-Match: *` of a put: commits of several writers would \
                  replace each other, so that nothing is written to it",
             )

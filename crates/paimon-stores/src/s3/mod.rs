@@ -75,12 +75,15 @@ impl StoreFactory for S3Factory {
         let settings = Settings::read(prefix, options, &self.environment)?;
         let proven = settings.endpoint.as_deref().is_none_or(is_amazon);
         let secrets = settings.secrets(&self.environment);
-        let client = settings
-            .builder(&self.environment)?
-            .build()
-            .map_err(|e| unusable("S3", &e))?;
+        let patience = settings.patience.clone();
+        let builder = settings.builder(&self.environment)?;
+        let client = |retries| {
+            let builder = builder.clone().with_retry(retries);
+            builder.build().map_err(|e| unusable("S3", &e))
+        };
+        let (client, once) = (client(patience.retries())?, client(patience.once())?);
         Ok(OpenedStore {
-            store: Arc::new(Quiet::new(client, "S3", secrets)),
+            store: Arc::new(Quiet::new(client, once, patience, "S3", secrets)),
             commit: match proven {
                 true => CommitPrimitive::ConditionalPut,
                 false => CommitPrimitive::UnprovenPut,
@@ -194,7 +197,6 @@ impl Settings {
         }
         builder = builder
             .with_client_options(self.patience.client(allow_http))
-            .with_retry(self.patience.retries())
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_bucket_name(&self.bucket)
             .with_virtual_hosted_style_request(!self.path_style)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paimon_core::io::{OpenedStore, StoreFactory};
+use paimon_core::io::{OpenedStore, Publication, StoreFactory};
 use paimon_stores::{Environment, S3Factory};
 use paimon_testing::fault_store::FaultStore;
 
@@ -73,6 +73,33 @@ async fn commits_survive_a_flaky_server() {
     }
     server.set_faults(Faults::default());
     assert_eq!(server.open_uploads(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_published_once_whatever_the_server_answers() {
+    let server = Server::start();
+    let target = on(&server);
+    let warehouse = &target.options["warehouse"];
+    let io = target.stores.file_io(warehouse, &target.options).unwrap();
+    server.set_faults(Faults {
+        one_in: 3,
+        seed: 5,
+        delay: Duration::from_millis(10),
+        ..Faults::default()
+    });
+    for n in 0..60 {
+        let location = format!("{warehouse}/snapshot-{n}");
+        let answer = io.publish(&location, format!("first {n}").into()).await;
+        // 409: another put was under way, says the server
+        if answer.unwrap() == Publication::Created {
+            let second = io.publish(&location, format!("second {n}").into()).await;
+            assert_eq!(second.unwrap(), Publication::Exists, "{n}");
+            let content = io.read(&location, 100).await.unwrap();
+            assert_eq!(content, format!("first {n}"));
+        }
+    }
+    assert!(server.faulted() > 40);
+    assert!(server.keys().len() > 40);
 }
 
 #[tokio::test(flavor = "multi_thread")]
