@@ -106,7 +106,7 @@ impl Scrub {
     fn error(&self, error: Error) -> Error {
         let text = chain(&error);
         let missing = ["NoSuchBucket", "ContainerNotFound"];
-        if matches!(error, Error::NotFound { .. }) && missing.iter().any(|m| text.contains(m)) {
+        if missing.iter().any(|m| text.contains(m)) {
             return Error::Generic {
                 store: self.kind,
                 source: "the bucket or container does not exist".into(),
