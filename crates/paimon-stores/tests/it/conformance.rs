@@ -67,12 +67,13 @@ pub async fn number(session: &PaimonSession, sql: &str) -> i64 {
     batches[0].column(0).as_primitive::<Int64Type>().value(0)
 }
 
-/// First column as texts, sorted.
+/// A column as texts, sorted: names of databases are the first of their listing, those of tables the second.
 pub async fn texts(session: &PaimonSession, sql: &str) -> Vec<String> {
+    let column = usize::from(sql.starts_with("SHOW TABLES"));
     let batches = session.sql(sql).await.unwrap().collect().await.unwrap();
     let mut texts = Vec::new();
     for batch in &batches {
-        let column = batch.column(0);
+        let column = batch.column(column);
         for row in 0..batch.num_rows() {
             let text = match column.as_string_view_opt() {
                 Some(views) => views.value(row),
