@@ -91,6 +91,7 @@ async fn one_bucket_is_read_with_the_credentials_of_each_catalog() {
 
 /// Runs against a server when `PAIMON_TEST_<STORE>_WAREHOUSE` names a warehouse on it;
 /// `PAIMON_TEST_<STORE>_OPTIONS` holds catalog options as `key=value` lines or separated by commas.
+#[allow(clippy::disallowed_methods, reason = "a run needs a folder of its own")]
 async fn external(store: &str) {
     let variable = |name: &str| std::env::var(format!("PAIMON_TEST_{store}_{name}")).ok();
     let Some(warehouse) = variable("WAREHOUSE") else {
