@@ -5,6 +5,7 @@ mod commit;
 mod compact;
 mod incremental;
 mod read_builder;
+mod stream;
 pub mod system;
 mod travel;
 mod write_builder;
@@ -18,6 +19,10 @@ pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
 pub use read_builder::{ReadBuilder, TableRead};
+pub use stream::{
+    ChangeBatch, ChangeStream, Pause, StreamConsumer, StreamPlan, StreamProgress, StreamRead,
+    StreamScan, StreamStart, StreamStep, SystemPause,
+};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
 pub use write_builder::{TableWrite, WriteBuilder};
@@ -153,21 +158,7 @@ impl Table {
                 ..TableSchema::clone(&old)
             };
         }
-        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &i.name))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                io: i.io.clone(),
-                location: i.location.clone(),
-                name: i.name.clone(),
-                branch: i.branch.clone(),
-                arrow_schema: arrow_schema(&schema.fields),
-                schema: Arc::new(schema),
-                options,
-                schemas: i.schemas.clone(),
-                snapshots: i.snapshots.clone(),
-                target,
-            }),
-        })
+        self.aimed(schema, target)
     }
 
     /// The same table and schema, read at this snapshot (`None`: without a row) whatever others commit. It takes no rows.
@@ -188,6 +179,26 @@ impl Table {
                 target: snapshot.map_or(ScanTarget::Empty, ScanTarget::at),
             }),
         }
+    }
+
+    /// The same table and schema with other options and another target. It takes no rows.
+    fn aimed(&self, schema: TableSchema, target: ScanTarget) -> Result<Self> {
+        let i = &self.inner;
+        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &i.name))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                io: i.io.clone(),
+                location: i.location.clone(),
+                name: i.name.clone(),
+                branch: i.branch.clone(),
+                arrow_schema: arrow_schema(&schema.fields),
+                schema: Arc::new(schema),
+                options,
+                schemas: i.schemas.clone(),
+                snapshots: i.snapshots.clone(),
+                target,
+            }),
+        })
     }
 
     /// Name given when opened.

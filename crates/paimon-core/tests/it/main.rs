@@ -16,4 +16,5 @@ mod pruning;
 mod references;
 mod rescale;
 mod row_changes;
+mod streams;
 mod write;

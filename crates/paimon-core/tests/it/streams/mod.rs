@@ -1,0 +1,3 @@
+//! Streaming reads.
+
+mod golden;
