@@ -18,6 +18,7 @@ use crate::error::to_datafusion;
 use crate::parse::plain_and_options;
 use crate::provider::{PaimonTableProvider, ReadOptimizedProvider, SystemTableProvider};
 use crate::session::SessionSettings;
+use crate::stream::StreamSource;
 
 /// System table of the rows in files that need no merge.
 const READ_OPTIMIZED: &str = "ro";
@@ -140,6 +141,18 @@ impl PaimonSchemaProvider {
                 ))
             })?;
             return Ok(Some(Arc::new(ChangesProvider::of_range(changes, shape)?)));
+        }
+        if self.settings.is_streaming()
+            && let Some(shape) = shape
+        {
+            let stream = StreamSource::open(&table, &dynamic, shape).await?;
+            return Ok(Some(match shape {
+                Shape::Rows => Arc::new(PaimonTableProvider::streaming(
+                    stream,
+                    self.settings.clone(),
+                )),
+                _ => Arc::new(stream),
+            }));
         }
         let table = if dynamic.is_empty() {
             table

@@ -13,8 +13,7 @@ use super::super::read_builder::TableRead;
 use super::rows::rows_of;
 use super::scan::{StreamPlan, StreamProgress, StreamScan, StreamStep};
 use super::{StreamConsumer, StreamRead};
-use crate::error::Result;
-use crate::format::BatchStream;
+use crate::error::{Error, Result};
 use crate::options::{ConsumerMode, RetentionOptions};
 
 /// Some of the rows that one snapshot changed.
@@ -22,6 +21,10 @@ use crate::options::{ConsumerMode, RetentionOptions};
 pub struct ChangeBatch {
     /// The snapshot: the state at it comes whole at the start of some streams, what it changed later on.
     pub snapshot_id: i64,
+    /// Whether the rows are of the state at the snapshot, not of what it changed.
+    pub full: bool,
+    /// Number of the unit of work among those of the snapshot. Rows of one bucket follow each other within one.
+    pub split: usize,
     /// Rows, none where snapshots changed none: the columns, then `_VALUE_KIND` (0 +I, 1 -U, 2 +U, 3 -D).
     pub rows: RecordBatch,
     /// With the last rows of a snapshot: the progress to keep once they and all before them were dealt with.
@@ -107,41 +110,47 @@ struct Run {
 /// A step being read; its last batch is held back until it is known to be the last.
 struct Open {
     snapshot_id: i64,
+    full: bool,
     progress: StreamProgress,
-    rows: BatchStream,
-    held: Option<RecordBatch>,
+    rows: BoxStream<'static, Result<(usize, RecordBatch)>>,
+    held: Option<(usize, RecordBatch)>,
+}
+
+impl Open {
+    fn batch(&self, (split, rows): (usize, RecordBatch)) -> ChangeBatch {
+        ChangeBatch {
+            snapshot_id: self.snapshot_id,
+            full: self.full,
+            split,
+            rows,
+            completes: None,
+        }
+    }
 }
 
 impl Run {
     async fn advance(mut self) -> Result<Option<(ChangeBatch, Self)>> {
         self.keep_what_was_taken().await?;
         loop {
-            if let Some(step) = &mut self.step {
+            if let Some(mut step) = self.step.take() {
                 let next = match step.rows.try_next().await {
                     Ok(next) => next,
-                    Err(error) => {
-                        let id = step.snapshot_id;
-                        return Err(self.scan.blame(error, id).await);
-                    }
+                    Err(error) => return Err(self.scan.blame(error, step.snapshot_id).await),
                 };
                 match next {
-                    Some(rows) if rows.num_rows() == 0 => {}
+                    Some((_, rows)) if rows.num_rows() == 0 => self.step = Some(step),
                     Some(rows) => {
-                        let snapshot_id = step.snapshot_id;
-                        if let Some(rows) = step.held.replace(rows) {
-                            let batch = ChangeBatch {
-                                snapshot_id,
-                                rows,
-                                completes: None,
-                            };
+                        let held = step.held.replace(rows).map(|held| step.batch(held));
+                        self.step = Some(step);
+                        if let Some(batch) = held {
                             return Ok(Some((batch, self)));
                         }
                     }
                     None => {
-                        let (id, progress, held) =
-                            (step.snapshot_id, step.progress, step.held.take());
-                        self.step = None;
-                        return Ok(Some(self.completing(id, progress, held)));
+                        let none = || (0, self.no_rows());
+                        let last = step.held.take().unwrap_or_else(none);
+                        let (batch, progress) = (step.batch(last), step.progress);
+                        return Ok(Some(self.completing(batch, progress)));
                     }
                 }
                 continue;
@@ -162,8 +171,14 @@ impl Run {
                     if let Some(progress) = silent
                         && self.reported != Some(progress.next_snapshot)
                     {
-                        let id = progress.next_snapshot - 1;
-                        return Ok(Some(self.completing(id, progress, None)));
+                        let batch = ChangeBatch {
+                            snapshot_id: progress.next_snapshot - 1,
+                            full: false,
+                            split: 0,
+                            rows: self.no_rows(),
+                            completes: None,
+                        };
+                        return Ok(Some(self.completing(batch, progress)));
                     }
                     if !self.ended {
                         self.wait().await?;
@@ -175,31 +190,32 @@ impl Run {
 
     fn open(&self, step: StreamStep) -> Open {
         let reader = self.reader.clone();
-        let rows = futures::stream::iter(step.splits)
-            .map(move |split| rows_of(&reader, &split))
+        let rows = futures::stream::iter(step.splits.into_iter().enumerate())
+            .map(move |(number, split)| {
+                let rows = rows_of(&reader, &split)?;
+                Ok::<_, Error>(rows.map_ok(move |rows| (number, rows)))
+            })
             .try_flatten()
             .boxed();
         Open {
             snapshot_id: step.snapshot_id,
+            full: step.full,
             progress: step.progress,
             rows,
             held: None,
         }
     }
 
-    fn completing(
-        mut self,
-        snapshot_id: i64,
-        progress: StreamProgress,
-        rows: Option<RecordBatch>,
-    ) -> (ChangeBatch, Self) {
+    fn no_rows(&self) -> RecordBatch {
+        RecordBatch::new_empty(self.reader.schema().clone())
+    }
+
+    fn completing(mut self, batch: ChangeBatch, progress: StreamProgress) -> (ChangeBatch, Self) {
         self.reported = Some(progress.next_snapshot);
         self.handed_out = Some(progress);
-        let none = || RecordBatch::new_empty(self.reader.schema().clone());
         let batch = ChangeBatch {
-            snapshot_id,
-            rows: rows.unwrap_or_else(none),
             completes: Some(progress),
+            ..batch
         };
         (batch, self)
     }

@@ -68,8 +68,11 @@ impl StreamConsumer {
         Ok(())
     }
 
-    /// Writes the progress again, so that an idle reader is not taken for a dead one.
-    pub(super) async fn touch(&self) -> Result<()> {
+    /// Writes the progress again, so that an idle reader is not taken for a dead one (`consumer.expiration-time`).
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn touch(&self) -> Result<()> {
         let kept = *self.inner.kept.lock();
         match kept {
             Some(next) => self.keep(next).await,

@@ -24,7 +24,7 @@ use super::travel::refuse_unknown_scan_options;
 use super::{ScanTarget, Table};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
-use crate::options::{ChangelogProducer, StreamingOptions, folding_engine};
+use crate::options::{ChangelogProducer, ConsumerMode, StreamingOptions, folding_engine};
 use crate::predicate::Predicate;
 use crate::read::StreamSplit;
 use crate::spec::TableSchema;
@@ -124,6 +124,13 @@ impl StreamRead {
     #[must_use]
     pub fn with_written_rows(mut self) -> Self {
         self.takes_written_rows = true;
+        self
+    }
+
+    /// When the consumer's progress is kept, whatever `consumer.mode` says.
+    #[must_use]
+    pub fn with_consumer_mode(mut self, mode: ConsumerMode) -> Self {
+        self.options.consumer_mode = mode;
         self
     }
 

@@ -275,21 +275,31 @@ impl StreamScan {
         })
     }
 
-    /// A file that is missing because its snapshot expired meanwhile is no damage.
-    pub(super) async fn blame(&self, error: Error, snapshot_id: i64) -> Error {
-        let missing = is_not_found(&error) || error.kind() == ErrorKind::Damaged;
-        let Some(history) = self.history.as_ref().filter(|_| missing) else {
-            return error;
-        };
+    /// The error to tell when reading a planned snapshot failed: a file that is missing because the snapshot expired
+    /// meanwhile is no damage. `None` when the error stands as it is.
+    pub async fn expired_meanwhile(&self, error: &Error, snapshot_id: i64) -> Option<Error> {
+        let missing = is_not_found(error) || error.kind() == ErrorKind::Damaged;
+        let history = self.history.as_ref().filter(|_| missing)?;
         match history.try_get(snapshot_id).await {
-            Ok(None) => Error::new(
-                ErrorKind::SnapshotExpired,
-                format!("snapshot {snapshot_id} expired while it was read; a `consumer-id` keeps what was not read"),
-            )
-            .with("table", self.read.table.name())
-            .with("snapshot_id", snapshot_id)
-            .with_source(error),
-            _ => error,
+            Ok(None) => Some(
+                Error::new(
+                    ErrorKind::SnapshotExpired,
+                    format!(
+                        "snapshot {snapshot_id} expired while it was read: {}; a `consumer-id` keeps what was not read",
+                        error.message()
+                    ),
+                )
+                .with("table", self.read.table.name())
+                .with("snapshot_id", snapshot_id),
+            ),
+            _ => None,
+        }
+    }
+
+    pub(super) async fn blame(&self, error: Error, snapshot_id: i64) -> Error {
+        match self.expired_meanwhile(&error, snapshot_id).await {
+            Some(expired) => expired.with_source(error),
+            None => error,
         }
     }
 }
