@@ -134,13 +134,11 @@ fn check_rows_alone(plan: &LogicalPlan, source: &StreamSource) -> Result<(), Str
             check_rows_alone(&join.left, source)?;
             check_rows_alone(&join.right, source)
         }
+        LogicalPlan::Join(_) => Err("a Join of updates and deletes".into()),
         other => {
             let shown = other.display().to_string();
-            Err(shown
-                .split([':', ' '])
-                .next()
-                .unwrap_or_default()
-                .to_string())
+            let operator = shown.split([':', ' ']).next();
+            Err(operator.unwrap_or_default().to_string())
         }
     }
 }

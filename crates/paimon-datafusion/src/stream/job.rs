@@ -138,14 +138,14 @@ impl<'a> Job<'a> {
             let properties = last.as_ref()?.properties.as_ref()?;
             properties.get(key)?.parse().ok()
         };
-        let resumed = match (number(FROM), number(NEXT), kept) {
+        let committed = match (number(FROM), number(NEXT), kept) {
             // killed between the commit and the consumer's progress
             (Some(from), Some(next), Some(kept)) if from == kept => Some(next),
             // killed before a consumer that starts with a state had any
             (_, Some(next), None) if !read.options().ignore_progress => Some(next),
-            _ => kept,
+            _ => None,
         };
-        scan.restore(resumed);
+        scan.restore(committed);
         let before = last.map_or(0, |s| s.commit_identifier);
         Ok(Self {
             insert,

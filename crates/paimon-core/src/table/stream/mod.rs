@@ -206,7 +206,15 @@ impl StreamRead {
     /// # Errors
     /// As [`Self::scan`], [`Self::reader`] and [`StreamScan::plan`].
     pub async fn changes(&self) -> Result<ChangeStream> {
-        ChangeStream::start(self).await
+        ChangeStream::start(self, None).await
+    }
+
+    /// As [`Self::changes`], from a checkpoint: the progress that some batch completed.
+    ///
+    /// # Errors
+    /// `SnapshotExpired` when the next snapshot is gone, else as [`Self::changes`].
+    pub async fn changes_after(&self, progress: &StreamProgress) -> Result<ChangeStream> {
+        ChangeStream::start(self, Some(progress.next_snapshot)).await
     }
 
     fn check_changes_are_told(&self) -> Result<()> {

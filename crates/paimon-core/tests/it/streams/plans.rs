@@ -126,6 +126,28 @@ async fn a_checkpoint_goes_on_where_it_was_made() {
     assert!(matches!(other.plan().await.unwrap(), StreamPlan::Nothing));
 }
 
+#[tokio::test]
+async fn a_stream_goes_on_from_the_progress_of_another() {
+    let temp = tempfile::tempdir().unwrap();
+    let table = history(&temp).await;
+    let read = stream(&table, &[("scan.snapshot-id", "1")]).await;
+    let mut changes = read.changes().await.unwrap();
+    let first = changes.next().await.unwrap().unwrap();
+    assert_eq!(records(&first.rows), [row(1, 10)]);
+    let mut rest = read.changes_after(&first.completes.unwrap()).await.unwrap();
+    let second = rest.next().await.unwrap().unwrap();
+    assert_eq!(records(&second.rows), [row(2, 20)]);
+    let gone = second.completes.unwrap();
+    let expire = ExpireSnapshots {
+        retain_max: Some(1),
+        retain_min: Some(1),
+        ..ExpireSnapshots::default()
+    };
+    expire.run(&table, 9000).await.unwrap();
+    let error = read.changes_after(&gone).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SnapshotExpired);
+}
+
 #[rstest]
 #[case(&[("scan.mode", "incremental")], "scan.mode")]
 #[case(&[("incremental-between", "1,2")], "incremental-between")]
