@@ -145,14 +145,7 @@ impl PaimonSchemaProvider {
         if self.settings.is_streaming()
             && let Some(shape) = shape
         {
-            let stream = StreamSource::open(&table, &dynamic, shape).await?;
-            return Ok(Some(match shape {
-                Shape::Rows => Arc::new(PaimonTableProvider::streaming(
-                    stream,
-                    self.settings.clone(),
-                )),
-                _ => Arc::new(stream),
-            }));
+            return self.open_stream(&table, &dynamic, shape).await.map(Some);
         }
         let table = if dynamic.is_empty() {
             table
@@ -168,6 +161,22 @@ impl PaimonSchemaProvider {
                 None => system_provider(table.system_table(system).await?)?,
             },
         }))
+    }
+
+    async fn open_stream(
+        &self,
+        table: &Table,
+        dynamic: &HashMap<String, String>,
+        shape: Shape,
+    ) -> paimon_core::Result<Arc<dyn TableProvider>> {
+        let stream = StreamSource::open(table, dynamic, shape).await?;
+        Ok(match shape {
+            Shape::Rows => {
+                let settings = self.settings.clone();
+                Arc::new(PaimonTableProvider::streaming(stream, settings))
+            }
+            _ => Arc::new(stream),
+        })
     }
 
     async fn open_global(

@@ -169,15 +169,13 @@ fn a_consumer_goes_on_where_it_was_killed() {
     ];
     let mut running = Running::start(path, &follow);
     assert_eq!(running.line(), r#"{"rowkind":"+I","id":1}"#);
-    let mut next = 2;
-    for _ in 0..3 {
+    for next in 2..5 {
         // quiet: what was printed is kept
         until(|| sql(path, "SELECT * FROM t$consumers").contains(&format!("c,{next}")));
         running.kill();
         sql(path, &format!("INSERT INTO t VALUES ({next})"));
         running = Running::start(path, &follow);
         assert_eq!(running.line(), format!(r#"{{"rowkind":"+I","id":{next}}}"#));
-        next += 1;
     }
     running.kill();
 }

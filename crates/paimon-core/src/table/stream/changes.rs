@@ -133,26 +133,9 @@ impl Run {
     async fn advance(mut self) -> Result<Option<(ChangeBatch, Self)>> {
         self.keep_what_was_taken().await?;
         loop {
-            if let Some(mut step) = self.step.take() {
-                let next = match step.rows.try_next().await {
-                    Ok(next) => next,
-                    Err(error) => return Err(self.scan.blame(error, step.snapshot_id).await),
-                };
-                match next {
-                    Some((_, rows)) if rows.num_rows() == 0 => self.step = Some(step),
-                    Some(rows) => {
-                        let held = step.held.replace(rows).map(|held| step.batch(held));
-                        self.step = Some(step);
-                        if let Some(batch) = held {
-                            return Ok(Some((batch, self)));
-                        }
-                    }
-                    None => {
-                        let none = || (0, self.no_rows());
-                        let last = step.held.take().unwrap_or_else(none);
-                        let (batch, progress) = (step.batch(last), step.progress);
-                        return Ok(Some(self.completing(batch, progress)));
-                    }
+            if let Some(step) = self.step.take() {
+                if let Some(batch) = self.read_on(step).await? {
+                    return Ok(Some((batch, self)));
                 }
                 continue;
             }
@@ -164,29 +147,62 @@ impl Run {
                 None => self.scan.plan().await?,
             };
             match plan {
-                StreamPlan::Step(step) => self.step = Some(self.open(*step)),
-                other => {
-                    self.ended = matches!(other, StreamPlan::End);
-                    // snapshots that changed no rows are read all the same
-                    let silent = self.scan.progress();
-                    if let Some(progress) = silent
-                        && self.reported != Some(progress.next_snapshot)
-                    {
-                        let batch = ChangeBatch {
-                            snapshot_id: progress.next_snapshot - 1,
-                            full: false,
-                            split: 0,
-                            rows: self.no_rows(),
-                            completes: None,
-                        };
-                        return Ok(Some(self.completing(batch, progress)));
-                    }
-                    if !self.ended {
-                        self.wait().await?;
-                    }
+                StreamPlan::Step(step) => {
+                    self.step = Some(self.open(*step));
+                    continue;
                 }
+                StreamPlan::End => self.ended = true,
+                StreamPlan::Nothing => {}
+            }
+            if let Some(batch) = self.silent() {
+                return Ok(Some((batch, self)));
+            }
+            if !self.ended {
+                self.wait().await?;
             }
         }
+    }
+
+    /// Reads some rows of a step, which is put back until it is read to its end. `None` when there is nothing to hand
+    /// out yet.
+    async fn read_on(&mut self, mut step: Open) -> Result<Option<ChangeBatch>> {
+        let next = match step.rows.try_next().await {
+            Ok(next) => next,
+            Err(error) => return Err(self.scan.blame(error, step.snapshot_id).await),
+        };
+        match next {
+            Some((_, rows)) if rows.num_rows() == 0 => {
+                self.step = Some(step);
+                Ok(None)
+            }
+            Some(rows) => {
+                let held = step.held.replace(rows).map(|held| step.batch(held));
+                self.step = Some(step);
+                Ok(held)
+            }
+            None => {
+                let none = || (0, self.no_rows());
+                let last = step.held.take().unwrap_or_else(none);
+                let batch = step.batch(last);
+                Ok(Some(self.completing(batch, step.progress)))
+            }
+        }
+    }
+
+    /// Snapshots that changed no rows are read all the same: their progress, if it was not told yet.
+    fn silent(&mut self) -> Option<ChangeBatch> {
+        let progress = self.scan.progress()?;
+        if self.reported == Some(progress.next_snapshot) {
+            return None;
+        }
+        let batch = ChangeBatch {
+            snapshot_id: progress.next_snapshot - 1,
+            full: false,
+            split: 0,
+            rows: self.no_rows(),
+            completes: None,
+        };
+        Some(self.completing(batch, progress))
     }
 
     fn open(&self, step: StreamStep) -> Open {
@@ -211,14 +227,13 @@ impl Run {
         RecordBatch::new_empty(self.reader.schema().clone())
     }
 
-    fn completing(mut self, batch: ChangeBatch, progress: StreamProgress) -> (ChangeBatch, Self) {
+    fn completing(&mut self, batch: ChangeBatch, progress: StreamProgress) -> ChangeBatch {
         self.reported = Some(progress.next_snapshot);
         self.handed_out = Some(progress);
-        let batch = ChangeBatch {
+        ChangeBatch {
             completes: Some(progress),
             ..batch
-        };
-        (batch, self)
+        }
     }
 
     fn consumer(&self) -> Option<&StreamConsumer> {

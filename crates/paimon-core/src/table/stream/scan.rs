@@ -117,15 +117,19 @@ impl StreamScan {
     }
 
     async fn first(&mut self, history: &History) -> Result<StreamPlan> {
+        let start = self.start_point().await?;
         let was_empty = match self.was_empty {
             Some(empty) => empty,
             None => {
                 let empty = history.snapshots().latest_id().await?.is_none();
+                if empty && start == StreamStart::Latest {
+                    // whatever comes comes after the start, also for the next reader of this name
+                    self.register(1).await?;
+                }
                 self.was_empty = Some(empty);
                 empty
             }
         };
-        let start = self.start_point().await?;
         let (table, options) = (&self.read.table, &self.read.options);
         match find(&start, history, table.options(), options, was_empty).await? {
             Start::Nothing => Ok(StreamPlan::Nothing),

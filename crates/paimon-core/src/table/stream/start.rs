@@ -156,23 +156,7 @@ pub(super) async fn find(
         // what came to a table that was empty came after the start
         StreamStart::Latest if was_empty => from(snapshots.earliest_id().await?),
         StreamStart::Latest => from(snapshots.latest_id().await?.map(|id| id + 1)),
-        StreamStart::CompactedFull => {
-            let fully = match (
-                options.changelog_producer,
-                streaming.full_compaction_delta_commits,
-            ) {
-                (ChangelogProducer::FullCompaction, commits) => Some(commits.unwrap_or(1)),
-                (_, commits) => commits,
-            };
-            let compacted = |s: &Snapshot| {
-                let id = s.commit_identifier;
-                s.commit_kind == CommitKind::Compact
-                    && fully.is_none_or(|commits| id % commits == 0 || id == i64::MAX)
-            };
-            let all = snapshots.all().await?;
-            let found = all.iter().rev().find(|s| compacted(s)).or(all.last());
-            state(found.cloned(), None)
-        }
+        StreamStart::CompactedFull => state(compacted(history, options, streaming).await?, None),
         StreamStart::FromSnapshot(id) => from(
             history
                 .earliest_id()
@@ -200,4 +184,25 @@ pub(super) async fn find(
             }
         }
     })
+}
+
+/// The newest snapshot of a compaction that took everything, as far as the options tell; else the newest.
+async fn compacted(
+    history: &History,
+    options: &CoreOptions,
+    streaming: &StreamingOptions,
+) -> Result<Option<Snapshot>> {
+    let commits = streaming.full_compaction_delta_commits;
+    let interval = match options.changelog_producer {
+        ChangelogProducer::FullCompaction => Some(commits.unwrap_or(1)),
+        _ => commits,
+    };
+    let is_wanted = |s: &Snapshot| {
+        let id = s.commit_identifier;
+        s.commit_kind == CommitKind::Compact
+            && interval.is_none_or(|commits| id % commits == 0 || id == i64::MAX)
+    };
+    let all = history.snapshots().all().await?;
+    let found = all.iter().rev().find(|s| is_wanted(s)).or(all.last());
+    Ok(found.cloned())
 }

@@ -109,6 +109,17 @@ async fn a_consumer_that_starts_with_changes_keeps_them_at_once() {
 }
 
 #[tokio::test]
+async fn a_consumer_of_an_empty_table_gets_its_first_rows() {
+    let temp = tempfile::tempdir().unwrap();
+    let table = appended(&temp, 0).await;
+    let (_, changes) = follow(&table, &[("scan.mode", "latest")]).await;
+    drop(changes);
+    write(&table, &[row(1)], None).await;
+    let (read, mut changes) = follow(&table, &[("scan.mode", "latest")]).await;
+    assert_eq!(next(&read, &mut changes, false).await, [1]);
+}
+
+#[tokio::test]
 async fn asking_for_more_is_enough_for_at_least_once() {
     let temp = tempfile::tempdir().unwrap();
     let table = appended(&temp, 3).await;
