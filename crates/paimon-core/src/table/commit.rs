@@ -7,7 +7,7 @@ pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
 use crate::commit::{CommitContext, FileStoreCommit, Overwrite, RowChange};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
-use crate::spec::{CommitMessage, Datum, ManifestCommittable};
+use crate::spec::{CommitMessage, Datum, ManifestCommittable, Snapshot};
 use crate::write::discard_files;
 
 /// Publishes messages of writes as snapshots. Then, unless the table is `write-only`, it compacts the buckets written to
@@ -189,6 +189,27 @@ impl TableCommit {
     pub async fn is_done(&self, identifier: i64) -> Result<bool> {
         let commit = self.file_store_commit()?;
         Ok(self.done_before(&commit, identifier).await?.is_some())
+    }
+
+    /// The newest snapshot of this user that holds a property; `None` without a user of its own.
+    ///
+    /// # Errors
+    /// `Damaged` for a broken snapshot.
+    pub async fn last_with_property(&self, key: &str) -> Result<Option<Snapshot>> {
+        let Some(user) = &self.user else {
+            return Ok(None);
+        };
+        let snapshots = self.table.snapshots();
+        for id in snapshots.ids().await?.into_iter().rev() {
+            let found = snapshots.try_get(id).await?.filter(|s| {
+                let has = |p: &BTreeMap<String, String>| p.contains_key(key);
+                s.commit_user == *user && s.properties.as_ref().is_some_and(has)
+            });
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     fn file_store_commit(&self) -> Result<FileStoreCommit> {

@@ -6,6 +6,7 @@ mod compact;
 mod incremental;
 mod other_branch;
 mod read_builder;
+mod stream;
 pub mod system;
 mod travel;
 mod write_builder;
@@ -19,6 +20,10 @@ pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
 pub use read_builder::{ReadBuilder, TableRead};
+pub use stream::{
+    ChangeBatch, ChangeStream, Pause, StreamConsumer, StreamPlan, StreamProgress, StreamRead,
+    StreamScan, StreamStart, StreamStep, SystemPause,
+};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
 pub use write_builder::{TableWrite, WriteBuilder};
@@ -171,26 +176,11 @@ impl Table {
                 ..TableSchema::clone(&old)
             };
         }
-        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &i.name))?;
         let other = match &i.other {
             None => None,
             Some(other) => Some(other.with_options(self, dynamic).await?),
         };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                io: i.io.clone(),
-                location: i.location.clone(),
-                name: i.name.clone(),
-                branch: i.branch.clone(),
-                arrow_schema: read_schema(&schema, other.as_ref()),
-                schema: Arc::new(schema),
-                options,
-                schemas: i.schemas.clone(),
-                snapshots: i.snapshots.clone(),
-                target,
-                other,
-            }),
-        })
+        self.aimed(schema, target, other)
     }
 
     /// The same table and schema, without another branch, read at this snapshot (`None`: without a row) whatever others
@@ -203,15 +193,37 @@ impl Table {
     /// The same table and schema with another target and another branch.
     fn copy(&self, target: ScanTarget, other: Option<OtherBranch>) -> Self {
         let i = &self.inner;
+        self.with(i.schema.clone(), i.options.clone(), target, other)
+    }
+
+    /// The same table with other options, another target and another branch. It takes no rows.
+    fn aimed(
+        &self,
+        schema: TableSchema,
+        target: ScanTarget,
+        other: Option<OtherBranch>,
+    ) -> Result<Self> {
+        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &self.inner.name))?;
+        Ok(self.with(Arc::new(schema), options, target, other))
+    }
+
+    fn with(
+        &self,
+        schema: Arc<TableSchema>,
+        options: CoreOptions,
+        target: ScanTarget,
+        other: Option<OtherBranch>,
+    ) -> Self {
+        let i = &self.inner;
         Self {
             inner: Arc::new(Inner {
                 io: i.io.clone(),
                 location: i.location.clone(),
                 name: i.name.clone(),
                 branch: i.branch.clone(),
-                schema: i.schema.clone(),
-                arrow_schema: read_schema(&i.schema, other.as_ref()),
-                options: i.options.clone(),
+                arrow_schema: read_schema(&schema, other.as_ref()),
+                schema,
+                options,
                 schemas: i.schemas.clone(),
                 snapshots: i.snapshots.clone(),
                 target,

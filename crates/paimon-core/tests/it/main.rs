@@ -17,4 +17,5 @@ mod publication;
 mod references;
 mod rescale;
 mod row_changes;
+mod streams;
 mod write;

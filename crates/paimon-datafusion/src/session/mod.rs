@@ -33,6 +33,7 @@ use crate::parse::{
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::provider::PaimonTableProvider;
 use crate::statement;
+use crate::stream::refusing_endless_work;
 
 pub use settings::{CommitIdentity, OverwriteMode, SessionSettings};
 pub(crate) use travel::instant_ms;
@@ -87,6 +88,7 @@ impl PaimonSession {
             .with_runtime_env(runtime)
             .with_analyzer_rules(rules)
             .with_expr_planners(expr_planners)
+            .with_physical_optimizer_rules(refusing_endless_work())
             .with_relation_planners(vec![Arc::new(PaimonRelationPlanner)])
             .with_type_planner(Arc::new(PaimonTypePlanner {
                 settings: settings.clone(),

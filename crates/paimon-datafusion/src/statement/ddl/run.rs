@@ -23,6 +23,7 @@ use crate::statement::effect::effect;
 use crate::statement::partition::{PartitionSpec, drop_partitions};
 use crate::statement::result::nothing;
 use crate::statement::{ident_text, insert};
+use crate::stream::refuse_streams;
 
 /// Options whose values are names of columns.
 const COLUMN_OPTIONS: &[&str] = &[
@@ -62,6 +63,7 @@ pub(crate) async fn plan(
                 Some(at) => {
                     let rest = tokens.get(at..).unwrap_or_default().to_vec();
                     let query = session.plan_query(rest, &[]).await?;
+                    refuse_streams("CREATE TABLE AS", &query)?;
                     create_as(session, target, if_not_exists, table, query).await
                 }
             }
