@@ -3,6 +3,7 @@
 mod changes;
 mod commit;
 mod compact;
+mod environment;
 mod incremental;
 mod read_builder;
 pub mod system;
@@ -17,6 +18,10 @@ use arrow_schema::SchemaRef;
 pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
+pub use environment::{
+    CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
+    PartitionStatistics,
+};
 pub use read_builder::{ReadBuilder, TableRead};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
@@ -50,6 +55,7 @@ struct Inner {
     schemas: SchemaManager,
     snapshots: SnapshotManager,
     target: ScanTarget,
+    environment: CatalogEnvironment,
 }
 
 impl Table {
@@ -59,10 +65,37 @@ impl Table {
     /// `NotFound` when the folder holds no schema, `Damaged` when the newest schema cannot be read,
     /// `Unsupported` / `InvalidInput` for options that cannot be honoured.
     pub async fn open(io: FileIo, location: &str, name: &str) -> Result<Self> {
-        Self::open_branch(io, location, name, "main").await
+        Self::open_branch(io, location, name, "main", CatalogEnvironment::default()).await
     }
 
-    async fn open_branch(io: FileIo, location: &str, name: &str, branch: &str) -> Result<Self> {
+    /// The same table with what its catalog lends to it.
+    #[must_use]
+    pub fn with_environment(&self, environment: CatalogEnvironment) -> Self {
+        let i = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                io: i.io.clone(),
+                location: i.location.clone(),
+                name: i.name.clone(),
+                branch: i.branch.clone(),
+                schema: i.schema.clone(),
+                arrow_schema: i.arrow_schema.clone(),
+                options: i.options.clone(),
+                schemas: i.schemas.clone(),
+                snapshots: i.snapshots.clone(),
+                target: i.target.clone(),
+                environment,
+            }),
+        }
+    }
+
+    async fn open_branch(
+        io: FileIo,
+        location: &str,
+        name: &str,
+        branch: &str,
+        environment: CatalogEnvironment,
+    ) -> Result<Self> {
         let location = location.trim_end_matches('/').to_string();
         let root = branch_root(&location, branch)?;
         let schemas = SchemaManager::new(io.clone(), &root);
@@ -95,6 +128,7 @@ impl Table {
                 schemas,
                 snapshots,
                 target: ScanTarget::Latest,
+                environment,
             }),
         };
         if travel::asks_for_travel(table.options().map()) {
@@ -117,8 +151,9 @@ impl Table {
         if !known {
             return Err(crate::snapshot::no_branch(&i.name, branch));
         }
-        let opened = Self::open_branch(i.io.clone(), &i.location, &i.name, branch).await?;
-        Ok(opened)
+        let environment = i.environment.clone();
+        let io = i.io.clone();
+        Self::open_branch(io, &i.location, &i.name, branch, environment).await
     }
 
     /// The same table with dynamic options on top of its own, time travel included: the schema becomes that of the
@@ -166,6 +201,7 @@ impl Table {
                 schemas: i.schemas.clone(),
                 snapshots: i.snapshots.clone(),
                 target,
+                environment: i.environment.clone(),
             }),
         })
     }
@@ -186,6 +222,7 @@ impl Table {
                 schemas: i.schemas.clone(),
                 snapshots: i.snapshots.clone(),
                 target: snapshot.map_or(ScanTarget::Empty, ScanTarget::at),
+                environment: i.environment.clone(),
             }),
         }
     }
@@ -243,6 +280,11 @@ impl Table {
     /// Snapshot files.
     pub fn snapshots(&self) -> &SnapshotManager {
         &self.inner.snapshots
+    }
+
+    /// What the catalog lends to the table.
+    pub fn environment(&self) -> &CatalogEnvironment {
+        &self.inner.environment
     }
 
     /// What reads of this handle see.
