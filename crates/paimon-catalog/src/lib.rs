@@ -20,3 +20,7 @@ pub use hive::HiveCatalog;
 pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 pub use names::absolute_location;
 pub use paimon_core::options::{is_secret_key, redacted};
+
+// tests that are shared with those of the public interface name the crate
+#[cfg(test)]
+extern crate self as paimon_catalog;

@@ -15,6 +15,8 @@ mod site;
 mod tables;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod thrift;
 mod types;
 

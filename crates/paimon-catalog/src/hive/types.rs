@@ -33,9 +33,8 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         TypeKind::Multiset(element) => format!("map<{},int>", type_name(element)),
         TypeKind::Map(key, value) => format!("map<{},{}>", type_name(key), type_name(value)),
         TypeKind::Row(fields) => {
-            // Hive's type infos have names in lower case
             let field = |f: &paimon_core::spec::DataField| {
-                format!("{}:{}", f.name.to_lowercase(), type_name(&f.data_type))
+                format!("{}:{}", f.name, type_name(&f.data_type))
             };
             let fields: Vec<String> = fields.iter().map(field).collect();
             format!("struct<{}>", fields.join(","))
@@ -63,7 +62,7 @@ mod tests {
             ),
             ("ARRAY<STRING>", "array<string>"),
             ("MAP<STRING, INT>", "map<string,int>"),
-            ("ROW<x INT, Y STRING>", "struct<x:int,y:string>"),
+            ("ROW<x INT, Y STRING>", "struct<x:int,Y:string>"),
             ("BYTES", "binary"),
             ("BINARY(3)", "binary"),
             ("TINYINT", "tinyint"),
