@@ -73,10 +73,7 @@ impl HiveCatalog {
                 let table = self.paimon_table(identifier).await?;
                 self.location(identifier, &table)?
             }
-            None => {
-                let database = self.database_location(identifier.database()).await?;
-                format!("{database}/{}", identifier.table())
-            }
+            None => self.default_location(identifier).await?,
         };
         let io = FileIo::for_location(&location)?;
         let schema = SchemaManager::new(io, &location).latest().await?;

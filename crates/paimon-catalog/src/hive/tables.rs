@@ -76,9 +76,8 @@ impl HiveCatalog {
             .options
             .get("external")
             .or(schema.options.get("EXTERNAL"));
-        let database = self.database_location(identifier.database()).await?;
         Ok(Place {
-            location: format!("{database}/{}", identifier.table()),
+            location: self.default_location(identifier).await?,
             external: self.settings.external_by_default
                 || asked.is_some_and(|v| v.eq_ignore_ascii_case("true")),
         })
@@ -248,10 +247,10 @@ impl HiveCatalog {
         table.database = to.database().to_string();
         table.name = to.table().to_string();
         self.alter_hive_table(from, &table).await?;
-        // the metastore may have moved the folder, or only chosen another location
         let mut table = self.paimon_table(to).await?;
-        let target = self.location(to, &table)?;
+        let target = self.place_after_rename(from, to, &source, &table).await?;
         let io = FileIo::for_location(&source)?;
+        // Hive 3 moves the folders of its managed tables
         let has_moved = SchemaManager::new(io.clone(), &source)
             .ids()
             .await?
@@ -259,11 +258,41 @@ impl HiveCatalog {
         if mapping::is_external(&table) || same_location(&source, &target) || has_moved {
             return Ok(());
         }
-        io.rename_folder(&source, &target)
-            .await
-            .map_err(|e| e.with_default("table", from))?;
+        if let Some((parent, _)) = target.rsplit_once('/') {
+            io.create_folder(parent).await?;
+        }
+        io.rename_folder(&source, &target).await.map_err(|e| {
+            Error::new(
+                e.kind(),
+                "the table has its new name, but its files could not be moved there",
+            )
+            .with("table", to)
+            .with_source(e)
+        })?;
         mapping::set_location(&mut table, &target, &self.settings);
         self.alter_hive_table(to, &table).await
+    }
+
+    /// Where a renamed table is to lie: where the metastore says, but not in the folder that another table of its old
+    /// name would get (Hive 4 leaves it there).
+    async fn place_after_rename(
+        &self,
+        from: &Identifier,
+        to: &Identifier,
+        source: &str,
+        table: &HiveTable,
+    ) -> Result<String> {
+        let target = self.location(to, table)?;
+        let default = self.default_location(from).await?;
+        if same_location(source, &target) && same_location(source, &default) {
+            return self.default_location(to).await;
+        }
+        Ok(target)
+    }
+
+    pub(super) async fn default_location(&self, identifier: &Identifier) -> Result<String> {
+        let database = self.database_location(identifier.database()).await?;
+        Ok(format!("{database}/{}", identifier.table()))
     }
 
     pub(super) async fn change_table(
