@@ -1,15 +1,18 @@
 //! Locks of tables in the metastore.
 //!
 //! Java: `org.apache.paimon.hive.HiveCatalogLock`. Unlike there a lock that is held is kept alive by heartbeats, so that
-//! a slow commit does not lose it to the server's time limit (five minutes by default).
+//! a slow commit does not lose it to the server's time limit (five minutes by default). Writers of one process queue up
+//! here, so that one of them at a time stands in the server's queue: servers on small databases bear few at once.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use paimon_core::table::{CatalogLock, HeldLock};
 use paimon_core::{Error, ErrorKind, Result};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 use super::client::{LockRequest, LockState, MetastoreClient};
@@ -19,11 +22,37 @@ use crate::identifier::Identifier;
 const FIRST_SLEEP: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
+/// Where the writers of this process queue up, by database and table.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    by_table: std::sync::Mutex<HashMap<(String, String), Weak<Mutex<()>>>>,
+}
+
+impl Queues {
+    fn of(&self, identifier: &Identifier) -> Arc<Mutex<()>> {
+        let key = (
+            identifier.database().to_string(),
+            identifier.table().to_string(),
+        );
+        let Ok(mut queues) = self.by_table.lock() else {
+            return Arc::default();
+        };
+        if let Some(queue) = queues.get(&key).and_then(Weak::upgrade) {
+            return queue;
+        }
+        queues.retain(|_, queue| queue.strong_count() > 0);
+        let queue = Arc::default();
+        queues.insert(key, Arc::downgrade(&queue));
+        queue
+    }
+}
+
 /// The exclusive lock of one table.
 #[derive(Debug)]
 pub(super) struct HiveLock {
     client: Arc<dyn MetastoreClient>,
     settings: LockSettings,
+    queue: Arc<Mutex<()>>,
     database: String,
     table: String,
 }
@@ -32,14 +61,23 @@ impl HiveLock {
     pub(super) fn new(
         client: Arc<dyn MetastoreClient>,
         settings: &LockSettings,
+        queues: &Queues,
         identifier: &Identifier,
     ) -> Self {
         Self {
             client,
             settings: settings.clone(),
+            queue: queues.of(identifier),
             database: identifier.database().to_string(),
             table: identifier.table().to_string(),
         }
+    }
+
+    fn too_long(&self, started: Instant) -> Error {
+        self.failed(format!(
+            "another writer holds the table's lock in the metastore: gave up after {} ms",
+            started.elapsed().as_millis()
+        ))
     }
 
     fn failed(&self, text: String) -> Error {
@@ -53,6 +91,9 @@ impl HiveLock {
 impl CatalogLock for HiveLock {
     async fn acquire(&self) -> Result<Box<dyn HeldLock>> {
         let started = Instant::now();
+        let turn = self.queue.clone().lock_owned();
+        let turn = tokio::time::timeout(self.settings.acquire_timeout, turn).await;
+        let turn = turn.map_err(|_| self.too_long(started))?;
         let request = LockRequest {
             database: self.database.clone(),
             table: self.table.clone(),
@@ -64,6 +105,7 @@ impl CatalogLock for HiveLock {
         let mut held = Held {
             client: self.client.clone(),
             id: Some(answer.id),
+            turn: Some(turn),
             heartbeats: None,
             lost: Arc::default(),
         };
@@ -84,10 +126,7 @@ impl CatalogLock for HiveLock {
             }
             LockState::Waiting => {
                 held.give_up().await;
-                Err(self.failed(format!(
-                    "another program holds the table's lock in the metastore: gave up after {} ms",
-                    started.elapsed().as_millis()
-                )))
+                Err(self.too_long(started))
             }
             LockState::Gone(code) => {
                 held.give_up().await;
@@ -104,6 +143,8 @@ struct Held {
     client: Arc<dyn MetastoreClient>,
     /// `None` once it was given up.
     id: Option<i64>,
+    /// Of this process' writers.
+    turn: Option<OwnedMutexGuard<()>>,
     heartbeats: Option<JoinHandle<()>>,
     lost: Arc<AtomicBool>,
 }
@@ -164,8 +205,9 @@ impl Drop for Held {
         else {
             return;
         };
-        let client = self.client.clone();
+        let (client, turn) = (self.client.clone(), self.turn.take());
         runtime.spawn(async move {
+            let _turn = turn;
             if let Err(error) = client.unlock(id).await {
                 tracing::warn!(%error, lock = id, "a lock of the metastore could not be given up");
             }

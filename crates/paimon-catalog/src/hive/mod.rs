@@ -31,7 +31,7 @@ use paimon_core::table::{CatalogEnvironment, CatalogLock, SystemTable, Table};
 use paimon_core::{Error, ErrorKind, Result};
 
 use self::client::{HiveTable, MetastoreClient, RemoteMetastore};
-use self::lock::HiveLock;
+use self::lock::{HiveLock, Queues};
 use self::mapping::Kind;
 use self::partitions::HivePartitions;
 use self::settings::HiveSettings;
@@ -50,6 +50,7 @@ pub struct HiveCatalog {
     options: BTreeMap<String, String>,
     client: Arc<dyn MetastoreClient>,
     settings: Arc<HiveSettings>,
+    queues: Arc<Queues>,
 }
 
 impl HiveCatalog {
@@ -74,6 +75,7 @@ impl HiveCatalog {
             options,
             client,
             settings: Arc::new(settings),
+            queues: Arc::default(),
         }
     }
 
@@ -147,7 +149,8 @@ impl HiveCatalog {
     fn lock(&self, identifier: &Identifier) -> Option<Arc<dyn CatalogLock>> {
         let settings = &self.settings.lock;
         settings.enabled.then(|| {
-            Arc::new(HiveLock::new(self.client.clone(), settings, identifier))
+            let client = self.client.clone();
+            Arc::new(HiveLock::new(client, settings, &self.queues, identifier))
                 as Arc<dyn CatalogLock>
         })
     }

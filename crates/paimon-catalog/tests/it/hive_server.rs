@@ -113,8 +113,10 @@ async fn a_lock_that_another_program_holds_is_waited_for_within_bounds() {
     let lock = table.environment().lock.clone().unwrap();
     let held = lock.acquire().await.unwrap();
     held.check().await.unwrap();
+    let elsewhere = server.catalog(&options).get_table(&t).await.unwrap();
+    let waiting = elsewhere.environment().lock.clone().unwrap();
     let started = Instant::now();
-    let error = lock.acquire().await.err().unwrap();
+    let error = waiting.acquire().await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Io);
     assert!(error.to_string().contains("lock"), "{error}");
     let waited = started.elapsed();
