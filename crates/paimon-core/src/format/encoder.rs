@@ -31,8 +31,8 @@ pub trait FileEncoder: Send {
     /// As [`Self::write`].
     fn flush(&mut self) -> Result<()>;
 
-    /// Takes the bytes that are final; empty when there are none.
-    fn take_output(&mut self) -> Bytes;
+    /// Takes the bytes that are final, in pieces; none when there are none.
+    fn take_output(&mut self) -> Vec<Bytes>;
 
     /// Bytes of the file if it ended now: an estimate that grows with the rows.
     fn estimated_size(&self) -> u64;
@@ -44,7 +44,7 @@ pub trait FileEncoder: Send {
     ///
     /// # Errors
     /// As [`Self::write`].
-    fn finish(self: Box<Self>) -> Result<Bytes>;
+    fn finish(self: Box<Self>) -> Result<Vec<Bytes>>;
 }
 
 /// How to encode: format, compression and the options that begin with the format's name.

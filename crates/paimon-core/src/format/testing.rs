@@ -34,11 +34,11 @@ pub fn encode(fields: &[DataField], options: &EncoderOptions, rows: &RecordBatch
     while start < rows.num_rows() {
         let len = step.min(rows.num_rows() - start);
         encoder.write(&rows.slice(start, len)).unwrap();
-        bytes.extend_from_slice(&encoder.take_output());
+        bytes.extend(encoder.take_output().concat());
         start += len;
         step = step * 3 + 1;
     }
-    bytes.extend_from_slice(&encoder.finish().unwrap());
+    bytes.extend(encoder.finish().unwrap().concat());
     bytes
 }
 

@@ -6,6 +6,7 @@
 mod folder;
 mod identity;
 mod output;
+mod paths;
 mod publish;
 mod store;
 
@@ -19,6 +20,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use identity::StoreIdentity;
 pub use output::OutputFile;
+pub use paths::FolderPaths;
 pub use publish::Publication;
 pub use store::{open_store, split_location};
 
@@ -344,16 +346,23 @@ pub fn is_not_found(error: &Error) -> bool {
 /// # Errors
 /// `Damaged` when it is empty, `.`, `..`, or holds a slash, a backslash or a control character.
 pub fn checked_name(name: &str) -> Result<&str> {
-    let plain = !name.is_empty()
-        && name != "."
-        && name != ".."
-        && !name
-            .chars()
-            .any(|c| c == '/' || c == '\\' || c.is_control());
+    let plain = !name.is_empty() && name != "." && name != ".." && !holds_unsafe(name);
     if plain {
         return Ok(name);
     }
     Err(Error::damaged(format!(
         "file name in metadata must be one plain path component, found {name:?}"
     )))
+}
+
+/// Whether a name holds a slash, a backslash or a control character.
+fn holds_unsafe(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    if bytes.is_ascii() {
+        return bytes
+            .iter()
+            .any(|b| matches!(b, b'/' | b'\\') || b.is_ascii_control());
+    }
+    name.chars()
+        .any(|c| c == '/' || c == '\\' || c.is_control())
 }

@@ -121,23 +121,41 @@ impl OutputFile {
     /// # Cancel safety
     /// A cancelled write loses the file.
     pub async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        if bytes.is_empty() {
+        self.write_all(vec![bytes]).await
+    }
+
+    /// Appends bytes that come in pieces.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::write`].
+    pub async fn write_all(&mut self, pieces: Vec<Bytes>) -> Result<()> {
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        if bytes == 0 {
             return Ok(());
         }
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.target = match std::mem::replace(&mut self.target, Target::Broken) {
             Target::Local(mut file) => {
-                let write = move || file.file.write_all(&bytes).map(|()| file);
+                let write = move || {
+                    for piece in pieces {
+                        file.file.write_all(&piece)?;
+                    }
+                    Ok(file)
+                };
                 Target::Local(blocking(&self.location, write).await?)
             }
             Target::Store(mut writer) => {
-                let put = writer.put(bytes).await;
-                put.map_err(|e| store_error(e, &self.location))?;
+                for piece in pieces {
+                    let put = writer.put(piece).await;
+                    put.map_err(|e| store_error(e, &self.location))?;
+                }
                 Target::Store(writer)
             }
             Target::Broken => return Err(broken(&self.location)),
         };
-        self.size += len;
+        self.size += u64::try_from(bytes).unwrap_or(u64::MAX);
         Ok(())
     }
 

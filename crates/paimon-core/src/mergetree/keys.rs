@@ -83,22 +83,21 @@ impl KeyEncoder {
         match &self.kind {
             Kind::Rows(converter) => Ok(KeyBlock::Rows(converter.convert_columns(columns)?)),
             Kind::U64 => {
-                let column = not_null(columns.first())?;
-                let mut out = vec![0u64; column.len()];
-                visit_fixed(column, |i, bits, _| out[i] = bits as u64)?;
-                Ok(KeyBlock::U64(out))
+                let mut keys = Narrow(Vec::new());
+                put_fixed(not_null(columns.first())?, &mut keys)?;
+                Ok(KeyBlock::U64(keys.0))
             }
             Kind::U128(widths) => {
                 let rows = columns.first().map_or(0, |c| c.len());
-                let mut out = vec![0u128; rows];
+                let mut keys = vec![0u128; rows];
                 for (column, width) in columns.iter().zip(widths) {
-                    let column = not_null(Some(column))?;
-                    let shift = *width;
-                    visit_fixed(column, |i, bits, _| {
-                        out[i] = out[i].checked_shl(shift).unwrap_or(0) | bits;
-                    })?;
+                    let mut wide = Wide {
+                        keys: &mut keys,
+                        width: *width,
+                    };
+                    put_fixed(not_null(Some(column))?, &mut wide)?;
                 }
-                Ok(KeyBlock::U128(out))
+                Ok(KeyBlock::U128(keys))
             }
         }
     }
@@ -122,62 +121,78 @@ fn fixed_bits(data_type: &ArrowType) -> Option<u32> {
     })
 }
 
-/// Calls `set(row, order-preserving bits, width)` for every row.
-fn visit_fixed(column: &ArrayRef, mut set: impl FnMut(usize, u128, u32)) -> Result<()> {
+/// Takes the bits of a column, row by row.
+trait BitSink {
+    fn take(&mut self, bits: impl Iterator<Item = u128>);
+}
+
+/// Keys of one column.
+struct Narrow(Vec<u64>);
+
+impl BitSink for Narrow {
+    fn take(&mut self, bits: impl Iterator<Item = u128>) {
+        self.0.extend(bits.map(|b| b as u64));
+    }
+}
+
+/// Keys that get one more column at their low end.
+struct Wide<'a> {
+    keys: &'a mut [u128],
+    width: u32,
+}
+
+impl BitSink for Wide<'_> {
+    fn take(&mut self, bits: impl Iterator<Item = u128>) {
+        for (key, bits) in self.keys.iter_mut().zip(bits) {
+            *key = key.checked_shl(self.width).unwrap_or(0) | bits;
+        }
+    }
+}
+
+/// Hands over order-preserving bits for every row.
+fn put_fixed(column: &ArrayRef, sink: &mut impl BitSink) -> Result<()> {
     macro_rules! signed {
-        ($type:ty, $native:ty, $unsigned:ty, $bits:expr) => {{
-            let flip = (1 as $unsigned) << ($bits - 1);
-            for (i, v) in column.as_primitive::<$type>().values().iter().enumerate() {
-                set(i, u128::from(<$native>::cast_unsigned(*v) ^ flip), $bits);
-            }
+        ($type:ty, $native:ty) => {{
+            let flip = <$native>::MIN.cast_unsigned();
+            let values = column.as_primitive::<$type>().values().iter();
+            sink.take(values.map(|v| u128::from(v.cast_unsigned() ^ flip)))
+        }};
+    }
+    macro_rules! float {
+        ($type:ty, $unsigned:ty) => {{
+            let top = 1 << (<$unsigned>::BITS - 1);
+            let values = column.as_primitive::<$type>().values().iter();
+            sink.take(values.map(|v| {
+                let bits = v.to_bits();
+                let flip = if bits & top != 0 {
+                    <$unsigned>::MAX
+                } else {
+                    top
+                };
+                u128::from(bits ^ flip)
+            }))
         }};
     }
     match column.data_type() {
-        ArrowType::Boolean => {
-            for (i, v) in column.as_boolean().values().iter().enumerate() {
-                set(i, u128::from(v), 8);
-            }
-        }
-        ArrowType::Int8 => signed!(Int8Type, i8, u8, 8),
-        ArrowType::Int16 => signed!(Int16Type, i16, u16, 16),
-        ArrowType::Int32 => signed!(Int32Type, i32, u32, 32),
-        ArrowType::Date32 => signed!(Date32Type, i32, u32, 32),
-        ArrowType::Time32(TimeUnit::Millisecond) => signed!(Time32MillisecondType, i32, u32, 32),
-        ArrowType::Int64 => signed!(Int64Type, i64, u64, 64),
+        ArrowType::Boolean => sink.take(column.as_boolean().values().iter().map(u128::from)),
+        ArrowType::Int8 => signed!(Int8Type, i8),
+        ArrowType::Int16 => signed!(Int16Type, i16),
+        ArrowType::Int32 => signed!(Int32Type, i32),
+        ArrowType::Date32 => signed!(Date32Type, i32),
+        ArrowType::Time32(TimeUnit::Millisecond) => signed!(Time32MillisecondType, i32),
+        ArrowType::Int64 => signed!(Int64Type, i64),
         ArrowType::Timestamp(TimeUnit::Millisecond, _) => {
-            signed!(TimestampMillisecondType, i64, u64, 64)
+            signed!(TimestampMillisecondType, i64)
         }
         ArrowType::Timestamp(TimeUnit::Microsecond, _) => {
-            signed!(TimestampMicrosecondType, i64, u64, 64)
+            signed!(TimestampMicrosecondType, i64)
         }
         ArrowType::Timestamp(TimeUnit::Nanosecond, _) => {
-            signed!(TimestampNanosecondType, i64, u64, 64)
+            signed!(TimestampNanosecondType, i64)
         }
-        ArrowType::Decimal128(..) => signed!(Decimal128Type, i128, u128, 128),
-        ArrowType::Float32 => {
-            for (i, v) in column
-                .as_primitive::<Float32Type>()
-                .values()
-                .iter()
-                .enumerate()
-            {
-                let bits = v.to_bits();
-                let flip = if bits >> 31 == 1 { u32::MAX } else { 1 << 31 };
-                set(i, u128::from(bits ^ flip), 32);
-            }
-        }
-        ArrowType::Float64 => {
-            for (i, v) in column
-                .as_primitive::<Float64Type>()
-                .values()
-                .iter()
-                .enumerate()
-            {
-                let bits = v.to_bits();
-                let flip = if bits >> 63 == 1 { u64::MAX } else { 1 << 63 };
-                set(i, u128::from(bits ^ flip), 64);
-            }
-        }
+        ArrowType::Decimal128(..) => signed!(Decimal128Type, i128),
+        ArrowType::Float32 => float!(Float32Type, u32),
+        ArrowType::Float64 => float!(Float64Type, u64),
         other => {
             return Err(Error::internal(format!(
                 "key of type {other} has no fixed width"

@@ -1,5 +1,6 @@
 //! The pure core of the LSM tree: sections, sorted runs, the key merge and the merge engines.
 
+mod dense;
 pub mod function;
 mod interval;
 mod kernel;
@@ -7,6 +8,7 @@ mod keys;
 mod levels;
 mod universal;
 
+pub use dense::MergeKey;
 pub use interval::{KeyInterval, sections};
 pub use kernel::{Collisions, find_collisions, mark_superseded};
 pub use keys::{KeyBlock, KeyEncoder};

@@ -184,12 +184,20 @@ impl Planner<'_> {
         let mut known: HashMap<(Bytes, i32), usize> = HashMap::new();
         let mut partitions: HashMap<Bytes, Arc<Partition>> = HashMap::new();
         let mut folders: Vec<String> = Vec::new();
+        // entries of one bucket often follow each other
+        let mut last = 0;
         for entry in entries {
             if !is_visible(&entry) {
                 continue;
             }
-            let at = match known.get(&(entry.partition.clone(), entry.bucket)) {
-                Some(at) => *at,
+            let is_last =
+                |b: &BucketFiles| b.bucket == entry.bucket && b.partition.bytes == entry.partition;
+            let found = match order.get(last) {
+                Some(bucket) if is_last(bucket) => Some(last),
+                _ => known.get(&(entry.partition.clone(), entry.bucket)).copied(),
+            };
+            let at = match found {
+                Some(at) => at,
                 None => {
                     let partition = match partitions.get(&entry.partition) {
                         Some(partition) => partition.clone(),
@@ -210,6 +218,7 @@ impl Planner<'_> {
                     order.len() - 1
                 }
             };
+            last = at;
             let bucket = &mut order[at];
             let deletion = deletions
                 .get(&entry.partition, entry.bucket, &entry.file.file_name)
@@ -368,9 +377,6 @@ pub(crate) fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> 
 pub(crate) fn data_file_path(folder: &str, file: &DataFileMeta) -> Result<String> {
     match &file.external_path {
         Some(path) => Ok(path.clone()),
-        None => Ok(format!(
-            "{folder}/{}",
-            crate::io::checked_name(&file.file_name)?
-        )),
+        None => Ok([folder, "/", crate::io::checked_name(&file.file_name)?].concat()),
     }
 }

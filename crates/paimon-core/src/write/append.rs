@@ -156,13 +156,15 @@ impl AppendWriter {
     /// `Io` when the store fails, or those of earlier rows.
     pub async fn close(&mut self) -> Result<Vec<DataFileMeta>> {
         self.encode().await?;
+        let ending = self.lanes.iter_mut().map(Lane::end_file);
+        let ended = futures::future::join_all(ending).await;
+        // no lane gives its files away before all have ended theirs: abort removes what is left
+        ended.into_iter().collect::<Result<()>>()?;
         let mut files = Vec::new();
         for lane in &mut self.lanes {
-            let mut writer = lane.settle().await?;
-            let result = writer.close().await;
-            lane.memory = writer.memory_size();
-            lane.state = State::Idle(writer);
-            files.extend(result?);
+            if let State::Idle(writer) = &mut lane.state {
+                files.extend(writer.take_files());
+            }
         }
         Ok(files)
     }
@@ -189,6 +191,15 @@ impl Lane {
             State::Idle(_) | State::Failed => true,
             State::Busy(task) => task.is_finished(),
         }
+    }
+
+    /// Ends the open file.
+    async fn end_file(&mut self) -> Result<()> {
+        let mut writer = self.settle().await?;
+        let result = writer.end_file().await;
+        self.memory = writer.memory_size();
+        self.state = State::Idle(writer);
+        result
     }
 
     /// Waits until nothing is being encoded.

@@ -146,7 +146,7 @@ pub(super) struct Filled {
     /// First row that the file did not take.
     pub next: usize,
     /// Bytes that are final.
-    pub output: Bytes,
+    pub output: Vec<Bytes>,
     /// Whether the file has reached its size.
     pub full: bool,
 }
@@ -154,7 +154,7 @@ pub(super) struct Filled {
 /// A file that is complete but for its name.
 pub(super) struct Finished {
     /// Its last bytes.
-    pub output: Bytes,
+    pub output: Vec<Bytes>,
     /// What a manifest says about it, without name, size and time.
     pub meta: DataFileMeta,
     /// Its index container.
@@ -200,7 +200,7 @@ impl FileBuilder {
     }
 
     /// Ends the open row group and returns the bytes that became final.
-    pub fn flush(&mut self) -> Result<Bytes> {
+    pub fn flush(&mut self) -> Result<Vec<Bytes>> {
         self.encoder.flush()?;
         Ok(self.encoder.take_output())
     }

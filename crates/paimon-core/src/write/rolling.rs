@@ -87,10 +87,10 @@ impl RollingFileWriter {
             let taken = i64::try_from(filled.next - from).unwrap_or(i64::MAX);
             self.next_sequence = self.next_sequence.saturating_add(taken);
             from = filled.next;
-            open.output.write(filled.output).await?;
+            open.output.write_all(filled.output).await?;
             self.open = Some(open);
             if filled.full {
-                self.close_file().await?;
+                self.end_file().await?;
             }
         }
         Ok(())
@@ -105,12 +105,12 @@ impl RollingFileWriter {
             return Ok(());
         };
         let (builder, bytes) = blocking(move || {
-            let bytes: Bytes = open.builder.flush()?;
+            let bytes = open.builder.flush()?;
             Ok((open.builder, bytes))
         })
         .await?;
         open.builder = builder;
-        open.output.write(bytes).await?;
+        open.output.write_all(bytes).await?;
         self.open = Some(open);
         Ok(())
     }
@@ -120,8 +120,13 @@ impl RollingFileWriter {
     /// # Errors
     /// `Io` when the store fails.
     pub async fn close(&mut self) -> Result<Vec<DataFileMeta>> {
-        self.close_file().await?;
-        Ok(self.done.drain(..).map(|(_, meta)| meta).collect())
+        self.end_file().await?;
+        Ok(self.take_files())
+    }
+
+    /// Metadata of the files that have ended since the last call, in order.
+    pub fn take_files(&mut self) -> Vec<DataFileMeta> {
+        self.done.drain(..).map(|(_, meta)| meta).collect()
     }
 
     /// Removes every file that [`Self::close`] has not returned.
@@ -150,7 +155,11 @@ impl RollingFileWriter {
         })
     }
 
-    async fn close_file(&mut self) -> Result<()> {
+    /// Ends the open file.
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn end_file(&mut self) -> Result<()> {
         let Some(OpenFile {
             file,
             mut output,
@@ -161,7 +170,7 @@ impl RollingFileWriter {
         };
         let finished = blocking(move || builder.finish()).await?;
         let mut meta = finished.meta;
-        output.write(finished.output).await?;
+        output.write_all(finished.output).await?;
         meta.file_size = i64::try_from(output.close().await?).unwrap_or(i64::MAX);
         meta.file_name = file.name.clone();
         meta.external_path = file.external_path.clone();

@@ -42,7 +42,7 @@ pub(crate) use target::{TargetFiles, TargetProvider};
 
 use crate::error::to_datafusion;
 use crate::filter::convert;
-use native::{NativeFiles, NativeScan};
+use native::NativeScan;
 
 /// Plans a scan of a table as `read` says: pruned by `filters` and `limit`, columns by index into the table's schema.
 ///
@@ -109,7 +109,7 @@ impl ScanRequest {
         let statistics = statistics::of_plan(&self.table, &plan, &self.columns);
         let native = NativeScan::new(self, state, &plan).await?;
         let rules = MergeRules::of(&self.table);
-        let mut raw = NativeFiles::default();
+        let mut raw: Vec<SplitFile> = Vec::new();
         let mut merged = Vec::new();
         let mut rest = Vec::new();
         for split in plan.splits {
@@ -120,7 +120,7 @@ impl ScanRequest {
                     if files.iter().any(by_bits) {
                         merged.push(split);
                     } else {
-                        raw.add(&split, files);
+                        raw.extend_from_slice(files);
                     }
                 }
                 SplitKind::Merge(_)
@@ -178,15 +178,19 @@ pub(crate) fn balance<T>(
     partitions: usize,
     weight: impl Fn(&T) -> u64,
 ) -> Vec<Vec<T>> {
-    let mut weighted: Vec<(u64, T)> = items.into_iter().map(|i| (weight(&i).max(1), i)).collect();
-    weighted.sort_by_key(|(w, _)| std::cmp::Reverse(*w));
-    let count = partitions.clamp(1, weighted.len().max(1));
+    let mut weights: Vec<(u64, usize)> = items.iter().map(|i| weight(i).max(1)).zip(0..).collect();
+    weights.sort_unstable_by_key(|(w, at)| (std::cmp::Reverse(*w), *at));
+    let count = partitions.clamp(1, items.len().max(1));
     let mut loads = vec![0u64; count];
-    let mut out: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
-    for (w, item) in weighted {
+    let mut owners = vec![0; items.len()];
+    for (w, at) in weights {
         let lightest = (0..count).min_by_key(|i| loads[*i]).unwrap_or(0);
         loads[lightest] += w;
-        out[lightest].push(item);
+        owners[at] = lightest;
+    }
+    let mut out: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
+    for (item, owner) in items.into_iter().zip(owners) {
+        out[owner].push(item);
     }
     out
 }

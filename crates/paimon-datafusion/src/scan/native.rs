@@ -12,33 +12,20 @@ use datafusion::datasource::physical_plan::{
 };
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
-use paimon_core::read::{DataSplit, FileSelection, Partition, Plan, SplitFile};
+use paimon_core::io::FolderPaths;
+use paimon_core::read::{FileSelection, Plan, SplitFile};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
-use paimon_core::table::Table;
 use parquet::arrow::arrow_reader::RowSelection;
 
 use super::pushdown::filters_late;
 use super::{ScanRequest, balance};
 use crate::error::to_datafusion;
 
-/// Files to read without a merge.
-#[derive(Default)]
-pub(super) struct NativeFiles {
-    files: Vec<(Arc<Partition>, SplitFile)>,
-}
-
-impl NativeFiles {
-    pub(super) fn add(&mut self, split: &DataSplit, files: &[SplitFile]) {
-        let own = files.iter().map(|f| (split.partition.clone(), f.clone()));
-        self.files.extend(own);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.files.is_empty()
-    }
-}
+/// Files a partition from which on they are dealt out evenly once, and not cut at byte ranges by the optimizer, which
+/// copies them all.
+const MANY_FILES: usize = 256;
 
 /// Decides which files the source can read and builds its plans.
 pub(super) struct NativeScan {
@@ -112,23 +99,24 @@ impl NativeScan {
     pub(super) fn raw_scan(
         &self,
         request: &ScanRequest,
-        files: NativeFiles,
+        files: Vec<SplitFile>,
         statistics: Option<Statistics>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let groups = balance(files.files, request.partitions, |(_, f)| {
-            u64::try_from(f.meta.file_size).unwrap_or(0)
-        });
-        let mut file_groups = Vec::with_capacity(groups.len());
-        for group in groups {
-            let mut out = Vec::with_capacity(group.len());
-            for (_, file) in group {
-                out.push(partitioned_file(&request.table, &file)?);
-            }
-            file_groups.push(FileGroup::new(out));
+        let mut paths = FolderPaths::new(request.table.io());
+        let mut own = Vec::with_capacity(files.len());
+        for file in files {
+            own.push(partitioned_file(&mut paths, &file)?);
         }
+        let groups = balance(own, request.partitions, |f| f.object_meta.size);
+        let fixed = groups
+            .iter()
+            .all(|g| g.len() >= MANY_FILES)
+            .then(|| Partitioning::UnknownPartitioning(groups.len()));
+        let file_groups = groups.into_iter().map(FileGroup::new).collect();
         let mut builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
             .with_projection_indices(Some(request.columns.clone()))?
             .with_limit(request.limit)
+            .with_output_partitioning(fixed)
             .with_file_groups(file_groups);
         if let Some(statistics) = statistics {
             builder = builder.with_statistics(statistics);
@@ -184,8 +172,11 @@ fn same_or_wider(from: &TypeKind, to: &TypeKind) -> bool {
 }
 
 /// A data file as DataFusion knows it.
-pub(super) fn partitioned_file(table: &Table, file: &SplitFile) -> Result<PartitionedFile> {
-    let location = table.io().path(&file.path).map_err(to_datafusion)?;
+pub(super) fn partitioned_file(
+    paths: &mut FolderPaths<'_>,
+    file: &SplitFile,
+) -> Result<PartitionedFile> {
+    let location = paths.path(&file.path).map_err(to_datafusion)?;
     Ok(PartitionedFile::new_from_meta(ObjectMeta {
         location,
         // data files never change

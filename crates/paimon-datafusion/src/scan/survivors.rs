@@ -18,6 +18,7 @@ use datafusion::physical_expr::utils::reassign_expr_columns;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
+use paimon_core::io::FolderPaths;
 use paimon_core::read::{FileScan, FileSelection, SectionOutcome, SplitFile};
 use paimon_core::spec::DataField;
 
@@ -224,11 +225,12 @@ fn native(
     metrics: &ScanMetrics,
 ) -> Result<SendableRecordBatchStream> {
     let mut group = Vec::new();
+    let mut paths = FolderPaths::new(work.table.io());
     for (i, (file, keep)) in survivors(work, share, outcome).enumerate() {
         let Some(part) = part_of(keep, share, i) else {
             continue;
         };
-        let own = partitioned_file(&work.table, file)?;
+        let own = partitioned_file(&mut paths, file)?;
         group.push(if part.selected() == part.rows() {
             own
         } else {

@@ -8,7 +8,7 @@ use super::outcome::{FileOutcome, SectionOutcome};
 use super::rules::{MergeRules, Resolution};
 use super::run_state::RunState;
 use crate::error::{Error, Result};
-use crate::mergetree::{KeyBlock, find_collisions, mark_superseded};
+use crate::mergetree::{KeyBlock, MergeKey, find_collisions, mark_superseded};
 use crate::selection::FileSelection;
 
 pub(super) struct Merger<'a> {
@@ -60,7 +60,7 @@ impl Merger<'_> {
         Ok(())
     }
 
-    fn judge<K: Copy + Ord>(
+    fn judge<K: MergeKey>(
         &self,
         active: &[usize],
         offsets: &[usize],

@@ -71,8 +71,8 @@ impl FileEncoder for AvroEncoder {
         self.file.close_block()
     }
 
-    fn take_output(&mut self) -> Bytes {
-        self.file.take_output().into()
+    fn take_output(&mut self) -> Vec<Bytes> {
+        vec![self.file.take_output().into()]
     }
 
     fn estimated_size(&self) -> u64 {
@@ -83,7 +83,7 @@ impl FileEncoder for AvroEncoder {
         self.file.memory_size()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Bytes> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<Bytes>> {
         self.file.finish()?;
         Ok(self.take_output())
     }

@@ -167,8 +167,8 @@ impl FileEncoder for OrcEncoder {
         self.close_stripe()
     }
 
-    fn take_output(&mut self) -> Bytes {
-        std::mem::take(&mut self.output).into()
+    fn take_output(&mut self) -> Vec<Bytes> {
+        vec![std::mem::take(&mut self.output).into()]
     }
 
     fn estimated_size(&self) -> u64 {
@@ -180,7 +180,7 @@ impl FileEncoder for OrcEncoder {
         open + self.output.capacity()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Bytes> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<Bytes>> {
         self.close_stripe()?;
         self.close_file()?;
         Ok(self.take_output())

@@ -136,7 +136,7 @@ fn memory_is_bounded_by_a_stripe() {
     for _ in 0..10 {
         encoder.write(&rows).unwrap();
         let estimate = encoder.estimated_size();
-        size += encoder.take_output().len();
+        size += encoder.take_output().concat().len();
         assert!(encoder.memory_size() < 1 << 20);
         assert!(estimate >= to_u64(size));
     }

@@ -5,12 +5,13 @@
 
 mod dictionary;
 mod int96;
+mod pieces;
 mod properties;
 mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::io::{Sink, Write};
+use std::io::Sink;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -25,6 +26,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use self::int96::{as_written, written_type};
+use self::pieces::Pieces;
 use crate::arrow_bridge::arrow_field;
 use crate::error::{Error, Result};
 use crate::format::encoder::{EncoderOptions, FileEncoder, check_columns};
@@ -32,6 +34,9 @@ use crate::spec::DataField;
 
 /// Bytes of a row group when no option says otherwise, as in Java.
 const ROW_GROUP_BYTES: u64 = 128 << 20;
+/// Rows of a row group when no option says otherwise: readers share a file between cores by its row groups, and a writer
+/// holds one in memory.
+const ROW_GROUP_ROWS: u64 = 1 << 20;
 /// Rows encoded between two looks at the size of the row group.
 const ROWS_PER_STEP: usize = 4096;
 
@@ -43,7 +48,7 @@ pub struct ParquetEncoder {
     fields: Vec<DataField>,
     /// Arrow fields as handed to the column writers.
     written: Vec<FieldRef>,
-    file: SerializedFileWriter<Vec<u8>>,
+    file: SerializedFileWriter<Pieces>,
     /// Layout of the column writers: 12 bytes in place of INT96.
     twin: SerializedFileWriter<Sink>,
     /// Made when the first rows are seen.
@@ -53,7 +58,10 @@ pub struct ParquetEncoder {
     /// Columns of the open row group; empty between row groups.
     open: Vec<ArrowColumnWriter>,
     row_groups: usize,
+    /// Rows of the open row group.
+    open_rows: u64,
     row_group_bytes: u64,
+    row_group_rows: u64,
 }
 
 impl ParquetEncoder {
@@ -79,17 +87,20 @@ impl ParquetEncoder {
         Ok(Self {
             fields: fields.to_vec(),
             written,
-            file: SerializedFileWriter::new(Vec::new(), layout, properties).map_err(failed)?,
+            file: SerializedFileWriter::new(Pieces::default(), layout, properties)
+                .map_err(failed)?,
             twin,
             factory: None,
             undecided: properties::undecided_dictionaries(fields, options),
             open: Vec::new(),
             row_groups: 0,
+            open_rows: 0,
             row_group_bytes: properties::row_group_bytes(options)?.unwrap_or(ROW_GROUP_BYTES),
+            row_group_rows: properties::row_group_rows(options)?,
         })
     }
 
-    fn write_step(&mut self, columns: &[ArrayRef]) -> Result<()> {
+    fn write_step(&mut self, columns: &[ArrayRef], rows: usize) -> Result<()> {
         if self.open.is_empty() {
             let factory = match self.factory.take() {
                 Some(factory) => factory,
@@ -108,7 +119,8 @@ impl ParquetEncoder {
                 writer.write(&leaf).map_err(failed)?;
             }
         }
-        if self.open_bytes() >= self.row_group_bytes {
+        self.open_rows += u64::try_from(rows).unwrap_or(u64::MAX);
+        if self.open_rows >= self.row_group_rows || self.open_bytes() >= self.row_group_bytes {
             self.close_row_group()?;
         }
         Ok(())
@@ -160,6 +172,7 @@ impl ParquetEncoder {
         }
         group.close().map_err(failed)?;
         self.row_groups += 1;
+        self.open_rows = 0;
         Ok(())
     }
 }
@@ -172,10 +185,15 @@ impl FileEncoder for ParquetEncoder {
             .iter()
             .map(as_written)
             .collect::<Result<_>>()?;
-        for start in (0..batch.num_rows()).step_by(ROWS_PER_STEP) {
-            let rows = ROWS_PER_STEP.min(batch.num_rows() - start);
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let left = self.row_group_rows - self.open_rows;
+            let rows = ROWS_PER_STEP
+                .min(batch.num_rows() - start)
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
             let step: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, rows)).collect();
-            self.write_step(&step)?;
+            self.write_step(&step, rows)?;
+            start += rows;
         }
         Ok(())
     }
@@ -184,10 +202,10 @@ impl FileEncoder for ParquetEncoder {
         self.close_row_group()
     }
 
-    fn take_output(&mut self) -> Bytes {
-        // a Vec takes every write, so its buffer cannot fail to flush
+    fn take_output(&mut self) -> Vec<Bytes> {
+        // memory takes every write, so its buffer cannot fail to flush
         let _ = self.file.flush();
-        std::mem::take(self.file.inner_mut()).into()
+        self.file.inner_mut().take()
     }
 
     fn estimated_size(&self) -> u64 {
@@ -198,16 +216,12 @@ impl FileEncoder for ParquetEncoder {
 
     fn memory_size(&self) -> usize {
         let open: usize = self.open.iter().map(ArrowColumnWriter::memory_size).sum();
-        open + self.file.inner().capacity()
+        open + self.file.inner().memory_size()
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Bytes> {
+    fn finish(mut self: Box<Self>) -> Result<Vec<Bytes>> {
         self.close_row_group()?;
         self.file.finish().map_err(failed)?;
-        self.file
-            .inner_mut()
-            .flush()
-            .map_err(|e| Error::internal("encoding a Parquet file failed").with_source(e))?;
         Ok(self.take_output())
     }
 }

@@ -16,6 +16,7 @@ use crate::spec::{DataField, SEQUENCE_NUMBER};
 /// Options that are understood; a `#column` may follow those that end in `#`.
 const KNOWN: &[&str] = &[
     "parquet.block.size",
+    "parquet.block.row.count.limit",
     "parquet.page.size",
     "parquet.dictionary.page.size",
     "parquet.page.row.count.limit",
@@ -98,6 +99,16 @@ pub(super) fn undecided_dictionaries(fields: &[DataField], options: &EncoderOpti
 pub(super) fn row_group_bytes(options: &EncoderOptions) -> Result<Option<u64>> {
     let own = size(&options.table, "parquet.block.size")?;
     Ok(own.or(options.block_size))
+}
+
+/// Rows of a row group: `parquet.block.row.count.limit`; without it, a size in bytes alone decides where one is asked for.
+///
+/// # Errors
+/// `InvalidInput` for a malformed number.
+pub(super) fn row_group_rows(options: &EncoderOptions) -> Result<u64> {
+    let rows = size(&options.table, "parquet.block.row.count.limit")?.map(|rows| rows.max(1));
+    let unlimited = row_group_bytes(options)?.map(|_| u64::MAX);
+    Ok(rows.or(unlimited).unwrap_or(super::ROW_GROUP_ROWS))
 }
 
 fn refuse_unknown(map: &IndexMap<String, String>) -> Result<()> {

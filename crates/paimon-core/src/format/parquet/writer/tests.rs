@@ -153,10 +153,10 @@ fn a_flush_lets_go_of_memory() {
     .unwrap();
     let mut encoder = ParquetEncoder::new(&fields, &options("parquet", "none")).unwrap();
     encoder.write(&rows).unwrap();
-    assert!(encoder.memory_size() > 500_000 && encoder.take_output().len() < 100);
+    assert!(encoder.memory_size() > 500_000 && encoder.take_output().concat().len() < 100);
     let estimate = encoder.estimated_size();
     encoder.flush().unwrap();
-    let written = encoder.take_output().len();
+    let written = encoder.take_output().concat().len();
     assert!(written > 500_000, "{written}");
     assert!(encoder.memory_size() < 10_000);
     let exact = encoder.estimated_size();
