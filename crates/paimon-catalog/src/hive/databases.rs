@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use paimon_core::io::FileIo;
 use paimon_core::{Error, Result};
 
 use super::HiveCatalog;
@@ -36,9 +35,7 @@ impl HiveCatalog {
         }
         let new = self.hive_database(database, properties);
         if let Some(location) = new.parameters.get(LOCATION) {
-            FileIo::for_location(location)?
-                .create_folder(location)
-                .await?;
+            self.io(location)?.create_folder(location).await?;
         }
         self.client.create_database(&new).await
     }
@@ -114,9 +111,7 @@ impl HiveCatalog {
         }
         self.client.drop_database(database, true, cascade).await?;
         if self.settings.location_in_properties {
-            FileIo::for_location(&location)?
-                .remove_folder(&location)
-                .await?;
+            self.io(&location)?.remove_folder(&location).await?;
         }
         Ok(())
     }

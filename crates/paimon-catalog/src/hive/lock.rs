@@ -22,10 +22,13 @@ use crate::identifier::Identifier;
 const FIRST_SLEEP: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// Where the writers of this process queue up, by database and table.
+/// Database and table.
+type TableName = (String, String);
+
+/// Where the writers of this process queue up.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    by_table: std::sync::Mutex<HashMap<(String, String), Weak<Mutex<()>>>>,
+    by_table: std::sync::Mutex<HashMap<TableName, Weak<Mutex<()>>>>,
 }
 
 impl Queues {

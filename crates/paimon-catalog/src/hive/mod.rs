@@ -146,6 +146,11 @@ impl HiveCatalog {
         })
     }
 
+    /// The store of a location.
+    fn io(&self, location: &str) -> Result<FileIo> {
+        FileIo::for_location(location).map_err(|e| e.with("catalog", &self.name))
+    }
+
     fn lock(&self, identifier: &Identifier) -> Option<Arc<dyn CatalogLock>> {
         let settings = &self.settings.lock;
         settings.enabled.then(|| {
@@ -180,7 +185,7 @@ impl HiveCatalog {
     async fn open(&self, identifier: &Identifier, table: &HiveTable) -> Result<Table> {
         let location = self.location(identifier, table)?;
         let name = format!("{}.{}", identifier.database(), identifier.table());
-        let table = Table::open(FileIo::for_location(&location)?, &location, &name).await?;
+        let table = Table::open(self.io(&location)?, &location, &name).await?;
         let environment = self.environment(identifier, table.schema())?;
         Ok(table.with_environment(environment))
     }

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paimon_core::commit::live_partitions;
-use paimon_core::io::FileIo;
 use paimon_core::schema::SchemaManager;
 use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, Result};
@@ -36,7 +35,7 @@ impl HiveCatalog {
 
     /// All databases that have a folder in the warehouse.
     async fn repair_catalog(&self) -> Result<()> {
-        let io = FileIo::for_location(&self.settings.warehouse)?;
+        let io = self.io(&self.settings.warehouse)?;
         for folder in io.list_folders(&self.settings.warehouse).await? {
             let Some(database) = folder.strip_suffix(".db") else {
                 continue;
@@ -51,7 +50,7 @@ impl HiveCatalog {
     async fn repair_database(&self, database: &str) -> Result<()> {
         self.new_database(database, true, &BTreeMap::new()).await?;
         let location = self.database_location(database).await?;
-        let io = FileIo::for_location(&location)?;
+        let io = self.io(&location)?;
         for name in io.list_folders(&location).await? {
             let folder = format!("{location}/{name}");
             let is_table = !SchemaManager::new(io.clone(), &folder)
@@ -75,7 +74,7 @@ impl HiveCatalog {
             }
             None => self.default_location(identifier).await?,
         };
-        let io = FileIo::for_location(&location)?;
+        let io = self.io(&location)?;
         let schema = SchemaManager::new(io, &location).latest().await?;
         let schema = schema.ok_or_else(|| self.no_table(identifier))?;
         match stored {

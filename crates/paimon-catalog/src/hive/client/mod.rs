@@ -1,5 +1,6 @@
 //! What the catalog asks of a Hive Metastore, and its implementation over Thrift.
 
+mod answer;
 mod objects;
 mod pool;
 mod remote;

@@ -6,53 +6,18 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use paimon_core::{Error, ErrorKind, Result};
+use paimon_core::{Error, Result};
 
+use super::answer::Declared::{
+    self, AlreadyExists, InvalidObject, InvalidOperation, Lock, Meta, NoSuchObject, UnknownDatabase,
+};
+use super::answer::{Answer, alone, structure, texts};
 use super::pool::{Pool, Repeat};
 use super::{
     HiveDatabase, HivePartition, HiveTable, LockAnswer, LockRequest, LockState, MetastoreClient,
     PoolSettings,
 };
 use crate::hive::thrift::{CallError, Struct, Value};
-
-/// Exceptions that methods declare, in the order of their ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Declared {
-    Meta,
-    NoSuchObject,
-    AlreadyExists,
-    InvalidObject,
-    InvalidOperation,
-    UnknownDatabase,
-    /// Of transactions and locks.
-    Lock,
-}
-
-use Declared::{
-    AlreadyExists, InvalidObject, InvalidOperation, Lock, Meta, NoSuchObject, UnknownDatabase,
-};
-
-impl Declared {
-    fn error(self, method: &str, text: Option<String>) -> Error {
-        let (kind, what) = match self {
-            NoSuchObject | UnknownDatabase => (ErrorKind::NotFound, "does not find"),
-            AlreadyExists | InvalidObject | InvalidOperation => {
-                (ErrorKind::InvalidInput, "does not allow")
-            }
-            Meta | Lock => (ErrorKind::Io, "failed at"),
-        };
-        let text = text.unwrap_or_else(|| "without a reason".into());
-        // the first line: what follows may be a stack trace
-        let text = text.lines().next().unwrap_or_default().trim().to_string();
-        Error::new(kind, format!("the metastore {what} {method}: {text}")).with("exception", self)
-    }
-}
-
-impl std::fmt::Display for Declared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self, f)
-    }
-}
 
 /// One or several metastores on one database.
 #[derive(Debug)]
@@ -109,47 +74,6 @@ impl RemoteMetastore {
             Answer::Value(_) | Answer::Nothing => Ok(()),
         }
     }
-}
-
-/// What a method came to.
-#[derive(Debug)]
-enum Answer {
-    Value(Value),
-    Exception(Declared, Error),
-    Nothing,
-}
-
-impl Answer {
-    fn value(self, method: &str) -> Result<Value> {
-        match self {
-            Self::Value(value) => Ok(value),
-            Self::Exception(_, error) => Err(error),
-            Self::Nothing => Err(Error::damaged(format!(
-                "the metastore's answer to {method} holds no value"
-            ))),
-        }
-    }
-
-    /// `None` where the object does not exist.
-    fn found(self, method: &str) -> Result<Option<Value>> {
-        match self {
-            Self::Exception(NoSuchObject | UnknownDatabase, _) => Ok(None),
-            other => other.value(method).map(Some),
-        }
-    }
-}
-
-/// A value as the only field of a struct, for typed access.
-fn alone(value: Value) -> Struct {
-    Struct::of([value])
-}
-
-fn structure(value: Value) -> Result<Struct> {
-    Ok(alone(value).take_struct(1)?.unwrap_or_default())
-}
-
-fn texts(value: Value) -> Result<Vec<String>> {
-    Ok(alone(value).take_texts(1)?.unwrap_or_default())
 }
 
 fn names(database: &str, table: &str) -> [Value; 2] {
