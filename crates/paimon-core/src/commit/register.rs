@@ -9,9 +9,8 @@ use bytes::Bytes;
 
 use super::{FileStoreCommit, Plan};
 use crate::error::{Error, Result};
-use crate::manifest::{ManifestScan, partition_values, read_manifest_list};
+use crate::manifest::{partition_values, read_manifest_list};
 use crate::options::{CoreOptions, parse_duration_ms};
-use crate::predicate::Predicate;
 use crate::snapshot::list_branches;
 use crate::spec::{
     DataField, FileKind, ManifestCommittable, ManifestEntry, Snapshot, partition_value_text,
@@ -131,20 +130,9 @@ fn spec(options: &CoreOptions, fields: &[DataField], partition: &Bytes) -> Resul
     Ok(fields.iter().zip(values).map(text).collect())
 }
 
-fn scan(table: &Table) -> ManifestScan {
-    ManifestScan {
-        io: table.io().clone(),
-        table: table.location().to_string(),
-        partition_fields: std::sync::Arc::new(table.schema().partition_fields()),
-        partition_filter: Predicate::AlwaysTrue,
-        bucket_filter: None,
-        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
-    }
-}
-
 async fn live_files(table: &Table) -> Result<Vec<ManifestEntry>> {
     match table.snapshots().latest().await? {
-        Some(snapshot) => Ok(scan(table).live_files(&snapshot).await?.0),
+        Some(snapshot) => Ok(table.manifest_scan().live_files(&snapshot).await?.0),
         None => Ok(Vec::new()),
     }
 }
@@ -152,7 +140,7 @@ async fn live_files(table: &Table) -> Result<Vec<ManifestEntry>> {
 /// Partitions that a snapshot took files from.
 async fn dropped(table: &Table, snapshot: &Snapshot) -> Result<Vec<Bytes>> {
     let lists = read_manifest_list(table.io(), table.location(), &snapshot.delta_manifest_list);
-    let entries = scan(table).entries(&lists.await?).await?;
+    let entries = table.manifest_scan().entries(&lists.await?).await?;
     let gone = entries.into_iter().filter(|e| e.kind == FileKind::Delete);
     Ok(distinct(gone.map(|e| e.partition)))
 }

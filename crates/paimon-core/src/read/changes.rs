@@ -57,7 +57,7 @@ pub async fn plan_changes(
 ) -> Result<Vec<ChangeSplit>> {
     let request = PlanRequest {
         filter: filter.clone(),
-        read_optimized: false,
+        ..PlanRequest::default()
     };
     let planner = Planner {
         table,
