@@ -65,10 +65,11 @@ impl TableCommit {
     /// A cancelled commit may have taken effect: repeat it with the same user and identifier.
     pub async fn commit(&self, identifier: i64, messages: Vec<CommitMessage>) -> Result<Vec<i64>> {
         let commit = self.file_store_commit()?;
+        let committable = self.committable(identifier, messages);
         if let Some(done) = self.done_before(&commit, identifier).await? {
+            commit.register_again(&committable).await;
             return Ok(done);
         }
-        let committable = self.committable(identifier, messages);
         let made = commit.commit(&committable).await?;
         self.maintain(&committable, &made, false).await;
         Ok(made)
@@ -89,10 +90,11 @@ impl TableCommit {
         messages: Vec<CommitMessage>,
     ) -> Result<Vec<i64>> {
         let commit = self.file_store_commit()?;
+        let committable = self.committable(identifier, messages);
         if let Some(done) = self.done_before(&commit, identifier).await? {
+            commit.register_again(&committable).await;
             return Ok(done);
         }
-        let committable = self.committable(identifier, messages);
         let made = commit.commit_change(&committable, change).await?;
         self.maintain(&committable, &made, false).await;
         Ok(made)
@@ -112,10 +114,11 @@ impl TableCommit {
         messages: Vec<CommitMessage>,
     ) -> Result<Vec<i64>> {
         let commit = self.file_store_commit()?;
+        let committable = self.committable(identifier, messages);
         if let Some(done) = self.done_before(&commit, identifier).await? {
+            commit.register_again(&committable).await;
             return Ok(done);
         }
-        let committable = self.committable(identifier, messages);
         let made = commit.overwrite(&target, &committable).await?;
         self.maintain(&committable, &made, true).await;
         Ok(made)

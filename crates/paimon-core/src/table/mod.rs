@@ -3,6 +3,7 @@
 mod changes;
 mod commit;
 mod compact;
+mod environment;
 mod incremental;
 mod other_branch;
 mod read_builder;
@@ -19,6 +20,10 @@ use arrow_schema::SchemaRef;
 pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
+pub use environment::{
+    CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
+    PartitionStatistics,
+};
 pub use read_builder::{ReadBuilder, TableRead};
 pub use stream::{
     ChangeBatch, ChangeStream, Pause, StreamConsumer, StreamPlan, StreamProgress, StreamRead,
@@ -60,6 +65,7 @@ struct Inner {
     snapshots: SnapshotManager,
     target: ScanTarget,
     other: Option<OtherBranch>,
+    environment: CatalogEnvironment,
 }
 
 impl Table {
@@ -70,6 +76,18 @@ impl Table {
     /// `Unsupported` / `InvalidInput` for options that cannot be honoured.
     pub async fn open(io: FileIo, location: &str, name: &str) -> Result<Self> {
         Self::open_branch(io, location, name, "main").await
+    }
+
+    /// The same table with what its catalog lends to it.
+    #[must_use]
+    pub fn with_environment(&self, environment: CatalogEnvironment) -> Self {
+        let i = &self.inner;
+        let mut table = self.copy(i.target.clone(), i.other.clone());
+        // new, and so nobody else's
+        if let Some(own) = Arc::get_mut(&mut table.inner) {
+            own.environment = environment;
+        }
+        table
     }
 
     async fn open_branch(io: FileIo, location: &str, name: &str, branch: &str) -> Result<Self> {
@@ -116,6 +134,7 @@ impl Table {
                 snapshots,
                 target: ScanTarget::Latest,
                 other: None,
+                environment: CatalogEnvironment::default(),
             }),
         };
         if travel::asks_for_travel(table.options().map()) {
@@ -141,7 +160,7 @@ impl Table {
             return Err(crate::snapshot::no_branch(&i.name, branch));
         }
         let opened = Self::open_branch(i.io.clone(), &i.location, &i.name, branch).await?;
-        Ok(opened)
+        Ok(opened.with_environment(i.environment.clone()))
     }
 
     /// The same table with dynamic options on top of its own, time travel included: the schema becomes that of the
@@ -228,6 +247,7 @@ impl Table {
                 snapshots: i.snapshots.clone(),
                 target,
                 other,
+                environment: i.environment.clone(),
             }),
         }
     }
@@ -285,6 +305,11 @@ impl Table {
     /// Snapshot files.
     pub fn snapshots(&self) -> &SnapshotManager {
         &self.inner.snapshots
+    }
+
+    /// What the catalog lends to the table.
+    pub fn environment(&self) -> &CatalogEnvironment {
+        &self.inner.environment
     }
 
     /// What reads of this handle see.

@@ -62,6 +62,10 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             if_not_exists,
             options,
         } => create_catalog(session, &ident_text(&name), if_not_exists, options),
+        Command::DropCatalog { name, if_exists } => {
+            session.drop_catalog(&ident_text(&name), if_exists)?;
+            nothing(session)
+        }
         Command::Set { key, value } => set(session, &key, &value).await,
         Command::SetShow { key } => show_settings(session, key.as_deref()).await,
         Command::Reset { key } => reset(session, key.as_deref()).await,
