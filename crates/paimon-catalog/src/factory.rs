@@ -3,16 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use paimon_core::io::Stores;
 use paimon_core::{Error, Result};
 
 use crate::catalog::Catalog;
 use crate::filesystem::FileSystemCatalog;
 
-/// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind.
+/// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind. Its warehouse is a
+/// local path or in `memory:`.
 ///
 /// # Errors
 /// `Unsupported` for a metastore this engine does not have (named), `InvalidInput` for a missing or malformed option.
 pub fn create_catalog(name: &str, options: BTreeMap<String, String>) -> Result<Arc<dyn Catalog>> {
+    create_catalog_on(name, options, &Stores::new())
+}
+
+/// As [`create_catalog`], for warehouses on any of these stores. The options of the stores are among those of the
+/// catalog.
+///
+/// # Errors
+/// As [`create_catalog`], and those of the store.
+pub fn create_catalog_on(
+    name: &str,
+    options: BTreeMap<String, String>,
+    stores: &Stores,
+) -> Result<Arc<dyn Catalog>> {
     if let Some(kind) = options.get("type")
         && kind != "paimon"
     {
@@ -26,7 +41,7 @@ pub fn create_catalog(name: &str, options: BTreeMap<String, String>) -> Result<A
         .get("metastore")
         .map_or("filesystem", String::as_str);
     match metastore {
-        "filesystem" => Ok(Arc::new(FileSystemCatalog::new(name, options)?)),
+        "filesystem" => Ok(Arc::new(FileSystemCatalog::on(name, options, stores)?)),
         other => Err(Error::unsupported(format!(
             "metastore {other:?} is not supported yet: expected 'filesystem'"
         ))

@@ -10,7 +10,7 @@ mod names;
 mod sys_tables;
 
 pub use catalog::Catalog;
-pub use factory::create_catalog;
+pub use factory::{create_catalog, create_catalog_on};
 pub use filesystem::FileSystemCatalog;
 pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 pub use names::absolute_location;

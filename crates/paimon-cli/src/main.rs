@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 
 async fn start(invocation: Invocation) -> Outcome {
     match &invocation.args.subcommand {
-        Some(Subcommand::Dump { json, file }) => dump::run(file, *json).await,
+        Some(Subcommand::Dump { json, file }) => dump::run(&invocation.args, file, *json).await,
         Some(Subcommand::Fsck { json, table }) => fsck::run(&invocation.args, table, *json).await,
         Some(Subcommand::Follow(how)) => follow::run(&invocation.args, how).await,
         None => run::run(&invocation).await,

@@ -7,10 +7,10 @@ use std::io::Write;
 use bytes::Bytes;
 use paimon_catalog::absolute_location;
 use paimon_core::codec::{decode_index_manifest, decode_manifest, decode_manifest_list};
-use paimon_core::io::FileIo;
 use paimon_core::{Error, Result};
 use serde_json::{Value, json};
 
+use crate::args::Args;
 use crate::failure::{Failure, Outcome};
 
 const LIMIT_BYTES: u64 = 1 << 30;
@@ -27,8 +27,8 @@ enum Kind {
 }
 
 /// Prints the file.
-pub(crate) async fn run(file: &str, as_json: bool) -> Outcome {
-    let (kind, value) = load(file)
+pub(crate) async fn run(args: &Args, file: &str, as_json: bool) -> Outcome {
+    let (kind, value) = load(args, file)
         .await
         .map_err(|e| Failure::engine(&e.with_default("path", file)))?;
     let text = if as_json {
@@ -54,9 +54,11 @@ pub(crate) async fn run(file: &str, as_json: bool) -> Outcome {
         .map_err(|e| Failure::output(&e))
 }
 
-async fn load(file: &str) -> Result<(Kind, Value)> {
+async fn load(args: &Args, file: &str) -> Result<(Kind, Value)> {
     let location = absolute_location(file)?;
-    let bytes = FileIo::for_location(&location)?
+    let options = args.catalog_options.iter().cloned().collect();
+    let bytes = paimon_stores::all()
+        .file_io(&location, &options)?
         .read(&location, LIMIT_BYTES)
         .await?;
     let name = location.rsplit('/').next().unwrap_or_default();

@@ -217,12 +217,8 @@ impl<'a> Attempt<'a> {
     fn scan(&self, partition_filter: Predicate) -> ManifestScan {
         let table = &self.commit.table;
         ManifestScan {
-            io: table.io().clone(),
-            table: table.location().to_string(),
-            partition_fields: std::sync::Arc::new(table.schema().partition_fields()),
             partition_filter,
-            bucket_filter: None,
-            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+            ..table.manifest_scan()
         }
     }
 

@@ -109,7 +109,6 @@ const UNSUPPORTED_KEYS: &[&str] = &[
     "scan.plan-auto-tag-for-read.time-retained",
     "scan.fallback-snapshot-branch",
     "scan.fallback-delta-branch",
-    "scan.primary-branch",
 ];
 
 impl CoreOptions {

@@ -8,6 +8,7 @@ mod file_scan;
 mod file_stats;
 mod fold;
 mod generate;
+mod interleave;
 mod keyed;
 mod ordered;
 mod plan;
@@ -28,6 +29,7 @@ pub(crate) use ordered::{
     BelowRun, ChangelogMoment, ChangelogRules, KeyLookup, Merged, OrderedBatch, OrderedMerge,
     RowFilter,
 };
+pub(crate) use plan::live_partitions;
 pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path};
 pub(crate) use row_ids::with_row_ids;

@@ -2,7 +2,7 @@
 //!
 //! Source: `AbstractDataTableScan`, `KeyValueFileStoreScan`, `AppendOnlyFileStoreScan`, `BucketSelectConverter`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -53,6 +53,8 @@ pub struct PlanRequest {
     pub read_optimized: bool,
     /// Files of which levels.
     pub levels: PlanLevels,
+    /// Serialised rows of partitions that are left out.
+    pub without_partitions: Arc<HashSet<Bytes>>,
 }
 
 /// Which levels of a primary-key table a plan takes.
@@ -75,6 +77,7 @@ impl Default for PlanRequest {
             filter: Predicate::AlwaysTrue,
             read_optimized: false,
             levels: PlanLevels::Batch,
+            without_partitions: Arc::default(),
         }
     }
 }
@@ -107,6 +110,25 @@ pub async fn plan(table: &Table, request: &PlanRequest) -> Result<Plan> {
         "planned"
     );
     Ok(plan)
+}
+
+/// Serialised rows of the partitions with live files that may match the filter.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) async fn live_partitions(
+    table: &Table,
+    request: &PlanRequest,
+) -> Result<HashSet<Bytes>> {
+    let Some(snapshot) = table.current_snapshot().await? else {
+        return Ok(HashSet::new());
+    };
+    let mut scan = Planner { table, request }.manifest_scan();
+    scan.bucket_filter = None;
+    let (entries, _) = scan.live_files(&snapshot).await?;
+    // copies, so that the set does not keep whole manifests alive
+    let copy = |e: &ManifestEntry| Bytes::copy_from_slice(&e.partition);
+    Ok(entries.iter().map(copy).collect())
 }
 
 pub(super) struct Planner<'a> {
@@ -167,12 +189,10 @@ impl Planner<'_> {
         let partition_ids: Vec<i32> = schema.partition_fields().iter().map(|f| f.id).collect();
         let in_partition = |leaf: &Leaf| partition_ids.contains(&leaf.field_id);
         ManifestScan {
-            io: table.io().clone(),
-            table: table.location().to_string(),
-            partition_fields: Arc::new(schema.partition_fields()),
             partition_filter: project(&self.request.filter, &in_partition),
+            without_partitions: self.request.without_partitions.clone(),
             bucket_filter: bucket_filter(schema, table.options(), &self.request.filter),
-            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+            ..table.manifest_scan()
         }
     }
 

@@ -4,6 +4,7 @@ mod changes;
 mod commit;
 mod compact;
 mod incremental;
+mod other_branch;
 mod read_builder;
 mod stream;
 pub mod system;
@@ -27,10 +28,13 @@ pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
 pub use write_builder::{TableWrite, WriteBuilder};
 
+use self::other_branch::OtherBranch;
 use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileIo;
+use crate::manifest::ManifestScan;
 use crate::options::CoreOptions;
+use crate::predicate::Predicate;
 use crate::schema::SchemaManager;
 use crate::snapshot::{SnapshotManager, branch_root, list_branches};
 use crate::spec::{Snapshot, TableSchema};
@@ -55,6 +59,7 @@ struct Inner {
     schemas: SchemaManager,
     snapshots: SnapshotManager,
     target: ScanTarget,
+    other: Option<OtherBranch>,
 }
 
 impl Table {
@@ -68,25 +73,35 @@ impl Table {
     }
 
     async fn open_branch(io: FileIo, location: &str, name: &str, branch: &str) -> Result<Self> {
-        let location = location.trim_end_matches('/').to_string();
-        let root = branch_root(&location, branch)?;
-        let schemas = SchemaManager::new(io.clone(), &root);
-        let Some(schema) = schemas.latest().await? else {
+        let Some(table) = Self::open_alone(io, location, name, branch).await? else {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 "the folder holds no Paimon table: no file `schema/schema-<id>`",
             )
             .with("table", name)
-            .with("path", &root));
+            .with("path", branch_root(location, branch)?));
         };
-        if schema.options.contains_key("scan.fallback-branch") {
-            // as a dynamic option it changes nothing, as in Java: catalogs apply the stored one
-            return Err(Error::unsupported(
-                "tables with option `scan.fallback-branch` are not supported",
-            )
-            .with("table", name)
-            .with("option", "scan.fallback-branch"));
-        }
+        let other = OtherBranch::of(&table).await?;
+        let target = table.target().clone();
+        Ok(match other {
+            None => table,
+            some => table.copy(target, some),
+        })
+    }
+
+    /// One branch without another one that completes it; `None` when the folder holds no schema.
+    async fn open_alone(
+        io: FileIo,
+        location: &str,
+        name: &str,
+        branch: &str,
+    ) -> Result<Option<Self>> {
+        let location = location.trim_end_matches('/').to_string();
+        let root = branch_root(&location, branch)?;
+        let schemas = SchemaManager::new(io.clone(), &root);
+        let Some(schema) = schemas.latest().await? else {
+            return Ok(None);
+        };
         let snapshots = SnapshotManager::new(io.clone(), &root);
         let table = Self {
             inner: Arc::new(Inner {
@@ -100,12 +115,15 @@ impl Table {
                 schemas,
                 snapshots,
                 target: ScanTarget::Latest,
+                other: None,
             }),
         };
         if travel::asks_for_travel(table.options().map()) {
-            return Box::pin(table.with_options(&HashMap::new())).await;
+            return Box::pin(table.with_options(&HashMap::new()))
+                .await
+                .map(Some);
         }
-        Ok(table)
+        Ok(Some(table))
     }
 
     /// The same table on another branch. Time travel of this table is not carried over.
@@ -158,12 +176,22 @@ impl Table {
                 ..TableSchema::clone(&old)
             };
         }
-        self.aimed(schema, target)
+        let other = match &i.other {
+            None => None,
+            Some(other) => Some(other.with_options(self, dynamic).await?),
+        };
+        self.aimed(schema, target, other)
     }
 
-    /// The same table and schema, read at this snapshot (`None`: without a row) whatever others commit. It takes no rows.
+    /// The same table and schema, without another branch, read at this snapshot (`None`: without a row) whatever others
+    /// commit. It takes no rows.
     #[must_use]
     pub fn pinned(&self, snapshot: Option<Snapshot>) -> Self {
+        self.copy(snapshot.map_or(ScanTarget::Empty, ScanTarget::at), None)
+    }
+
+    /// The same table and schema with another target and another branch.
+    fn copy(&self, target: ScanTarget, other: Option<OtherBranch>) -> Self {
         let i = &self.inner;
         Self {
             inner: Arc::new(Inner {
@@ -172,17 +200,23 @@ impl Table {
                 name: i.name.clone(),
                 branch: i.branch.clone(),
                 schema: i.schema.clone(),
-                arrow_schema: i.arrow_schema.clone(),
+                arrow_schema: read_schema(&i.schema, other.as_ref()),
                 options: i.options.clone(),
                 schemas: i.schemas.clone(),
                 snapshots: i.snapshots.clone(),
-                target: snapshot.map_or(ScanTarget::Empty, ScanTarget::at),
+                target,
+                other,
             }),
         }
     }
 
-    /// The same table and schema with other options and another target. It takes no rows.
-    fn aimed(&self, schema: TableSchema, target: ScanTarget) -> Result<Self> {
+    /// The same table under a schema, with another target and another branch.
+    fn aimed(
+        &self,
+        schema: TableSchema,
+        target: ScanTarget,
+        other: Option<OtherBranch>,
+    ) -> Result<Self> {
         let i = &self.inner;
         let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &i.name))?;
         Ok(Self {
@@ -191,12 +225,13 @@ impl Table {
                 location: i.location.clone(),
                 name: i.name.clone(),
                 branch: i.branch.clone(),
-                arrow_schema: arrow_schema(&schema.fields),
+                arrow_schema: read_schema(&schema, other.as_ref()),
                 schema: Arc::new(schema),
                 options,
                 schemas: i.schemas.clone(),
                 snapshots: i.snapshots.clone(),
                 target,
+                other,
             }),
         })
     }
@@ -269,6 +304,19 @@ impl Table {
         }
     }
 
+    /// A scan of all manifests of a snapshot of this table.
+    pub fn manifest_scan(&self) -> ManifestScan {
+        ManifestScan {
+            io: self.inner.io.clone(),
+            table: self.inner.location.clone(),
+            partition_fields: Arc::new(self.inner.schema.partition_fields()),
+            partition_filter: Predicate::AlwaysTrue,
+            without_partitions: Arc::default(),
+            bucket_filter: None,
+            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+        }
+    }
+
     /// Starts a read.
     pub fn read_builder(&self) -> ReadBuilder {
         ReadBuilder::new(self.clone())
@@ -280,6 +328,13 @@ impl Table {
     /// `NotFound` for an unknown name, `Unsupported` for one that this engine does not offer yet.
     pub async fn system_table(&self, name: &str) -> Result<SystemTable> {
         system::load(self, name).await
+    }
+}
+
+fn read_schema(schema: &TableSchema, other: Option<&OtherBranch>) -> SchemaRef {
+    match other {
+        None => arrow_schema(&schema.fields),
+        Some(other) => arrow_schema(&other.relax(&schema.fields)),
     }
 }
 

@@ -13,6 +13,7 @@ mod layering;
 mod maintenance;
 mod mutated;
 mod pruning;
+mod publication;
 mod references;
 mod rescale;
 mod row_changes;

@@ -20,6 +20,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Expr, Ident};
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_catalog::{Catalog, DEFAULT_DATABASE};
+use paimon_core::io::Stores;
 use paimon_core::spec::DataField;
 use paimon_core::table::Table;
 
@@ -57,6 +58,7 @@ pub(crate) use travel::instant_ms;
 pub struct PaimonSession {
     context: SessionContext,
     settings: Arc<SessionSettings>,
+    stores: Stores,
 }
 
 impl Default for PaimonSession {
@@ -95,7 +97,16 @@ impl PaimonSession {
         Self {
             context: SessionContext::new_with_state(state),
             settings,
+            stores: Stores::new(),
         }
+    }
+
+    /// Opens the warehouses of catalogs that are created from now on with these stores; without this, local paths and
+    /// `memory:` only.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Stores) -> Self {
+        self.stores = stores;
+        self
     }
 
     /// The DataFusion session. Its own `sql` lacks Paimon's statements: prefer [`PaimonSession::sql`].
@@ -111,14 +122,15 @@ impl PaimonSession {
     /// Opens a catalog by its options and registers it.
     ///
     /// # Errors
-    /// As [`paimon_catalog::create_catalog`], and when the name is taken.
+    /// As [`paimon_catalog::create_catalog_on`], and when the name is taken.
     pub fn create_catalog(&self, name: &str, options: BTreeMap<String, String>) -> Result<()> {
         if self.context.catalog(name).is_some() {
             return Err(DataFusionError::Plan(format!(
                 "catalog {name} exists already"
             )));
         }
-        let catalog = paimon_catalog::create_catalog(name, options).map_err(to_datafusion)?;
+        let catalog = paimon_catalog::create_catalog_on(name, options, &self.stores)
+            .map_err(to_datafusion)?;
         self.register_catalog(catalog);
         Ok(())
     }

@@ -82,7 +82,7 @@ impl Table {
         for (key, value) in dynamic {
             schema.options.insert(key.clone(), value.clone());
         }
-        let table = self.aimed(schema, ScanTarget::Latest)?;
+        let table = self.aimed(schema, ScanTarget::Latest, None)?;
         let options = StreamingOptions::new(table.options()).map_err(named)?;
         let start = StreamStart::new(&table).await.map_err(named)?;
         let consumer = match &options.consumer {
