@@ -51,10 +51,10 @@ pub struct PlanRequest {
     pub filter: Predicate,
     /// Only files of the top level (`$ro`).
     pub read_optimized: bool,
-    /// Serialised rows of partitions that are left out.
-    pub without_partitions: Arc<HashSet<Bytes>>,
     /// Files of which levels.
     pub levels: PlanLevels,
+    /// Serialised rows of partitions that are left out.
+    pub without_partitions: Arc<HashSet<Bytes>>,
 }
 
 /// Which levels of a primary-key table a plan takes.
@@ -76,8 +76,8 @@ impl Default for PlanRequest {
         Self {
             filter: Predicate::AlwaysTrue,
             read_optimized: false,
-            without_partitions: Arc::default(),
             levels: PlanLevels::Batch,
+            without_partitions: Arc::default(),
         }
     }
 }

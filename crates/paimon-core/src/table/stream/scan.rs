@@ -177,7 +177,7 @@ impl StreamScan {
             created_since_ms: since,
             delta_only: false,
         };
-        let pinned = table.aimed(table.schema().as_ref().clone(), target, None)?;
+        let pinned = table.copy(target, None);
         let request = PlanRequest {
             filter: self.read.filter.clone(),
             levels: match table.options().changelog_producer {
