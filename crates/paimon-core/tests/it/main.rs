@@ -8,6 +8,7 @@ mod compact;
 mod crash_points;
 mod expiry;
 mod fsck;
+mod fuzz_corpus;
 mod golden;
 mod layering;
 mod maintenance;
