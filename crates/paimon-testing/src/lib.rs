@@ -5,4 +5,5 @@ pub mod fuzz;
 pub mod golden;
 pub mod json_rows;
 pub mod mutate;
+pub mod schedule;
 mod variant;

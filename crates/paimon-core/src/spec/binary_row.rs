@@ -154,6 +154,11 @@ impl BinaryRow {
             TypeKind::Timestamp(_) | TypeKind::LocalZonedTimestamp(_) => {
                 let offset = usize::try_from(long >> 32).unwrap_or(usize::MAX);
                 let millis = self.range(offset, 8)?;
+                if !(0..1_000_000).contains(&int) {
+                    return Err(Error::damaged(format!(
+                        "binary row holds a timestamp with {int} nanoseconds within its millisecond"
+                    )));
+                }
                 let mut raw = [0; 8];
                 raw.copy_from_slice(millis);
                 Datum::Timestamp {

@@ -17,4 +17,5 @@ mod pruning;
 mod references;
 mod rescale;
 mod row_changes;
+mod schedules;
 mod write;
