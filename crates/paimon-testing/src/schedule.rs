@@ -221,7 +221,9 @@ impl Turns {
     async fn wait(&self, what: &str, path: &str) {
         let (go, turn) = oneshot::channel();
         let what = format!("{what} {path}");
-        self.scheduler.state().actors[self.actor].waiting.push(Request { what, go });
+        self.scheduler.state().actors[self.actor]
+            .waiting
+            .push(Request { what, go });
         // a scheduler that is gone lets everything pass
         let _ = turn.await;
     }
@@ -305,7 +307,9 @@ impl ObjectStore for ScheduledStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.turns.wait("list", prefix.map_or("", Path::as_ref)).await;
+        self.turns
+            .wait("list", prefix.map_or("", Path::as_ref))
+            .await;
         self.inner.list_with_delimiter(prefix).await
     }
 

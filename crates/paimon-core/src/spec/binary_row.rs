@@ -418,6 +418,26 @@ mod tests {
     }
 
     #[test]
+    fn nanoseconds_outside_their_millisecond_are_refused() {
+        let kind = TypeKind::Timestamp(9);
+        for nanos in [0, 999_999, 1_000_000, u32::MAX] {
+            let mut bytes = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+            bytes.extend_from_slice(&nanos.to_le_bytes());
+            bytes.extend_from_slice(&16u32.to_le_bytes());
+            bytes.extend_from_slice(&7i64.to_le_bytes());
+            let row = BinaryRow::from_serialized(&bytes.into(), "key");
+            let value = row.and_then(|row| row.get(0, &DataType::nullable(kind.clone())));
+            match value {
+                Ok(value) => assert!(value.is_some() && nanos < 1_000_000),
+                Err(error) => {
+                    assert_eq!(error.kind(), crate::ErrorKind::Damaged);
+                    assert!(nanos >= 1_000_000, "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn offsets_outside_the_row_are_refused() {
         let bytes =
             Bytes::from_static(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 255, 0, 0, 0]);

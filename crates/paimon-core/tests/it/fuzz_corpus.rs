@@ -48,12 +48,18 @@ fn run(target: &Target, bytes: &[u8], what: &str) {
     let outcome = catch_unwind(AssertUnwindSafe(|| (target.run)(bytes)));
     let spent = start.elapsed();
     assert!(outcome.is_ok(), "FUZZ_TARGET={}: {what}", target.name);
-    assert!(spent < INPUT_TIME_MAX, "FUZZ_TARGET={}: {what} took {spent:?}", target.name);
+    assert!(
+        spent < INPUT_TIME_MAX,
+        "FUZZ_TARGET={}: {what} took {spent:?}",
+        target.name
+    );
 }
 
 fn chosen() -> impl Iterator<Item = &'static Target> {
     let only = std::env::var("FUZZ_TARGET").ok();
-    TARGETS.iter().filter(move |t| only.as_ref().is_none_or(|only| only == t.name))
+    TARGETS
+        .iter()
+        .filter(move |t| only.as_ref().is_none_or(|only| only == t.name))
 }
 
 #[test]
@@ -77,10 +83,19 @@ fn targets_stand_the_corpus_and_mutations_of_it() {
             if done % 2 == 1 {
                 mutation = mutate(&mutation.bytes, done);
             }
-            run(target, &mutation.bytes, &format!("SEED={done} on {name}, {}", mutation.what));
+            run(
+                target,
+                &mutation.bytes,
+                &format!("SEED={done} on {name}, {}", mutation.what),
+            );
             done += 1;
         }
-        println!("{}: {} inputs, {} mutations", target.name, inputs.len(), done - seed);
+        println!(
+            "{}: {} inputs, {} mutations",
+            target.name,
+            inputs.len(),
+            done - seed
+        );
     }
     assert!(total <= CORPUS_BYTES_MAX, "the corpus has {total} bytes");
     // other tests run beside a short run
@@ -95,7 +110,9 @@ fn targets_stand_the_corpus_and_mutations_of_it() {
 /// Peak memory of this process, where the system tells.
 fn peak_memory_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 

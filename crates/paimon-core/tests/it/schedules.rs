@@ -48,7 +48,10 @@ const TABLES: &[(&str, &str)] = &[
         r#""bucket": "1", "changelog-producer": "full-compaction",
         "full-compaction.delta-commits": "2", "manifest.merge-min-count": "2""#,
     ),
-    ("", r#""write-only": "true", "manifest.merge-min-count": "2""#),
+    (
+        "",
+        r#""write-only": "true", "manifest.merge-min-count": "2""#,
+    ),
 ];
 
 const WRITERS: usize = 2;
@@ -189,7 +192,11 @@ async fn write(actor: Actor, seed: u64, writer: i32) {
             let batch = RecordBatch::try_new(actor.table.arrow_schema(), vec![id, p]).unwrap();
             write.write(&batch).await?;
             let messages = write.prepare_commit().await?;
-            let commit = actor.table.new_commit().with_user(&user).with_context(actor.commit());
+            let commit = actor
+                .table
+                .new_commit()
+                .with_user(&user)
+                .with_context(actor.commit());
             match replaces {
                 true => {
                     let all = Overwrite::Static(Vec::new());
@@ -206,7 +213,11 @@ async fn write(actor: Actor, seed: u64, writer: i32) {
 async fn compact(actor: Actor) {
     for _ in 0..2 {
         let compact = actor.table.new_compact().with_context(actor.write());
-        actor.expect("compaction", compact.commit().await, &[ErrorKind::CommitConflict]);
+        actor.expect(
+            "compaction",
+            compact.commit().await,
+            &[ErrorKind::CommitConflict],
+        );
     }
 }
 
@@ -324,7 +335,11 @@ async fn play(seed: u64) -> World {
                 actor: u64::try_from(i).unwrap(),
                 next: AtomicU64::new(0),
             });
-            let actor = Actor { table, counter, notes };
+            let actor = Actor {
+                table,
+                counter,
+                notes,
+            };
             match i {
                 0..WRITERS => write(actor, seed, i32::try_from(i).unwrap()).await,
                 2 => compact(actor).await,
@@ -340,7 +355,10 @@ async fn play(seed: u64) -> World {
     World {
         table,
         notes: std::mem::take(&mut *notes.lock().unwrap()),
-        snapshots: snapshots.iter().map(|s| parse_json(s, "snapshot").unwrap()).collect(),
+        snapshots: snapshots
+            .iter()
+            .map(|s| parse_json(s, "snapshot").unwrap())
+            .collect(),
         log: scheduler.log(),
     }
 }
@@ -365,14 +383,23 @@ async fn violations(seed: u64, world: &World) -> Vec<String> {
                 };
                 let there = world.snapshots.iter().filter(own).count();
                 if there != usize::from(*acknowledged) {
-                    let answer = if *acknowledged { "acknowledged" } else { "refused" };
-                    wrong.push(format!("{answer} commit {user} {identifier} is there {there} times"));
+                    let answer = if *acknowledged {
+                        "acknowledged"
+                    } else {
+                        "refused"
+                    };
+                    wrong.push(format!(
+                        "{answer} commit {user} {identifier} is there {there} times"
+                    ));
                 }
             }
             Note::Read(id, rows) if model.get(id) == Some(rows) => {}
             Note::Expired => {}
             Note::Read(id, rows) => {
-                wrong.push(format!("read {rows:?} at {id}, expected {:?}", model.get(id)));
+                wrong.push(format!(
+                    "read {rows:?} at {id}, expected {:?}",
+                    model.get(id)
+                ));
             }
             Note::Violation(text) => wrong.push(text.clone()),
         }
@@ -403,14 +430,20 @@ async fn left(table: &Table, model: &BTreeMap<i64, Rows>) -> Vec<String> {
         Ok(rows) => wrong.push(format!("the rows are {rows:?}, expected {newest:?}")),
         Err(error) => wrong.push(format!("the newest snapshot: {}", chain(&error))),
     }
-    for tag in list_tags(table.io(), &table.metadata_root().unwrap()).await.unwrap() {
+    for tag in list_tags(table.io(), &table.metadata_root().unwrap())
+        .await
+        .unwrap()
+    {
         let options = HashMap::from([("scan.tag-name".to_string(), tag.name.clone())]);
         let at_tag = async { rows_of(&table.with_options(&options).await?).await };
         let (name, id) = (&tag.name, tag.tag.snapshot.id);
         match at_tag.await {
             Ok(rows) if model.get(&id) == Some(&rows) => {}
             Ok(rows) => {
-                wrong.push(format!("tag {name} of {id}: {rows:?}, expected {:?}", model.get(&id)));
+                wrong.push(format!(
+                    "tag {name} of {id}: {rows:?}, expected {:?}",
+                    model.get(&id)
+                ));
             }
             Err(error) => wrong.push(format!("tag {name} of {id}: {}", chain(&error))),
         }
@@ -460,7 +493,11 @@ fn no_order_of_requests_breaks_a_table() {
     }
     println!("{count} schedules, {requests} requests, {snapshots} snapshots");
     println!("{refused} commits refused, {reads} reads, {expired} reads of snapshots that expired");
-    assert!(failed.is_empty(), "{} of {count} schedules: SEED={failed:?}", failed.len());
+    assert!(
+        failed.is_empty(),
+        "{} of {count} schedules: SEED={failed:?}",
+        failed.len()
+    );
 }
 
 #[test]

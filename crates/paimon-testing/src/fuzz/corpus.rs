@@ -5,12 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use paimon_core::codec::avro::Codec;
-use paimon_core::codec::{
-    decode_index_manifest, decode_manifest, decode_manifest_list, encode_index_manifest,
-    encode_manifest, encode_manifest_list,
-};
+use paimon_core::codec::{encode_index_manifest, encode_manifest, encode_manifest_list};
 
-use super::files;
+use super::{files, manifests};
 
 /// One input of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +52,10 @@ pub fn seeds(catalogue: &Path) -> std::io::Result<Vec<Seed>> {
             add(target, text.as_bytes().to_vec());
         }
     }
-    Ok(by_target.into_iter().flat_map(|(target, all)| few(target, all)).collect())
+    Ok(by_target
+        .into_iter()
+        .flat_map(|(target, all)| few(target, all))
+        .collect())
 }
 
 /// Seeds of all sizes up to the limits of a target, small ones first.
@@ -92,8 +92,15 @@ fn files_below(folder: &Path, out: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// Seeds that one file gives: itself, and what is in it.
 fn of_file(relative: &Path, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let name = relative.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let table = relative.iter().next().and_then(|n| n.to_str()).unwrap_or_default();
+    let name = relative
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
+    let table = relative
+        .iter()
+        .next()
+        .and_then(|n| n.to_str())
+        .unwrap_or_default();
     let whole = |target| vec![(target, bytes.to_vec())];
     if name.starts_with("index-manifest-") {
         index_manifest(bytes)
@@ -127,19 +134,26 @@ fn of_file(relative: &Path, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn manifest_list(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let plain = decode_manifest_list(&Bytes::copy_from_slice(bytes))
-        .and_then(|metas| encode_manifest_list(&metas, Codec::Null));
+    let plain =
+        manifests::lists_of(bytes).and_then(|metas| encode_manifest_list(&metas, Codec::Null));
     let whole = Some(("manifest_list", bytes.to_vec()));
-    whole.into_iter().chain(plain.ok().map(|b| ("manifest_list", b))).collect()
+    whole
+        .into_iter()
+        .chain(plain.ok().map(|b| ("manifest_list", b)))
+        .collect()
 }
 
 fn manifest(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = vec![("manifest", bytes.to_vec())];
-    let Ok(entries) = decode_manifest(&Bytes::copy_from_slice(bytes), None) else {
+    let Ok(entries) = manifests::entries_of(bytes) else {
         return seeds;
     };
     for entry in &entries {
-        for row in [&entry.file.min_key, &entry.file.value_stats.max_values, &entry.partition] {
+        for row in [
+            &entry.file.min_key,
+            &entry.file.value_stats.max_values,
+            &entry.partition,
+        ] {
             let mut seed = vec![0];
             seed.extend_from_slice(row);
             seeds.push(("binary_row", seed));
@@ -151,10 +165,13 @@ fn manifest(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn index_manifest(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let plain = decode_index_manifest(&Bytes::copy_from_slice(bytes))
+    let plain = manifests::index_entries_of(bytes)
         .and_then(|entries| encode_index_manifest(&entries, Codec::Null));
     let whole = Some(("index_manifest", bytes.to_vec()));
-    whole.into_iter().chain(plain.ok().map(|b| ("index_manifest", b))).collect()
+    whole
+        .into_iter()
+        .chain(plain.ok().map(|b| ("index_manifest", b)))
+        .collect()
 }
 
 /// The contents of the vectors of an index file, without their frames.
@@ -225,8 +242,13 @@ fn of_index(column: &str, body: &[u8]) -> Vec<u8> {
 
 /// A data file, and its first rows in every format.
 fn data_file(name: &str, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let known = [("avro", "avro_file"), ("orc", "orc_file"), ("parquet", "parquet_file")];
-    let Some((format, target)) = known.into_iter().find(|(format, _)| name.ends_with(format)) else {
+    let known = [
+        ("avro", "avro_file"),
+        ("orc", "orc_file"),
+        ("parquet", "parquet_file"),
+    ];
+    let Some((format, target)) = known.into_iter().find(|(format, _)| name.ends_with(format))
+    else {
         return Vec::new();
     };
     let mut seeds = vec![(target, bytes.to_vec())];
@@ -264,11 +286,27 @@ const TEXTS: &[(&str, &[&str])] = &[
     ),
     (
         "option_values",
-        &["true", "-1", "128 mb", "1g", "9223372036854775807", "10 s", "5min", "1 d", "2024-01-31 10:20:30.123"],
+        &[
+            "true",
+            "-1",
+            "128 mb",
+            "1g",
+            "9223372036854775807",
+            "10 s",
+            "5min",
+            "1 d",
+            "2024-01-31 10:20:30.123",
+        ],
     ),
     (
         "partition_path",
-        &["a=1/b=2", "dt=2024-01-31", "p=%2F%zz%", "日本=é", "__DEFAULT_PARTITION__"],
+        &[
+            "a=1/b=2",
+            "dt=2024-01-31",
+            "p=%2F%zz%",
+            "日本=é",
+            "__DEFAULT_PARTITION__",
+        ],
     ),
     (
         "table_options",

@@ -19,7 +19,7 @@ use paimon_core::io::FileIo;
 use paimon_core::predicate::{Predicate, PredicateOp};
 use paimon_core::spec::{DataField, DataType, Datum, TableSchema, TypeKind};
 
-use super::accepted;
+use super::{accepted, block_on};
 
 /// Rows read of one file: an input of some bytes may stand for billions of nulls.
 const ROWS_MAX: usize = 4096;
@@ -37,16 +37,6 @@ pub(super) fn columns(format: &str) -> Vec<DataField> {
     schema.map(|s| s.fields).unwrap_or_default()
 }
 
-thread_local! {
-    static RUNTIME: Option<tokio::runtime::Runtime> =
-        tokio::runtime::Builder::new_current_thread().build().ok();
-}
-
-/// Runs a read to its end.
-fn block_on<F: Future>(future: F) -> Option<F::Output> {
-    RUNTIME.with(|runtime| Some(runtime.as_ref()?.block_on(future)))
-}
-
 /// The first rows of a file; all of them when there are less than [`ROWS_MAX`].
 async fn read(format: &str, bytes: Bytes, hinted: bool) -> Result<Vec<RecordBatch>> {
     let fields = columns(format);
@@ -56,7 +46,11 @@ async fn read(format: &str, bytes: Bytes, hinted: bool) -> Result<Vec<RecordBatc
     let put = store.put(&name.as_str().into(), bytes.into()).await;
     assert!(put.is_ok(), "a store in memory takes files");
     let predicate = match hinted {
-        true => Some(Predicate::leaf(&fields[0], PredicateOp::Gt, vec![Some(Datum::Int(2))])?),
+        true => Some(Predicate::leaf(
+            &fields[0],
+            PredicateOp::Gt,
+            vec![Some(Datum::Int(2))],
+        )?),
         false => None,
     };
     let request = FileReadRequest {
@@ -84,7 +78,7 @@ async fn read(format: &str, bytes: Bytes, hinted: bool) -> Result<Vec<RecordBatc
 
 /// The rows of a file in one batch; `None` when it is refused.
 pub(super) fn rows(format: &str, bytes: Bytes) -> Option<RecordBatch> {
-    let batches = block_on(read(format, bytes, false)).and_then(accepted)?;
+    let batches = accepted(block_on(read(format, bytes, false)))?;
     concat_batches(&arrow_schema(&columns(format)), &batches).ok()
 }
 
@@ -115,10 +109,19 @@ fn survives(format: &str, data: &[u8]) {
         return;
     };
     let again = rows(format, bytes);
-    assert!(again.is_some(), "what was encoded cannot be decoded: {first:?}");
+    assert!(
+        again.is_some(),
+        "what was encoded cannot be decoded: {first:?}"
+    );
     for (i, field) in columns(format).iter().enumerate() {
         let again = again.as_ref().map(|batch| batch.column(i));
-        assert_eq!(again, Some(first.column(i)), "column {} of type {}", field.name, field.data_type);
+        assert_eq!(
+            again,
+            Some(first.column(i)),
+            "column {} of type {}",
+            field.name,
+            field.data_type
+        );
     }
 }
 
@@ -135,7 +138,11 @@ pub fn orc_file(data: &[u8]) {
 /// A Parquet data file, read whole and with a predicate.
 pub fn parquet_file(data: &[u8]) {
     survives("parquet", data);
-    block_on(read("parquet", Bytes::copy_from_slice(data), true)).and_then(accepted);
+    accepted(block_on(read(
+        "parquet",
+        Bytes::copy_from_slice(data),
+        true,
+    )));
 }
 
 /// A blob file.

@@ -46,7 +46,10 @@ fn vector(bytes: &Bytes, length: i32) {
         let bytes = Bytes::from(file).slice(1..);
         let again = accepted(decode_deletion_vector(&bytes, &metas[0], "index-1"));
         assert_eq!(again.as_ref(), Some(&vector), "as {version:?}");
-        assert_eq!(u64::try_from(metas[0].cardinality.unwrap_or(-1)), Ok(vector.cardinality()));
+        assert_eq!(
+            u64::try_from(metas[0].cardinality.unwrap_or(-1)),
+            Ok(vector.cardinality())
+        );
     }
 }
 
@@ -68,7 +71,13 @@ pub(super) fn indexed_types() -> Vec<(DataType, Datum)> {
         (TypeKind::Double, Datum::Double(0.5)),
         (decimal, Datum::Decimal { unscaled, scale }),
         (TypeKind::Date, Datum::Date(19_000)),
-        (TypeKind::Timestamp(3), Datum::Timestamp { millis: 0, nanos: 0 }),
+        (
+            TypeKind::Timestamp(3),
+            Datum::Timestamp {
+                millis: 0,
+                nanos: 0,
+            },
+        ),
         (TypeKind::VarBinary(8), Datum::Bytes(vec![1])),
     ]
     .into_iter()
@@ -108,7 +117,11 @@ fn ask(container: &Bytes, column: &str, (data_type, datum): &(DataType, Datum), 
 pub fn file_index(data: &[u8]) {
     let container = Bytes::copy_from_slice(data);
     let types = indexed_types();
-    for (column, data_type) in [("f_int", &types[0]), ("f_string", &types[1]), ("id", &types[0])] {
+    for (column, data_type) in [
+        ("f_int", &types[0]),
+        ("f_string", &types[1]),
+        ("id", &types[0]),
+    ] {
         ask(&container, column, data_type, 10);
     }
 }

@@ -56,7 +56,10 @@ pub fn schema(data: &[u8]) {
         return;
     }
     let schema = schema.with_legacy_defaults();
-    assert_eq!(arrow_schema(&schema.fields).fields().len(), schema.fields.len());
+    assert_eq!(
+        arrow_schema(&schema.fields).fields().len(),
+        schema.fields.len()
+    );
     let keys = schema.trimmed_primary_keys();
     assert!(keys.len() <= schema.primary_keys.len());
     let _ = (schema.key_fields(), schema.partition_fields());
@@ -70,7 +73,8 @@ pub fn hint(data: &[u8]) {
     let manager = SnapshotManager::new(io.clone(), "memory:/t");
     let answers = async {
         for id in 3..6 {
-            io.overwrite(&manager.location(id), Bytes::from_static(b"{}")).await?;
+            io.overwrite(&manager.location(id), Bytes::from_static(b"{}"))
+                .await?;
         }
         for name in ["EARLIEST", "LATEST"] {
             let path = format!("memory:/t/snapshot/{name}");

@@ -14,7 +14,7 @@ mod texts;
 
 use std::fmt::Debug;
 
-use paimon_core::{ErrorKind, Result};
+use paimon_core::{Error, ErrorKind, Result};
 
 pub use corpus::{Seed, seeds};
 pub use files::{avro_file, blob_file, orc_file, parquet_file};
@@ -67,6 +67,19 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
     Target { name, run }
 }
 
+thread_local! {
+    static RUNTIME: std::io::Result<tokio::runtime::Runtime> =
+        tokio::runtime::Builder::new_current_thread().build();
+}
+
+/// Runs a read to its end.
+fn block_on<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
+    RUNTIME.with(|runtime| match runtime {
+        Ok(runtime) => runtime.block_on(read),
+        Err(error) => Err(Error::internal(format!("no runtime: {error}"))),
+    })
+}
+
 /// The value, if there is one; an error must blame the input.
 fn accepted<T>(result: Result<T>) -> Option<T> {
     match result {
@@ -96,6 +109,9 @@ fn assert_survives<T: PartialEq + Debug>(
     };
     match decode(bytes) {
         Ok(again) => assert_eq!(again, *value, "decoded, encoded and decoded"),
-        Err(error) => assert!(false, "what was encoded cannot be decoded: {error}\n{value:?}"),
+        Err(error) => assert!(
+            false,
+            "what was encoded cannot be decoded: {error}\n{value:?}"
+        ),
     }
 }

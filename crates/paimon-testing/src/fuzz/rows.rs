@@ -91,6 +91,10 @@ fn survives(values: &[(Option<Datum>, DataType)]) {
     for (i, (value, data_type)) in values.iter().enumerate() {
         let again = accepted(row.get(i, data_type)).flatten();
         // NaN differs from itself: compare what is printed
-        assert_eq!(format!("{again:?}"), format!("{value:?}"), "field {i} of type {data_type}");
+        assert_eq!(
+            format!("{again:?}"),
+            format!("{value:?}"),
+            "field {i} of type {data_type}"
+        );
     }
 }

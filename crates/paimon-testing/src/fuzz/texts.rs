@@ -35,7 +35,10 @@ pub fn option_values(data: &[u8]) {
         assert_eq!(accepted(parse_bytes(&format!("{bytes} b"))), Some(bytes));
     }
     if let Some(millis) = accepted(parse_duration_ms(text)) {
-        assert_eq!(accepted(parse_duration_ms(&format!("{millis} ms"))), Some(millis));
+        assert_eq!(
+            accepted(parse_duration_ms(&format!("{millis} ms"))),
+            Some(millis)
+        );
     }
     accepted(parse_timestamp_ms(text));
 }
@@ -46,8 +49,9 @@ pub fn table_options(data: &[u8]) {
         return;
     };
     let pairs = text.lines().filter_map(|line| line.split_once('='));
-    let options: IndexMap<String, String> =
-        pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let options: IndexMap<String, String> = pairs
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
     for primary_keys in [Vec::new(), vec!["k".to_string()]] {
         let schema = TableSchema {
             fields: vec![
