@@ -1,0 +1,91 @@
+//! Whether a snapshot that was just created has its place in the history.
+//!
+//! Creating `snapshot-<n>` if absent also succeeds where an earlier `snapshot-<n>` expired or was rolled back while the
+//! commit was under way. Expiry removes snapshots in ascending order and keeps the newest, so what is there tells.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::manifest::{ManifestScan, live_entries, read_manifest_list};
+use crate::predicate::Predicate;
+use crate::spec::{ManifestFileMeta, Snapshot};
+use crate::table::Table;
+
+/// Where a snapshot stands that was just created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At the end of the history.
+    Newest,
+    /// Others built on it.
+    Followed,
+    /// In the place of another one that is gone: no snapshot builds on it.
+    Reused,
+    /// It is no longer there, so nobody can tell.
+    Gone,
+}
+
+/// Looks at the snapshots around a new one.
+///
+/// # Errors
+/// `Io` or `Damaged` when they cannot be read.
+pub(super) async fn place_of(table: &Table, snapshot: &Snapshot) -> Result<Place> {
+    let (manager, io) = (table.snapshots(), table.io());
+    // the one before is removed first: while it is there, this number was never in use
+    if snapshot.id > 1 && io.exists(&manager.location(snapshot.id - 1)).await? {
+        return Ok(Place::Newest);
+    }
+    let ids = manager.ids().await?;
+    if !ids.contains(&snapshot.id) {
+        return Ok(Place::Gone);
+    }
+    if ids.iter().any(|id| *id < snapshot.id) {
+        // a rollback took the one before
+        return Ok(Place::Reused);
+    }
+    if ids.last() == Some(&snapshot.id) {
+        return Ok(Place::Newest);
+    }
+    let Some(next) = manager.try_get(snapshot.id.saturating_add(1)).await? else {
+        return match io.exists(&manager.location(snapshot.id)).await? {
+            true => Ok(Place::Reused),
+            false => Ok(Place::Gone),
+        };
+    };
+    match builds_on(table, &next, snapshot).await {
+        Ok(true) => Ok(Place::Followed),
+        Ok(false) => Ok(Place::Reused),
+        // what was read expires as well
+        Err(error) if manager.is_outdated(Some(next.id), &error).await => Ok(Place::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the files that `next` begins with are those of `snapshot`.
+async fn builds_on(table: &Table, next: &Snapshot, snapshot: &Snapshot) -> Result<bool> {
+    let list = async |name: &str| read_manifest_list(table.io(), table.location(), name).await;
+    let mut own = list(&snapshot.base_manifest_list).await?;
+    own.extend(list(&snapshot.delta_manifest_list).await?);
+    let theirs = list(&next.base_manifest_list).await?;
+    Ok(files(table, &own).await? == files(table, &theirs).await?)
+}
+
+type Files = BTreeSet<(Bytes, i32, i32, String)>;
+
+/// Partition, bucket, level and name of the live files.
+async fn files(table: &Table, list: &[ManifestFileMeta]) -> Result<Files> {
+    let scan = ManifestScan {
+        io: table.io().clone(),
+        table: table.location().to_string(),
+        partition_fields: std::sync::Arc::new(table.schema().partition_fields()),
+        partition_filter: Predicate::AlwaysTrue,
+        bucket_filter: None,
+        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+    };
+    let live = live_entries(scan.entries(list).await?);
+    let live = live.into_iter();
+    Ok(live
+        .map(|e| (e.partition, e.bucket, e.file.level, e.file.file_name))
+        .collect())
+}
