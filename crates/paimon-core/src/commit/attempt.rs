@@ -109,7 +109,12 @@ impl<'a> Attempt<'a> {
         files: &mut ManifestFiles<'b>,
         shared: &mut Shared<'b>,
     ) -> Result<Snapshot> {
-        let id = self.latest.as_ref().map_or(1, |s| s.id + 1);
+        let id = self
+            .latest
+            .as_ref()
+            .map_or(Some(1), |s| s.id.checked_add(1));
+        let id =
+            id.ok_or_else(|| Error::damaged("there is no snapshot id after the newest one"))?;
         if let Some(read) = self.request.read {
             let snapshots = self.commit.table.snapshots();
             read.check(snapshots, self.latest.as_ref()).await?;
@@ -138,7 +143,7 @@ impl<'a> Attempt<'a> {
             commit_identifier: self.request.identifier,
             commit_kind: self.request.kind,
             time_millis: self.commit.context.clock.epoch_ms(),
-            total_record_count: Some(self.previous_rows().await? + delta_rows),
+            total_record_count: Some(self.previous_rows().await?.saturating_add(delta_rows)),
             delta_record_count: Some(delta_rows),
             changelog_record_count: (!changes.changelog.is_empty())
                 .then(|| changed_rows(&changes.changelog)),
@@ -446,9 +451,9 @@ fn changed_rows(entries: &[ManifestEntry]) -> i64 {
         .iter()
         .map(|e| match e.kind {
             FileKind::Add => e.file.row_count,
-            FileKind::Delete => -e.file.row_count,
+            FileKind::Delete => e.file.row_count.saturating_neg(),
         })
-        .sum()
+        .fold(0, i64::saturating_add)
 }
 
 /// A filter that keeps these partitions, and possibly others.

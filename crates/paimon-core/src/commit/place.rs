@@ -89,3 +89,91 @@ async fn files(table: &Table, list: &[ManifestFileMeta]) -> Result<Files> {
         .map(|e| (e.partition, e.bucket, e.file.level, e.file.file_name))
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use arrow_array::{Int32Array, RecordBatch};
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::io::FileIo;
+
+    const SCHEMA: &str = r#"{"version": 3, "id": 0, "highestFieldId": 0, "partitionKeys": [],
+        "primaryKeys": [], "fields": [{"id": 0, "name": "id", "type": "INT"}],
+        "options": {"write-only": "true"}}"#;
+
+    async fn table(store: &InMemory) -> Table {
+        let io = FileIo::with_store(Arc::new(store.fork()), "memory://");
+        let path = "memory:/t/schema/schema-0";
+        io.publish(path, SCHEMA.into()).await.unwrap();
+        Table::open(io, "memory:/t", "t").await.unwrap()
+    }
+
+    async fn commit(table: &Table) -> Snapshot {
+        let mut write = table.new_write().unwrap();
+        let ids = Arc::new(Int32Array::from(vec![1]));
+        let batch = RecordBatch::try_new(table.arrow_schema(), vec![ids]).unwrap();
+        write.write(&batch).await.unwrap();
+        let messages = write.prepare_commit().await.unwrap();
+        table.new_commit().commit(1, messages).await.unwrap();
+        table.snapshots().latest().await.unwrap().unwrap()
+    }
+
+    async fn remove(table: &Table, id: i64) {
+        let path = table.snapshots().location(id);
+        table.io().discard(&path).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_snapshots_around_tell_a_new_one_from_one_in_a_used_place() {
+        let table = table(&InMemory::new()).await;
+        let first = commit(&table).await;
+        assert_eq!(place_of(&table, &first).await.unwrap(), Place::Newest);
+        let second = commit(&table).await;
+        assert_eq!(place_of(&table, &first).await.unwrap(), Place::Followed);
+        assert_eq!(place_of(&table, &second).await.unwrap(), Place::Newest);
+        // a rival of the second snapshot, built on the first one as well
+        let rival = {
+            remove(&table, 2).await;
+            let rival = commit(&table).await;
+            remove(&table, 2).await;
+            rival
+        };
+        let publish = async |snapshot: &Snapshot| {
+            let path = table.snapshots().location(snapshot.id);
+            let bytes = serde_json::to_vec(snapshot).unwrap();
+            table.io().overwrite(&path, bytes.into()).await.unwrap();
+        };
+        publish(&second).await;
+        commit(&table).await;
+        for id in [1, 2] {
+            remove(&table, id).await;
+        }
+        // the next one is there and builds on another
+        publish(&rival).await;
+        assert_eq!(place_of(&table, &rival).await.unwrap(), Place::Reused);
+        publish(&second).await;
+        assert_eq!(place_of(&table, &second).await.unwrap(), Place::Followed);
+        // the next one is gone too
+        commit(&table).await;
+        remove(&table, 3).await;
+        publish(&rival).await;
+        assert_eq!(place_of(&table, &rival).await.unwrap(), Place::Reused);
+        remove(&table, 2).await;
+        assert_eq!(place_of(&table, &rival).await.unwrap(), Place::Gone);
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_after_a_gap_is_in_no_place() {
+        let table = table(&InMemory::new()).await;
+        for _ in 0..2 {
+            commit(&table).await;
+        }
+        let third = commit(&table).await;
+        remove(&table, 2).await;
+        assert_eq!(place_of(&table, &third).await.unwrap(), Place::Reused);
+    }
+}

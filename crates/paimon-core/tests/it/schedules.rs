@@ -27,7 +27,7 @@ use paimon_core::{Error, ErrorKind, Result};
 use paimon_testing::schedule::Scheduler;
 use uuid::Uuid;
 
-use crate::commit::create;
+use crate::commit::{PLAIN, create, in_memory, written};
 
 const NOW: i64 = 4_000_000_000_000;
 
@@ -531,5 +531,37 @@ fn a_seed_gives_the_same_order_again() {
             panic!("SEED={seed}: request {at} is {} and {}", a[at], b[at]);
         }
         assert_eq!(a.len(), b.len(), "SEED={seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_planned_read_of_an_expired_snapshot_says_so() {
+    let table = in_memory(PLAIN).await;
+    let messages = written(&table, &[1], 0).await;
+    table.new_commit().commit(1, messages).await.unwrap();
+    let pinned = table.pinned(table.snapshots().latest().await.unwrap());
+    for reading in [&table, &pinned] {
+        let builder = reading.read_builder();
+        let plan = builder.plan().await.unwrap();
+        let fork = table.io().clone();
+        let path = plan.splits[0].files()[0].path.to_string();
+        let bytes = fork.read(&path, 1 << 20).await.unwrap();
+        fork.discard(&path).await.unwrap();
+        let read = async || {
+            let stream = builder.reader().unwrap().read(&plan.splits[0]).unwrap();
+            stream.try_collect::<Vec<_>>().await.unwrap_err()
+        };
+        assert_eq!(
+            read().await.kind(),
+            ErrorKind::Damaged,
+            "the snapshot is there"
+        );
+        let snapshot = table.snapshots().location(1);
+        let saved = fork.read(&snapshot, 1 << 20).await.unwrap();
+        fork.discard(&snapshot).await.unwrap();
+        let error = read().await;
+        assert_eq!(error.kind(), ErrorKind::SnapshotExpired, "{error}");
+        fork.overwrite(&snapshot, saved).await.unwrap();
+        fork.overwrite(&path, bytes).await.unwrap();
     }
 }

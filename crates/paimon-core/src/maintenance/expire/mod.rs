@@ -214,7 +214,7 @@ impl Limits {
             true => None,
             false => consumed_until(table).await?,
         };
-        let end = (latest - self.kept.count_min + 1)
+        let end = (latest.saturating_sub(self.kept.count_min).saturating_add(1))
             .min(earliest.saturating_add(self.max_deletes))
             .min(consumers.unwrap_or(i64::MAX));
         let first = latest
