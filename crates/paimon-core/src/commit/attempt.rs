@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::changes::Changes;
 use super::manifest_files::{ManifestFiles, NamedSize};
-use super::place::{Place, place_of};
+use super::place::published;
 use super::shared::{DeltaLists, Shared};
 use super::{FileStoreCommit, Plan, Request, conflict, index, overwrite, row_tracking, vectors};
 use crate::codec::parse_json;
@@ -379,14 +379,14 @@ impl<'a> Attempt<'a> {
         let path = table.snapshots().location(snapshot.id);
         let answer = table.io().publish(&path, bytes.clone()).await;
         if matches!(answer, Ok(Publication::Created)) && !table.io().published_may_be_replaced() {
-            return self.published(snapshot).await;
+            return published(table, snapshot).await;
         }
         let there = match table.io().read_optional(&path, SNAPSHOT_SIZE_MAX).await {
             Ok(there) => there,
             Err(error) => return Outcome::Unknown(error),
         };
         match (answer, there) {
-            (_, Some(found)) if found == bytes => self.published(snapshot).await,
+            (_, Some(found)) if found == bytes => published(table, snapshot).await,
             (Ok(Publication::Created), _) => Outcome::Replaced(
                 // others may have built on it: this is not the kind of an error after which files may go
                 Error::new(
@@ -398,36 +398,6 @@ impl<'a> Attempt<'a> {
             ),
             (_, Some(_)) | (Ok(Publication::Exists), None) => Outcome::Lost,
             (Err(error), None) => Outcome::Unknown(error),
-        }
-    }
-}
-
-impl Attempt<'_> {
-    /// The outcome of an attempt whose snapshot file was created.
-    async fn published(&self, snapshot: &Snapshot) -> Outcome {
-        let table = &self.commit.table;
-        match place_of(table, snapshot).await {
-            Ok(Place::Newest) => {
-                table.snapshots().hint_latest(snapshot.id).await;
-                Outcome::Committed(snapshot.id)
-            }
-            Ok(Place::Followed) => Outcome::Committed(snapshot.id),
-            Ok(Place::Reused) => {
-                let path = table.snapshots().location(snapshot.id);
-                match table.io().discard(&path).await {
-                    Ok(()) => Outcome::Lost,
-                    Err(error) => Outcome::Replaced(error),
-                }
-            }
-            Ok(Place::Gone) => Outcome::Replaced(
-                Error::new(
-                    ErrorKind::Io,
-                    "the snapshot was removed right after it was published: whether the commit took effect before is \
-                     unknown",
-                )
-                .with("snapshot_id", snapshot.id),
-            ),
-            Err(error) => Outcome::Replaced(error),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::error::Result;
+use super::attempt::Outcome;
+use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{ManifestScan, live_entries, read_manifest_list};
 use crate::predicate::Predicate;
 use crate::spec::{ManifestFileMeta, Snapshot};
@@ -15,7 +16,7 @@ use crate::table::Table;
 
 /// Where a snapshot stands that was just created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+enum Place {
     /// At the end of the history.
     Newest,
     /// Others built on it.
@@ -26,11 +27,35 @@ pub(super) enum Place {
     Gone,
 }
 
+/// The outcome of an attempt whose snapshot file was created: one in a used place is taken back.
+pub(super) async fn published(table: &Table, snapshot: &Snapshot) -> Outcome {
+    let manager = table.snapshots();
+    match place_of(table, snapshot).await {
+        Ok(Place::Newest) => {
+            manager.hint_latest(snapshot.id).await;
+            Outcome::Committed(snapshot.id)
+        }
+        Ok(Place::Followed) => Outcome::Committed(snapshot.id),
+        Ok(Place::Reused) => match table.io().discard(&manager.location(snapshot.id)).await {
+            Ok(()) => Outcome::Lost,
+            Err(error) => Outcome::Replaced(error),
+        },
+        Ok(Place::Gone) => Outcome::Replaced(
+            Error::new(
+                ErrorKind::Io,
+                "the snapshot was removed right after it was published: whether the commit took effect before is unknown",
+            )
+            .with("snapshot_id", snapshot.id),
+        ),
+        Err(error) => Outcome::Replaced(error),
+    }
+}
+
 /// Looks at the snapshots around a new one.
 ///
 /// # Errors
 /// `Io` or `Damaged` when they cannot be read.
-pub(super) async fn place_of(table: &Table, snapshot: &Snapshot) -> Result<Place> {
+async fn place_of(table: &Table, snapshot: &Snapshot) -> Result<Place> {
     let (manager, io) = (table.snapshots(), table.io());
     // the one before is removed first: while it is there, this number was never in use
     if snapshot.id > 1 && io.exists(&manager.location(snapshot.id - 1)).await? {
