@@ -15,6 +15,7 @@ mod manifest_files;
 mod manifest_merge;
 mod options;
 mod overwrite;
+mod place;
 mod register;
 mod retry;
 mod row_tracking;
@@ -448,7 +449,7 @@ impl FileStoreCommit {
     ) -> Result<i64> {
         let mut retries = Retries::new(&self.options, &self.context);
         loop {
-            let latest = self.newest().await?;
+            let latest = self.table.snapshots().latest_listed().await?;
             let latest_id = latest.as_ref().map_or(0, |s| s.id);
             if let Some(since) = *doubtful_since
                 && let Some(id) = self.find_own(request, since + 1, latest_id).await?
@@ -477,15 +478,6 @@ impl FileStoreCommit {
                 let message = format!("giving up the commit after {} attempts", retries.attempts());
                 return Err(Error::new(error.kind(), message).with_source(error));
             }
-        }
-    }
-
-    /// The newest snapshot; looks again when it is gone before it could be read (rollback, expiry).
-    async fn newest(&self) -> Result<Option<Snapshot>> {
-        let manager = self.table.snapshots();
-        match manager.latest().await {
-            Err(error) if error.kind() == ErrorKind::SnapshotExpired => manager.latest().await,
-            other => other,
         }
     }
 

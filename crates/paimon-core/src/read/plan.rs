@@ -96,10 +96,14 @@ pub async fn plan(table: &Table, request: &PlanRequest) -> Result<Plan> {
         });
     };
     let planner = Planner { table, request };
-    let plan = planner
-        .plan(snapshot)
-        .await
-        .map_err(|e| e.with_default("table", table.name()))?;
+    let id = snapshot.id;
+    let plan = match planner.plan(snapshot).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let error = table.snapshots().reading_error(id, error).await;
+            return Err(error.with_default("table", table.name()));
+        }
+    };
     tracing::debug!(
         manifests = plan.counts.scan.manifests,
         manifests_read = plan.counts.scan.manifests_read,
