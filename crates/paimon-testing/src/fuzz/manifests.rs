@@ -69,6 +69,7 @@ pub(super) fn entries_of(data: &[u8]) -> Result<Vec<ManifestEntry>> {
             table: TABLE.into(),
             partition_fields: Arc::default(),
             partition_filter: Predicate::AlwaysTrue,
+            without_partitions: Arc::default(),
             bucket_filter: None,
             parallelism: 1,
         };
