@@ -9,6 +9,11 @@ use paimon_core::{Error, Result};
 use crate::catalog::Catalog;
 use crate::filesystem::FileSystemCatalog;
 
+#[cfg(feature = "hive")]
+const EXPECTED: &str = "'filesystem' or 'hive'";
+#[cfg(not(feature = "hive"))]
+const EXPECTED: &str = "'filesystem' (this program was built without feature hive)";
+
 /// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind. Its warehouse is a
 /// local path or in `memory:`.
 ///
@@ -42,8 +47,12 @@ pub fn create_catalog_on(
         .map_or("filesystem", String::as_str);
     match metastore {
         "filesystem" => Ok(Arc::new(FileSystemCatalog::on(name, options, stores)?)),
+        #[cfg(feature = "hive")]
+        "hive" => Ok(Arc::new(crate::hive::HiveCatalog::on(
+            name, options, stores,
+        )?)),
         other => Err(Error::unsupported(format!(
-            "metastore {other:?} is not supported yet: expected 'filesystem'"
+            "metastore {other:?} is not supported yet: expected {EXPECTED}"
         ))
         .with("option", "metastore")
         .with("catalog", name)),
@@ -58,10 +67,10 @@ mod tests {
     #[test]
     fn unknown_metastore_is_refused_by_name() {
         let options = BTreeMap::from([
-            ("metastore".to_string(), "hive".to_string()),
+            ("metastore".to_string(), "unheard".to_string()),
             ("warehouse".to_string(), "/wh".to_string()),
         ]);
         let error = create_catalog("c", options).unwrap_err();
-        assert!(error.to_string().contains("hive"), "{error}");
+        assert!(error.to_string().contains("unheard"), "{error}");
     }
 }

@@ -1,7 +1,9 @@
 //! Test support: golden tables and their comparison.
 
 pub mod fault_store;
+pub mod fuzz;
 pub mod golden;
 pub mod json_rows;
 pub mod mutate;
+pub mod schedule;
 mod variant;

@@ -8,6 +8,6 @@ mod manifest;
 
 pub use json::{parse_json, write_json};
 pub use manifest::{
-    EntryFilter, decode_index_manifest, decode_manifest, decode_manifest_list,
+    EntryFilter, ManifestRecords, decode_index_manifest, decode_manifest, decode_manifest_list,
     encode_index_manifest, encode_manifest, encode_manifest_list,
 };

@@ -4,17 +4,19 @@ use bytes::Bytes;
 
 use super::changes::Changes;
 use super::manifest_files::{ManifestFiles, NamedSize};
+use super::place::published;
 use super::shared::{DeltaLists, Shared};
 use super::{FileStoreCommit, Plan, Request, conflict, index, overwrite, row_tracking, vectors};
 use crate::codec::parse_json;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::Publication;
+use crate::io::{FileIo, Publication};
 use crate::manifest::{ManifestScan, partition_values, read_index_manifest, read_manifest_list};
 use crate::predicate::{Predicate, PredicateOp};
 use crate::spec::{
     CommitKind, DataField, FileKind, IndexManifestEntry, ManifestEntry, ManifestFileMeta, Snapshot,
     Statistics,
 };
+use crate::table::HeldLock;
 
 /// Version of snapshot files.
 const SNAPSHOT_VERSION: i32 = 3;
@@ -88,18 +90,17 @@ impl<'a> Attempt<'a> {
     /// An attempt that could not be prepared: lost when its snapshot is no longer the newest, so that expiry may have
     /// removed what it read.
     async fn settle(&self, error: Error) -> Outcome {
-        let may_be_stale = matches!(
-            error.kind(),
-            ErrorKind::Damaged | ErrorKind::SnapshotExpired
-        );
         let seen = self.latest.as_ref().map(|s| s.id);
-        if may_be_stale
-            && let Ok(newest) = self.commit.table.snapshots().latest_id().await
-            && newest > seen
+        match self
+            .commit
+            .table
+            .snapshots()
+            .is_outdated(seen, &error)
+            .await
         {
-            return Outcome::Lost;
+            true => Outcome::Lost,
+            false => Outcome::Failed(error),
         }
-        Outcome::Failed(error)
     }
 
     /// Checks the changes and writes everything but the snapshot file.
@@ -109,7 +110,12 @@ impl<'a> Attempt<'a> {
         files: &mut ManifestFiles<'b>,
         shared: &mut Shared<'b>,
     ) -> Result<Snapshot> {
-        let id = self.latest.as_ref().map_or(1, |s| s.id + 1);
+        let id = self
+            .latest
+            .as_ref()
+            .map_or(Some(1), |s| s.id.checked_add(1));
+        let id =
+            id.ok_or_else(|| Error::damaged("there is no snapshot id after the newest one"))?;
         if let Some(read) = self.request.read {
             let snapshots = self.commit.table.snapshots();
             read.check(snapshots, self.latest.as_ref()).await?;
@@ -138,7 +144,7 @@ impl<'a> Attempt<'a> {
             commit_identifier: self.request.identifier,
             commit_kind: self.request.kind,
             time_millis: self.commit.context.clock.epoch_ms(),
-            total_record_count: Some(self.previous_rows().await? + delta_rows),
+            total_record_count: Some(self.previous_rows().await?.saturating_add(delta_rows)),
             delta_record_count: Some(delta_rows),
             changelog_record_count: (!changes.changelog.is_empty())
                 .then(|| changed_rows(&changes.changelog)),
@@ -358,8 +364,21 @@ impl<'a> Attempt<'a> {
             .then_some(name))
     }
 
-    /// Creates the snapshot file and settles the outcome.
+    /// Creates the snapshot file, under the catalog's lock if there is one, and settles the outcome.
     async fn publish(&self, snapshot: &Snapshot) -> Outcome {
+        let Some(lock) = &self.commit.table.environment().lock else {
+            return self.publish_now(snapshot, None).await;
+        };
+        let held = match lock.acquire().await {
+            Ok(held) => held,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let outcome = self.publish_now(snapshot, Some(held.as_ref())).await;
+        held.release().await;
+        outcome
+    }
+
+    async fn publish_now(&self, snapshot: &Snapshot, lock: Option<&dyn HeldLock>) -> Outcome {
         let table = &self.commit.table;
         let bytes = match serde_json::to_vec_pretty(snapshot) {
             Ok(bytes) => Bytes::from(bytes),
@@ -368,20 +387,26 @@ impl<'a> Attempt<'a> {
             }
         };
         let path = table.snapshots().location(snapshot.id);
-        let answer = table.io().publish(&path, bytes.clone()).await;
+        if let Some(lock) = lock
+            && let Err(error) = lock.check().await
+        {
+            return Outcome::Failed(error);
+        }
+        let answer = match table.io().publish(&path, bytes.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported && lock.is_some() => {
+                publish_alone(table.io(), &path, bytes.clone()).await
+            }
+            answer => answer,
+        };
         if matches!(answer, Ok(Publication::Created)) && !table.io().published_may_be_replaced() {
-            table.snapshots().hint_latest(snapshot.id).await;
-            return Outcome::Committed(snapshot.id);
+            return published(table, snapshot).await;
         }
         let there = match table.io().read_optional(&path, SNAPSHOT_SIZE_MAX).await {
             Ok(there) => there,
             Err(error) => return Outcome::Unknown(error),
         };
         match (answer, there) {
-            (_, Some(found)) if found == bytes => {
-                table.snapshots().hint_latest(snapshot.id).await;
-                Outcome::Committed(snapshot.id)
-            }
+            (_, Some(found)) if found == bytes => published(table, snapshot).await,
             (Ok(Publication::Created), _) => Outcome::Replaced(
                 // others may have built on it: this is not the kind of an error after which files may go
                 Error::new(
@@ -395,6 +420,15 @@ impl<'a> Attempt<'a> {
             (Err(error), None) => Outcome::Unknown(error),
         }
     }
+}
+
+/// Creates a file unless it is there, on a store that cannot do so in one step: for holders of a lock.
+async fn publish_alone(io: &FileIo, path: &str, bytes: Bytes) -> Result<Publication> {
+    if io.exists(path).await? {
+        return Ok(Publication::Exists);
+    }
+    io.overwrite(path, bytes).await?;
+    Ok(Publication::Created)
 }
 
 /// Largest snapshot file that is read back, bytes.
@@ -416,9 +450,9 @@ fn changed_rows(entries: &[ManifestEntry]) -> i64 {
         .iter()
         .map(|e| match e.kind {
             FileKind::Add => e.file.row_count,
-            FileKind::Delete => -e.file.row_count,
+            FileKind::Delete => e.file.row_count.saturating_neg(),
         })
-        .sum()
+        .fold(0, i64::saturating_add)
 }
 
 /// A filter that keeps these partitions, and possibly others.

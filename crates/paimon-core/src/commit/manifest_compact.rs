@@ -32,7 +32,7 @@ impl FileStoreCommit {
     }
 
     async fn gains_from_merging(&self) -> Result<bool> {
-        let Some(snapshot) = self.newest().await? else {
+        let Some(snapshot) = self.table.snapshots().latest().await? else {
             return Ok(false);
         };
         let (io, location) = (self.table.io(), self.table.location());

@@ -15,6 +15,8 @@ mod manifest_files;
 mod manifest_merge;
 mod options;
 mod overwrite;
+mod place;
+mod register;
 mod retry;
 mod row_tracking;
 mod shared;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 pub use base::RowChange;
 pub use conflict::overlapping_files;
 pub use overwrite::{Overwrite, Replaced};
+pub use register::live_partitions;
 pub use retry::Retries;
 
 use self::attempt::{Attempt, Outcome};
@@ -323,6 +326,14 @@ impl FileStoreCommit {
     }
 
     async fn publish_drop(&self, target: &Target, identifier: i64) -> Result<i64> {
+        let id = self.publish_truncation(target, identifier).await?;
+        if !matches!(target, Target::All) {
+            self.unregister_dropped(id).await;
+        }
+        Ok(id)
+    }
+
+    async fn publish_truncation(&self, target: &Target, identifier: i64) -> Result<i64> {
         let none = Changes::default();
         let committable = ManifestCommittable {
             identifier,
@@ -410,6 +421,9 @@ impl FileStoreCommit {
         let result = self
             .attempts(request, &mut shared, &mut doubtful_since)
             .await;
+        if result.is_ok() {
+            self.register_filled(&request.plan).await;
+        }
         result.map_err(|error| {
             let error = match doubtful_since {
                 // no kind that tells the caller that nothing happened
@@ -435,7 +449,7 @@ impl FileStoreCommit {
     ) -> Result<i64> {
         let mut retries = Retries::new(&self.options, &self.context);
         loop {
-            let latest = self.newest().await?;
+            let latest = self.table.snapshots().latest_listed().await?;
             let latest_id = latest.as_ref().map_or(0, |s| s.id);
             if let Some(since) = *doubtful_since
                 && let Some(id) = self.find_own(request, since + 1, latest_id).await?
@@ -464,15 +478,6 @@ impl FileStoreCommit {
                 let message = format!("giving up the commit after {} attempts", retries.attempts());
                 return Err(Error::new(error.kind(), message).with_source(error));
             }
-        }
-    }
-
-    /// The newest snapshot; looks again when it is gone before it could be read (rollback, expiry).
-    async fn newest(&self) -> Result<Option<Snapshot>> {
-        let manager = self.table.snapshots();
-        match manager.latest().await {
-            Err(error) if error.kind() == ErrorKind::SnapshotExpired => manager.latest().await,
-            other => other,
         }
     }
 

@@ -101,7 +101,18 @@ pub(crate) async fn compact_and_commit(
     let mut made = Vec::new();
     let mut attempt = 0;
     loop {
-        let messages = compact_table(table, request).await?;
+        let seen = table.snapshots().latest_id().await?;
+        let messages = match compact_table(table, request).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                attempt += 1;
+                // expiry may have removed what was being read
+                if attempt == ATTEMPTS || !table.snapshots().is_outdated(seen, &error).await {
+                    return Err(error);
+                }
+                continue;
+            }
+        };
         if messages.is_empty() {
             return Ok(made);
         }

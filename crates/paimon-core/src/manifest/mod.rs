@@ -2,6 +2,7 @@
 //!
 //! Source: `AbstractFileStoreScan`, `ManifestsReader`, `FileEntry.mergeEntries`, `IndexFileHandler`.
 
+mod columnar;
 mod index_manifest;
 mod merge;
 mod scan;
@@ -10,7 +11,9 @@ pub use index_manifest::{DeletionFile, DeletionFiles, index_file_path, read_inde
 pub use merge::{FileIdentifier, live_entries, merge_entries};
 pub use scan::{BucketFilter, ManifestScan, ScanCounts, partition_values};
 
-use crate::codec::{decode_index_manifest, decode_manifest_list};
+use bytes::Bytes;
+
+use crate::codec::{ManifestRecords, decode_index_manifest, decode_manifest_list};
 use crate::error::Result;
 use crate::io::{FileIo, checked_name};
 use crate::spec::{IndexManifestEntry, ManifestFileMeta};
@@ -33,7 +36,7 @@ pub async fn read_manifest_list(
     name: &str,
 ) -> Result<Vec<ManifestFileMeta>> {
     let path = manifest_path(table, name)?;
-    let bytes = io.read(&path, MANIFEST_SIZE_MAX).await?;
+    let bytes = read_file(io, &path, ManifestRecords::Lists).await?;
     decode_manifest_list(&bytes).map_err(|e| e.with_default("path", path))
 }
 
@@ -43,6 +46,12 @@ async fn read_index_entries(
     name: &str,
 ) -> Result<Vec<IndexManifestEntry>> {
     let path = manifest_path(table, name)?;
-    let bytes = io.read(&path, MANIFEST_SIZE_MAX).await?;
+    let bytes = read_file(io, &path, ManifestRecords::IndexEntries).await?;
     decode_index_manifest(&bytes).map_err(|e| e.with_default("path", path))
+}
+
+/// A file of the `manifest` folder, in Avro whatever it is stored as.
+async fn read_file(io: &FileIo, path: &str, records: ManifestRecords) -> Result<Bytes> {
+    let bytes = io.read(path, MANIFEST_SIZE_MAX).await?;
+    columnar::in_avro(io, path, records, bytes).await
 }

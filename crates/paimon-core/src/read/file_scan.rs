@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use super::evolution::EvolutionPlan;
 use super::split::{Partition, SplitFile};
@@ -49,6 +49,15 @@ pub struct FileScan {
     pub with_position: bool,
 }
 
+/// The error of reading a file of the snapshot that the table is pinned to.
+async fn explained(table: &Table, path: &str, error: Error) -> Error {
+    let error = error.with_default("path", path);
+    match table.target().snapshot() {
+        Some(snapshot) => table.snapshots().reading_error(snapshot.id, error).await,
+        None => error,
+    }
+}
+
 impl FileScan {
     /// A scan of all rows of a file.
     pub fn new(
@@ -74,19 +83,21 @@ impl FileScan {
     /// Opens the file. Batches have the columns of `fields`, then the position column when asked for.
     ///
     /// # Errors
-    /// `Damaged` naming the file.
+    /// `Damaged` naming the file, `SnapshotExpired` when it is missing as the snapshot is that the table is pinned to.
     ///
     /// # Cancel safety
     /// Dropping the future or the stream leaves nothing behind.
     pub async fn open(self) -> Result<BatchStream> {
-        let path = self.file.path.clone();
-        self.open_inner()
-            .await
-            .map_err(|e| e.with_default("path", &path))
-            .map(|s| {
-                s.map(move |b| b.map_err(|e| e.with_default("path", &path)))
-                    .boxed()
-            })
+        let (table, path) = (self.table.clone(), self.file.path.clone());
+        match self.open_inner().await {
+            Ok(stream) => Ok(stream
+                .or_else(move |error| {
+                    let (table, path) = (table.clone(), path.clone());
+                    async move { Err(explained(&table, &path, error).await) }
+                })
+                .boxed()),
+            Err(error) => Err(explained(&table, &path, error).await),
+        }
     }
 
     async fn open_inner(self) -> Result<BatchStream> {

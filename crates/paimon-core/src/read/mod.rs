@@ -16,6 +16,7 @@ mod row_ids;
 mod section_merge;
 mod split;
 mod split_read;
+mod stream_plan;
 
 pub use crate::selection::FileSelection;
 pub use changes::{ChangeScan, ChangeSplit, plan_changes};
@@ -29,7 +30,7 @@ pub(crate) use ordered::{
     RowFilter,
 };
 pub(crate) use plan::live_partitions;
-pub use plan::{Plan, PlanCounts, PlanRequest, plan};
+pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path};
 pub(crate) use row_ids::with_row_ids;
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
@@ -38,3 +39,4 @@ pub use split::{
 };
 pub use split_read::{SplitRead, key_filter};
 pub(crate) use split_read::{filter_batch, no_column};
+pub use stream_plan::{FollowUp, StreamSplit, plan_follow_up};

@@ -51,8 +51,24 @@ pub struct PlanRequest {
     pub filter: Predicate,
     /// Only files of the top level (`$ro`).
     pub read_optimized: bool,
+    /// Files of which levels.
+    pub levels: PlanLevels,
     /// Serialised rows of partitions that are left out.
     pub without_partitions: Arc<HashSet<Bytes>>,
+}
+
+/// Which levels of a primary-key table a plan takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlanLevels {
+    /// Those that a batch read sees: all, or without level 0 where that awaits compaction. No postponed rows.
+    #[default]
+    Batch,
+    /// All, postponed rows as well: with the files written from then on they tell everything.
+    All,
+    /// Level 1 and above: what lookup compactions have told.
+    Compacted,
+    /// One level: what full compactions have told.
+    Only(i32),
 }
 
 impl Default for PlanRequest {
@@ -60,6 +76,7 @@ impl Default for PlanRequest {
         Self {
             filter: Predicate::AlwaysTrue,
             read_optimized: false,
+            levels: PlanLevels::Batch,
             without_partitions: Arc::default(),
         }
     }
@@ -79,10 +96,14 @@ pub async fn plan(table: &Table, request: &PlanRequest) -> Result<Plan> {
         });
     };
     let planner = Planner { table, request };
-    let plan = planner
-        .plan(snapshot)
-        .await
-        .map_err(|e| e.with_default("table", table.name()))?;
+    let id = snapshot.id;
+    let plan = match planner.plan(snapshot).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let error = table.snapshots().reading_error(id, error).await;
+            return Err(error.with_default("table", table.name()));
+        }
+    };
     tracing::debug!(
         manifests = plan.counts.scan.manifests,
         manifests_read = plan.counts.scan.manifests_read,
@@ -179,7 +200,7 @@ impl Planner<'_> {
         }
     }
 
-    async fn schemas_of(
+    pub(super) async fn schemas_of(
         &self,
         entries: &[ManifestEntry],
     ) -> Result<HashMap<i64, Arc<TableSchema>>> {
@@ -276,11 +297,17 @@ impl Planner<'_> {
             matches!(self.table.target(), ScanTarget::Pinned { delta_only, .. } if *delta_only);
         let hides_level0 =
             (options.batch_scan_skips_level0() && !delta) || self.request.read_optimized;
-        entry.bucket != -2 && !(hides_level0 && entry.file.level == 0)
+        let level = entry.file.level;
+        match self.request.levels {
+            PlanLevels::Batch => entry.bucket != -2 && !(hides_level0 && level == 0),
+            PlanLevels::All => true,
+            PlanLevels::Compacted => entry.bucket != -2 && level > 0,
+            PlanLevels::Only(wanted) => entry.bucket != -2 && level == wanted,
+        }
     }
 
     /// Leaves out files that cannot hold a wanted row, where leaving them out cannot bring back a superseded one.
-    fn prune(
+    pub(super) fn prune(
         &self,
         mut bucket: BucketFiles,
         schemas: &HashMap<i64, Arc<TableSchema>>,
@@ -331,7 +358,10 @@ impl Planner<'_> {
 /// Whether every record of these files is its key's only one, so that a file without matching values can be left out.
 fn values_are_final(table: &Table, bucket: &BucketFiles, request: &PlanRequest) -> bool {
     let options = table.options();
-    if options.batch_scan_skips_level0() && options.deletion_vectors {
+    if options.batch_scan_skips_level0()
+        && options.deletion_vectors
+        && request.levels != PlanLevels::All
+    {
         return true;
     }
     if request.read_optimized {

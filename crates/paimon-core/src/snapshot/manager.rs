@@ -132,12 +132,63 @@ impl SnapshotManager {
         Ok(Some(snapshot))
     }
 
-    /// The newest snapshot; `None` for a table without commits.
+    /// The newest snapshot; `None` for a table without commits. Looks again when it is gone before it could be read
+    /// (expiry, rollback).
+    ///
+    /// # Errors
+    /// `SnapshotExpired` when it cannot be had at all, `Damaged` when it is malformed.
     pub async fn latest(&self) -> Result<Option<Snapshot>> {
-        match self.latest_id().await? {
-            Some(id) => self.get(id).await.map(Some),
-            None => Ok(None),
+        self.newest(true).await
+    }
+
+    /// As [`Self::latest`], by the listing alone: hints may lead to the file of a commit that took the number of an
+    /// expired snapshot and is about to go back.
+    ///
+    /// # Errors
+    /// As [`Self::latest`].
+    pub async fn latest_listed(&self) -> Result<Option<Snapshot>> {
+        self.newest(false).await
+    }
+
+    async fn newest(&self, by_hint: bool) -> Result<Option<Snapshot>> {
+        let mut gone = None;
+        loop {
+            let id = match by_hint {
+                true => self.latest_id().await?,
+                false => self.ids().await?.last().copied(),
+            };
+            let Some(id) = id else {
+                return Ok(None);
+            };
+            match self.try_get(id).await? {
+                Some(snapshot) => return Ok(Some(snapshot)),
+                None if gone == Some(id) => return self.get(id).await.map(Some),
+                None => gone = Some(id),
+            }
         }
+    }
+
+    /// Whether an error of work on the snapshot `seen` may come from that snapshot having expired meanwhile: there is a
+    /// newer one to begin with again.
+    pub async fn is_outdated(&self, seen: Option<i64>, error: &Error) -> bool {
+        let may_be = matches!(
+            error.kind(),
+            ErrorKind::Damaged | ErrorKind::SnapshotExpired
+        );
+        may_be && matches!(self.latest_id().await, Ok(newest) if newest > seen)
+    }
+
+    /// The error of a reader of snapshot `id`: `SnapshotExpired` when a file is missing and the snapshot is gone too.
+    pub async fn reading_error(&self, id: i64, error: Error) -> Error {
+        if !is_not_found(&error) || !matches!(self.io.exists(&self.location(id)).await, Ok(false)) {
+            return error;
+        }
+        Error::new(
+            ErrorKind::SnapshotExpired,
+            format!("{}{id} expired while it was read", self.prefix),
+        )
+        .with("snapshot_id", id)
+        .with_source(error)
     }
 
     /// All snapshots, ascending by id; those that vanish while reading are left out.

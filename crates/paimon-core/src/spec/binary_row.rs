@@ -154,6 +154,11 @@ impl BinaryRow {
             TypeKind::Timestamp(_) | TypeKind::LocalZonedTimestamp(_) => {
                 let offset = usize::try_from(long >> 32).unwrap_or(usize::MAX);
                 let millis = self.range(offset, 8)?;
+                if !(0..1_000_000).contains(&int) {
+                    return Err(Error::damaged(format!(
+                        "binary row holds a timestamp with {int} nanoseconds within its millisecond"
+                    )));
+                }
                 let mut raw = [0; 8];
                 raw.copy_from_slice(millis);
                 Datum::Timestamp {
@@ -410,6 +415,26 @@ mod tests {
         let back = one(Some(stamp.clone()), TypeKind::Timestamp(6));
         let kind = DataType::nullable(TypeKind::Timestamp(6));
         assert_eq!(back.get(0, &kind).ok(), Some(Some(stamp)));
+    }
+
+    #[test]
+    fn nanoseconds_outside_their_millisecond_are_refused() {
+        let kind = TypeKind::Timestamp(9);
+        for nanos in [0, 999_999, 1_000_000, u32::MAX] {
+            let mut bytes = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+            bytes.extend_from_slice(&nanos.to_le_bytes());
+            bytes.extend_from_slice(&16u32.to_le_bytes());
+            bytes.extend_from_slice(&7i64.to_le_bytes());
+            let row = BinaryRow::from_serialized(&bytes.into(), "key");
+            let value = row.and_then(|row| row.get(0, &DataType::nullable(kind.clone())));
+            match value {
+                Ok(value) => assert!(value.is_some() && nanos < 1_000_000),
+                Err(error) => {
+                    assert_eq!(error.kind(), crate::ErrorKind::Damaged);
+                    assert!(nanos >= 1_000_000, "{error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 mod changes;
 mod commit;
 mod compact;
+mod environment;
 mod incremental;
 mod other_branch;
 mod read_builder;
+mod stream;
 pub mod system;
 mod travel;
 mod write_builder;
@@ -18,7 +20,15 @@ use arrow_schema::SchemaRef;
 pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
+pub use environment::{
+    CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
+    PartitionStatistics,
+};
 pub use read_builder::{ReadBuilder, TableRead};
+pub use stream::{
+    ChangeBatch, ChangeStream, Pause, StreamConsumer, StreamPlan, StreamProgress, StreamRead,
+    StreamScan, StreamStart, StreamStep, SystemPause,
+};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
 pub use write_builder::{TableWrite, WriteBuilder};
@@ -55,6 +65,7 @@ struct Inner {
     snapshots: SnapshotManager,
     target: ScanTarget,
     other: Option<OtherBranch>,
+    environment: CatalogEnvironment,
 }
 
 impl Table {
@@ -65,6 +76,18 @@ impl Table {
     /// `Unsupported` / `InvalidInput` for options that cannot be honoured.
     pub async fn open(io: FileIo, location: &str, name: &str) -> Result<Self> {
         Self::open_branch(io, location, name, "main").await
+    }
+
+    /// The same table with what its catalog lends to it.
+    #[must_use]
+    pub fn with_environment(&self, environment: CatalogEnvironment) -> Self {
+        let i = &self.inner;
+        let mut table = self.copy(i.target.clone(), i.other.clone());
+        // new, and so nobody else's
+        if let Some(own) = Arc::get_mut(&mut table.inner) {
+            own.environment = environment;
+        }
+        table
     }
 
     async fn open_branch(io: FileIo, location: &str, name: &str, branch: &str) -> Result<Self> {
@@ -111,6 +134,7 @@ impl Table {
                 snapshots,
                 target: ScanTarget::Latest,
                 other: None,
+                environment: CatalogEnvironment::default(),
             }),
         };
         if travel::asks_for_travel(table.options().map()) {
@@ -136,7 +160,7 @@ impl Table {
             return Err(crate::snapshot::no_branch(&i.name, branch));
         }
         let opened = Self::open_branch(i.io.clone(), &i.location, &i.name, branch).await?;
-        Ok(opened)
+        Ok(opened.with_environment(i.environment.clone()))
     }
 
     /// The same table with dynamic options on top of its own, time travel included: the schema becomes that of the
@@ -171,26 +195,11 @@ impl Table {
                 ..TableSchema::clone(&old)
             };
         }
-        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &i.name))?;
         let other = match &i.other {
             None => None,
             Some(other) => Some(other.with_options(self, dynamic).await?),
         };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                io: i.io.clone(),
-                location: i.location.clone(),
-                name: i.name.clone(),
-                branch: i.branch.clone(),
-                arrow_schema: read_schema(&schema, other.as_ref()),
-                schema: Arc::new(schema),
-                options,
-                schemas: i.schemas.clone(),
-                snapshots: i.snapshots.clone(),
-                target,
-                other,
-            }),
-        })
+        self.aimed(schema, target, other)
     }
 
     /// The same table and schema, without another branch, read at this snapshot (`None`: without a row) whatever others
@@ -203,19 +212,42 @@ impl Table {
     /// The same table and schema with another target and another branch.
     fn copy(&self, target: ScanTarget, other: Option<OtherBranch>) -> Self {
         let i = &self.inner;
+        self.with(i.schema.clone(), i.options.clone(), target, other)
+    }
+
+    /// The same table with other options, another target and another branch. It takes no rows.
+    fn aimed(
+        &self,
+        schema: TableSchema,
+        target: ScanTarget,
+        other: Option<OtherBranch>,
+    ) -> Result<Self> {
+        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &self.inner.name))?;
+        Ok(self.with(Arc::new(schema), options, target, other))
+    }
+
+    fn with(
+        &self,
+        schema: Arc<TableSchema>,
+        options: CoreOptions,
+        target: ScanTarget,
+        other: Option<OtherBranch>,
+    ) -> Self {
+        let i = &self.inner;
         Self {
             inner: Arc::new(Inner {
                 io: i.io.clone(),
                 location: i.location.clone(),
                 name: i.name.clone(),
                 branch: i.branch.clone(),
-                schema: i.schema.clone(),
-                arrow_schema: read_schema(&i.schema, other.as_ref()),
-                options: i.options.clone(),
+                arrow_schema: read_schema(&schema, other.as_ref()),
+                schema,
+                options,
                 schemas: i.schemas.clone(),
                 snapshots: i.snapshots.clone(),
                 target,
                 other,
+                environment: i.environment.clone(),
             }),
         }
     }
@@ -273,6 +305,11 @@ impl Table {
     /// Snapshot files.
     pub fn snapshots(&self) -> &SnapshotManager {
         &self.inner.snapshots
+    }
+
+    /// What the catalog lends to the table.
+    pub fn environment(&self) -> &CatalogEnvironment {
+        &self.inner.environment
     }
 
     /// What reads of this handle see.

@@ -215,9 +215,15 @@ impl TableRead {
     /// Rows of a split that match the filter, in no particular order.
     ///
     /// # Errors
-    /// `Damaged` naming the file; also through the stream.
+    /// `Damaged` naming the file, `SnapshotExpired` when the split's snapshot vanished meanwhile; also through the stream.
     pub fn read(&self, split: &DataSplit) -> Result<BatchStream> {
-        Ok(self.shaped(self.read.read(split)?))
+        let (table, id) = (self.read.table.clone(), split.snapshot_id);
+        let explain = move |error| {
+            let table = table.clone();
+            async move { Err(table.snapshots().reading_error(id, error).await) }
+        };
+        let stream = self.read.read(split)?.or_else(explain);
+        Ok(self.shaped(stream.boxed()))
     }
 
     /// Rows of a split of changes that match the filter, in their order.

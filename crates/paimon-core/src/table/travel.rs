@@ -268,7 +268,10 @@ async fn by_creation_time(table: &Table, time_ms: i64) -> Result<ScanTarget> {
         .at_or_before(time_ms.saturating_sub(1))
         .await?;
     if let Some(earlier) = earlier
-        && let Some(next) = table.snapshots().try_get(earlier.id + 1).await?
+        && let Some(next) = table
+            .snapshots()
+            .try_get(earlier.id.saturating_add(1))
+            .await?
     {
         return Ok(ScanTarget::at(next));
     }

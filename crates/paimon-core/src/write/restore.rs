@@ -9,7 +9,7 @@ use super::assign::GlobalIndex;
 use crate::error::{Error, Result};
 use crate::manifest::{index_file_path, read_index_manifest};
 use crate::read::Partition;
-use crate::spec::{IndexManifestEntry, TableSchema, datum_to_text};
+use crate::spec::{IndexManifestEntry, Snapshot, TableSchema, datum_to_text};
 use crate::table::Table;
 
 /// Largest hash index file that is accepted, bytes.
@@ -28,18 +28,35 @@ pub(super) struct Restored {
 }
 
 impl Restored {
-    /// Reads the manifests of the newest snapshot; nothing for a table without one.
+    /// Reads the manifests of the newest snapshot; nothing for a table without one. Begins again when that snapshot
+    /// expires meanwhile.
     ///
     /// # Errors
     /// `Damaged` for broken metadata, `Io` when the store fails.
     pub async fn load(table: &Table) -> Result<Self> {
-        let mut restored = Self::default();
-        let Some(snapshot) = table.snapshots().latest().await? else {
-            return Ok(restored);
+        loop {
+            let Some(snapshot) = table.snapshots().latest().await? else {
+                return Ok(Self::default());
+            };
+            match Self::of_snapshot(table, &snapshot).await {
+                Ok(restored) => return Ok(restored),
+                Err(error) => {
+                    let seen = Some(snapshot.id);
+                    if !table.snapshots().is_outdated(seen, &error).await {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn of_snapshot(table: &Table, snapshot: &Snapshot) -> Result<Self> {
+        let mut restored = Self {
+            snapshot_id: Some(snapshot.id),
+            ..Self::default()
         };
-        restored.snapshot_id = Some(snapshot.id);
         let scan = table.manifest_scan();
-        let (entries, _) = scan.live_files(&snapshot).await?;
+        let (entries, _) = scan.live_files(snapshot).await?;
         for entry in entries {
             if entry.total_buckets > 0 {
                 restored

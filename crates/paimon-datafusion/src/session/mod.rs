@@ -1,5 +1,6 @@
 //! The session: DataFusion with Paimon's catalogs, options and statements.
 
+mod catalogs;
 mod settings;
 mod travel;
 
@@ -33,7 +34,9 @@ use crate::parse::{
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::provider::PaimonTableProvider;
 use crate::statement;
+use crate::stream::refusing_endless_work;
 
+use catalogs::Catalogs;
 pub use settings::{CommitIdentity, OverwriteMode, SessionSettings};
 pub(crate) use travel::instant_ms;
 
@@ -58,6 +61,7 @@ pub struct PaimonSession {
     context: SessionContext,
     settings: Arc<SessionSettings>,
     stores: Stores,
+    catalogs: Arc<Catalogs>,
 }
 
 impl Default for PaimonSession {
@@ -82,11 +86,14 @@ impl PaimonSession {
         rules.insert(1, Arc::new(CommonTypes));
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(MapKeyPlanner)];
         expr_planners.extend(SessionStateDefaults::default_expr_planners());
+        let catalogs = Arc::new(Catalogs::default());
         let state = SessionStateBuilder::new_with_default_features()
+            .with_catalog_list(catalogs.clone())
             .with_config(config)
             .with_runtime_env(runtime)
             .with_analyzer_rules(rules)
             .with_expr_planners(expr_planners)
+            .with_physical_optimizer_rules(refusing_endless_work())
             .with_relation_planners(vec![Arc::new(PaimonRelationPlanner)])
             .with_type_planner(Arc::new(PaimonTypePlanner {
                 settings: settings.clone(),
@@ -96,6 +103,7 @@ impl PaimonSession {
             context: SessionContext::new_with_state(state),
             settings,
             stores: Stores::new(),
+            catalogs,
         }
     }
 
@@ -138,6 +146,24 @@ impl PaimonSession {
         let name = catalog.name().to_string();
         let provider = PaimonCatalogProvider::new(catalog, self.settings.clone());
         self.context.register_catalog(name, Arc::new(provider));
+    }
+
+    /// Forgets a catalog; its databases and tables stay. A missing one is fine when `ignore_if_missing`.
+    ///
+    /// # Errors
+    /// When there is no such catalog, or it is the current one.
+    pub fn drop_catalog(&self, name: &str, ignore_if_missing: bool) -> Result<()> {
+        if self.current().0 == name {
+            return Err(DataFusionError::Plan(format!(
+                "catalog {name} is the current one: USE another one before it is dropped"
+            )));
+        }
+        match self.catalogs.remove(name) || ignore_if_missing {
+            true => Ok(()),
+            false => Err(DataFusionError::Plan(format!(
+                "catalog {name} does not exist"
+            ))),
+        }
     }
 
     /// Makes a catalog and its `default` database current.

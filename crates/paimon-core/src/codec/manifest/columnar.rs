@@ -1,6 +1,7 @@
 //! Manifests stored as ORC or Parquet, which releases up to 1.4 write with `manifest.format=orc` or `parquet`.
 //!
-//! They are rare and small: their rows are put into Avro form, fields by name, and decoded like any other.
+//! They are rare and small: the readers of data files read them, their rows are put into Avro form, fields by name, and
+//! decoded like any other.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -11,72 +12,75 @@ use bytes::Bytes;
 
 use super::layout::{self, Field, Shape};
 use crate::codec::avro::{Codec, ContainerWriter, put_bytes, put_long};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::spec::{DataField, DataType, MAX_LENGTH, TypeKind};
 
-/// Memory that the columns of one file may take.
-const MAX_BATCHES_BYTES: usize = 256 << 20;
+/// Which records a file of the `manifest` folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManifestRecords {
+    /// Those of a manifest list.
+    Lists,
+    /// Those of a manifest.
+    Entries,
+    /// Those of an index manifest.
+    IndexEntries,
+}
 
-/// The file as Avro when it is ORC or Parquet, else `None`.
-///
-/// # Errors
-/// `Damaged` when it cannot be read or a required field is missing.
-pub(super) fn to_avro(bytes: &Bytes, fields: &'static [Field]) -> Result<Option<Bytes>> {
-    let batches = if bytes.starts_with(b"PAR1") {
-        parquet_batches(bytes)?
-    } else if bytes.starts_with(b"ORC") {
-        orc_batches(bytes)?
-    } else {
-        return Ok(None);
-    };
-    let mut writer = ContainerWriter::new(layout::avro_schema(fields, true), Codec::Null);
-    for batch in &batches {
-        let record = Values::record(fields, &StructArray::from(batch.clone()))?;
-        for row in 0..batch.num_rows() {
-            let mut out = Vec::new();
-            record.put(&mut out, row)?;
-            writer.append(|open| open.extend_from_slice(&out))?;
+impl ManifestRecords {
+    /// The columns of a file in ORC or Parquet, all of which may be missing in it.
+    pub fn columns(self) -> Vec<DataField> {
+        columns(self.fields())
+    }
+
+    /// The file as Avro, from its columns as [`Self::columns`] names them.
+    ///
+    /// # Errors
+    /// `Damaged` when a required value is missing.
+    pub fn to_avro(self, batches: &[RecordBatch]) -> Result<Bytes> {
+        let fields = self.fields();
+        let mut writer = ContainerWriter::new(layout::avro_schema(fields, true), Codec::Null);
+        for batch in batches {
+            let record = Values::record(fields, &StructArray::from(batch.clone()))?;
+            for row in 0..batch.num_rows() {
+                let mut out = Vec::new();
+                record.put(&mut out, row)?;
+                writer.append(|open| open.extend_from_slice(&out))?;
+            }
+        }
+        writer.finish().map(Bytes::from)
+    }
+
+    fn fields(self) -> &'static [Field] {
+        match self {
+            Self::Lists => &layout::MANIFEST_FILE,
+            Self::Entries => &layout::ENTRY,
+            Self::IndexEntries => &layout::INDEX_ENTRY,
         }
     }
-    writer.finish().map(|file| Some(file.into()))
 }
 
-fn parquet_batches(bytes: &Bytes) -> Result<Vec<RecordBatch>> {
-    use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options)
-        .and_then(ParquetRecordBatchReaderBuilder::build)
-        .map_err(unreadable)?;
-    bounded(reader)
+fn columns(fields: &[Field]) -> Vec<DataField> {
+    let typed = fields.iter().map(|field| match field.name {
+        // ints in Avro, which has nothing smaller
+        "_KIND" | "_FILE_SOURCE" => (field.name, DataType::nullable(TypeKind::TinyInt)),
+        name => (name, column_type(&field.shape)),
+    });
+    (0..)
+        .zip(typed)
+        .map(|(id, (name, data_type))| DataField::new(id, name, data_type))
+        .collect()
 }
 
-fn orc_batches(bytes: &Bytes) -> Result<Vec<RecordBatch>> {
-    let reader = orc_rust::ArrowReaderBuilder::try_new(bytes.clone())
-        .map_err(unreadable)?
-        .build();
-    bounded(reader)
-}
-
-/// Collects batches up to [`MAX_BATCHES_BYTES`].
-fn bounded<E>(
-    batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
-) -> Result<Vec<RecordBatch>>
-where
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let mut out = Vec::new();
-    let mut size = 0usize;
-    for batch in batches {
-        let batch = batch.map_err(unreadable)?;
-        size = size.saturating_add(batch.get_array_memory_size());
-        if size > MAX_BATCHES_BYTES {
-            return Err(Error::new(
-                ErrorKind::ResourceExhausted,
-                format!("records of one file need more than {MAX_BATCHES_BYTES} bytes of memory"),
-            ));
-        }
-        out.push(batch);
-    }
-    Ok(out)
+fn column_type(shape: &Shape) -> DataType {
+    DataType::nullable(match shape {
+        Shape::Int => TypeKind::Int,
+        Shape::Long => TypeKind::BigInt,
+        Shape::Timestamp => TypeKind::Timestamp(3),
+        Shape::Bytes => TypeKind::VarBinary(MAX_LENGTH),
+        Shape::String => TypeKind::VarChar(MAX_LENGTH),
+        Shape::Record(fields) => TypeKind::Row(columns(fields)),
+        Shape::Array(item, _) => TypeKind::Array(Box::new(column_type(item))),
+    })
 }
 
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

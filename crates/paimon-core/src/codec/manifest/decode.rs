@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
+use super::layout;
 use super::plan::{Plan, Step};
-use super::{columnar, layout};
 use crate::codec::avro::{Blocks, Cursor, Header};
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{
@@ -66,8 +66,6 @@ fn decode_file<T>(
     fields: &'static [layout::Field],
     decode: impl Fn(&mut Cursor<'_>, &Plan) -> Result<Option<T>>,
 ) -> Result<Vec<T>> {
-    let transcoded = columnar::to_avro(bytes, fields)?;
-    let bytes = transcoded.as_ref().unwrap_or(bytes);
     let header = Header::parse(bytes)?;
     let (record, wrapped) = header.record()?;
     let plan = Plan::compile(fields, record)?;

@@ -360,31 +360,3 @@ impl EntryFilter for KeepNone {
         false
     }
 }
-
-#[test]
-fn manifest_in_parquet_is_read() {
-    use std::sync::Arc;
-
-    use arrow_array::{ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
-    let row = empty_row();
-    let columns: [(&str, ArrayRef); 8] = [
-        ("_VERSION", Arc::new(Int32Array::from(vec![1]))),
-        ("_KIND", Arc::new(Int32Array::from(vec![0]))),
-        ("_PARTITION", Arc::new(BinaryArray::from(vec![&row[..]]))),
-        ("_BUCKET", Arc::new(Int32Array::from(vec![3]))),
-        ("_INDEX_TYPE", Arc::new(StringArray::from(vec!["HASH"]))),
-        ("_FILE_NAME", Arc::new(StringArray::from(vec!["index-1"]))),
-        ("_FILE_SIZE", Arc::new(Int64Array::from(vec![8]))),
-        ("_ROW_COUNT", Arc::new(Int64Array::from(vec![2]))),
-    ];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut file = Vec::new();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut file, batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    let entries = decode_index_manifest(&file.into()).unwrap();
-    assert_eq!(entries.len(), 1);
-    assert_eq!((entries[0].bucket, entries[0].row_count), (3, 2));
-    assert_eq!(entries[0].file_name, "index-1");
-    assert_eq!(entries[0].dv_ranges, None);
-}

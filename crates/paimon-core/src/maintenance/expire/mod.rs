@@ -13,7 +13,7 @@ pub use changelogs::{ChangelogLimits, ExpireChangelogs};
 use self::unneeded::unneeded;
 use super::discard::delete_unneeded;
 use super::reachable::{reachable, reachable_from};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Retained, RetentionOptions};
 use crate::snapshot::{SnapshotManager, list_branches, list_consumers, list_tags};
 use crate::spec::Snapshot;
@@ -44,7 +44,8 @@ pub struct ExpiredSnapshots {
 }
 
 impl ExpireSnapshots {
-    /// Expires snapshots of the table's branch at the time `now_ms`, epoch milliseconds.
+    /// Expires snapshots of the table's branch at the time `now_ms`, epoch milliseconds. Begins again when another expiry
+    /// was faster.
     ///
     /// # Errors
     /// `InvalidInput` for limits that contradict each other, `Damaged` when metadata that stays cannot be read; nothing
@@ -53,6 +54,26 @@ impl ExpireSnapshots {
     /// # Cancel safety
     /// A cancelled expiry leaves garbage at worst.
     pub async fn run(&self, table: &Table, now_ms: i64) -> Result<ExpiredSnapshots> {
+        let manager = table.snapshots();
+        let mut seen = manager.ids().await?.first().copied();
+        loop {
+            let error = match self.attempt(table, now_ms).await {
+                Ok(expired) => return Ok(expired),
+                Err(error) => error,
+            };
+            let may_be_stale = matches!(
+                error.kind(),
+                ErrorKind::Damaged | ErrorKind::SnapshotExpired
+            );
+            let earliest = manager.ids().await?.first().copied();
+            if !may_be_stale || earliest <= seen {
+                return Err(error);
+            }
+            seen = earliest;
+        }
+    }
+
+    async fn attempt(&self, table: &Table, now_ms: i64) -> Result<ExpiredSnapshots> {
         let options = RetentionOptions::new(table.options())?;
         let limits = Limits::new(self, &options, now_ms)?;
         let manager = table.snapshots();
@@ -193,7 +214,7 @@ impl Limits {
             true => None,
             false => consumed_until(table).await?,
         };
-        let end = (latest - self.kept.count_min + 1)
+        let end = (latest.saturating_sub(self.kept.count_min).saturating_add(1))
             .min(earliest.saturating_add(self.max_deletes))
             .min(consumers.unwrap_or(i64::MAX));
         let first = latest
