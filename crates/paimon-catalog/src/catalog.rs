@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use paimon_core::Result;
 use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
+use paimon_core::{Error, Result};
 
 use crate::identifier::Identifier;
 
@@ -50,6 +50,39 @@ pub trait Catalog: Debug + Send + Sync {
     /// # Errors
     /// `InvalidInput` for a name that is taken, reserved or malformed.
     async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()>;
+
+    /// As [`Catalog::create_database`], with properties: `location`, `comment`, `owner` and free ones.
+    ///
+    /// A catalog that keeps no properties says so in a warning.
+    ///
+    /// # Errors
+    /// As [`Catalog::create_database`]; `Unsupported` for a `location` where databases lie in the warehouse.
+    async fn create_database_with(
+        &self,
+        database: &str,
+        ignore_if_exists: bool,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        if properties
+            .keys()
+            .any(|key| key.eq_ignore_ascii_case("location"))
+        {
+            return Err(Error::unsupported(
+                "databases of this catalog lie in its warehouse: a location cannot be given",
+            )
+            .with("database", database)
+            .with("catalog", self.name()));
+        }
+        if !properties.is_empty() {
+            let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
+            tracing::warn!(
+                database,
+                properties = keys.join(", "),
+                "this catalog keeps no properties of databases"
+            );
+        }
+        self.create_database(database, ignore_if_exists).await
+    }
 
     /// Drops a database, with its tables when `cascade`. A missing one is fine when `ignore_if_missing`.
     ///
@@ -100,6 +133,19 @@ pub trait Catalog: Debug + Send + Sync {
     /// `NotFound` when there is no such table, branch or column, `InvalidInput` naming the option or column that must not
     /// change so, `Unsupported` naming what this engine cannot honour.
     async fn alter_table(&self, identifier: &Identifier, changes: &[SchemaChange]) -> Result<()>;
+
+    /// Makes a metastore know the tables, columns, options and partitions that the files have: of one table, of one
+    /// database, or of the whole warehouse.
+    ///
+    /// # Errors
+    /// `Unsupported` for a catalog that keeps nothing beyond the files, `NotFound` when there is no such table.
+    async fn repair(&self, database: Option<&str>, table: Option<&str>) -> Result<()> {
+        let _ = (database, table);
+        Err(Error::unsupported(
+            "this catalog keeps nothing beyond the files: there is nothing to repair",
+        )
+        .with("catalog", self.name()))
+    }
 
     /// Names of the global tables of database `sys`.
     fn global_system_tables(&self) -> &'static [&'static str];

@@ -3,16 +3,36 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use paimon_core::io::Stores;
 use paimon_core::{Error, Result};
 
 use crate::catalog::Catalog;
 use crate::filesystem::FileSystemCatalog;
 
-/// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind.
+#[cfg(feature = "hive")]
+const EXPECTED: &str = "'filesystem' or 'hive'";
+#[cfg(not(feature = "hive"))]
+const EXPECTED: &str = "'filesystem' (this program was built without feature hive)";
+
+/// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind. Its warehouse is a
+/// local path or in `memory:`.
 ///
 /// # Errors
 /// `Unsupported` for a metastore this engine does not have (named), `InvalidInput` for a missing or malformed option.
 pub fn create_catalog(name: &str, options: BTreeMap<String, String>) -> Result<Arc<dyn Catalog>> {
+    create_catalog_on(name, options, &Stores::new())
+}
+
+/// As [`create_catalog`], for warehouses on any of these stores. The options of the stores are among those of the
+/// catalog.
+///
+/// # Errors
+/// As [`create_catalog`], and those of the store.
+pub fn create_catalog_on(
+    name: &str,
+    options: BTreeMap<String, String>,
+    stores: &Stores,
+) -> Result<Arc<dyn Catalog>> {
     if let Some(kind) = options.get("type")
         && kind != "paimon"
     {
@@ -26,9 +46,13 @@ pub fn create_catalog(name: &str, options: BTreeMap<String, String>) -> Result<A
         .get("metastore")
         .map_or("filesystem", String::as_str);
     match metastore {
-        "filesystem" => Ok(Arc::new(FileSystemCatalog::new(name, options)?)),
+        "filesystem" => Ok(Arc::new(FileSystemCatalog::on(name, options, stores)?)),
+        #[cfg(feature = "hive")]
+        "hive" => Ok(Arc::new(crate::hive::HiveCatalog::on(
+            name, options, stores,
+        )?)),
         other => Err(Error::unsupported(format!(
-            "metastore {other:?} is not supported yet: expected 'filesystem'"
+            "metastore {other:?} is not supported yet: expected {EXPECTED}"
         ))
         .with("option", "metastore")
         .with("catalog", name)),
@@ -43,10 +67,10 @@ mod tests {
     #[test]
     fn unknown_metastore_is_refused_by_name() {
         let options = BTreeMap::from([
-            ("metastore".to_string(), "hive".to_string()),
+            ("metastore".to_string(), "unheard".to_string()),
             ("warehouse".to_string(), "/wh".to_string()),
         ]);
         let error = create_catalog("c", options).unwrap_err();
-        assert!(error.to_string().contains("hive"), "{error}");
+        assert!(error.to_string().contains("unheard"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ mod ddl;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use paimon_core::io::FileIo;
+use paimon_core::io::{FileIo, Stores};
 use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
@@ -39,11 +39,19 @@ pub struct FileSystemCatalog {
 }
 
 impl FileSystemCatalog {
-    /// From options; `warehouse` is required.
+    /// From options; `warehouse` is required, a local path or in `memory:`.
     ///
     /// # Errors
     /// `InvalidInput` without a warehouse, `Unsupported` when its store is not supported.
     pub fn new(name: &str, options: BTreeMap<String, String>) -> Result<Self> {
+        Self::on(name, options, &Stores::new())
+    }
+
+    /// As [`Self::new`], for warehouses on any of these stores, opened with the options of the catalog.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and those of the store.
+    pub fn on(name: &str, options: BTreeMap<String, String>, stores: &Stores) -> Result<Self> {
         let warehouse = options.get("warehouse").ok_or_else(|| {
             Error::invalid(
                 "option warehouse is missing: the location of the warehouse folder is expected",
@@ -53,7 +61,7 @@ impl FileSystemCatalog {
         let warehouse = absolute_location(warehouse)?;
         Ok(Self {
             name: name.to_string(),
-            io: FileIo::for_location(&warehouse)?,
+            io: stores.file_io(&warehouse, &options)?,
             options,
             warehouse,
         })

@@ -105,6 +105,16 @@ impl Identifier {
         }
     }
 
+    /// The same branch and system part of a table of these names, which were checked.
+    #[cfg(feature = "hive")]
+    pub(crate) fn moved_to(&self, database: &str, table: &str) -> Self {
+        Self {
+            database: database.to_string(),
+            table: table.to_string(),
+            ..self.clone()
+        }
+    }
+
     /// `table[$branch_<b>][$<system>]`.
     pub fn object(&self) -> String {
         let mut text = self.table.clone();

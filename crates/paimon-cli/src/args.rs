@@ -101,6 +101,36 @@ pub(crate) enum Subcommand {
         /// db.table
         table: String,
     },
+    /// Prints what changes in a table as it changes, until interrupted
+    Follow(Follow),
+}
+
+/// How to follow a table.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Follow {
+    /// Where to start: `latest-full` (the rows that are there, then changes), `latest`, `compacted-full`, `earliest`,
+    /// the id of a snapshot, or a UTC time such as `2024-01-31 10:20:30`
+    #[arg(long, value_name = "START", default_value = "latest-full")]
+    pub(crate) from: String,
+
+    /// Keeps the progress under this name and goes on there; what it has not printed does not expire
+    #[arg(long, value_name = "ID")]
+    pub(crate) consumer_id: Option<String>,
+
+    /// Appends to a file, with its progress in FILE.progress: after a crash no change is lost or there twice
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Time between two looks for changes
+    #[arg(long, value_name = "TIME", default_value = "1 s")]
+    pub(crate) poll: String,
+
+    /// Further option of the read, by Paimon's keys; may be repeated
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) options: Vec<(String, String)>,
+
+    /// db.table, `db.table$branch_b` for a branch
+    pub(crate) table: String,
 }
 
 /// Format of results.
@@ -252,6 +282,28 @@ mod tests {
     }
 
     #[test]
+    fn following_has_defaults() {
+        let line = [
+            "paimon",
+            "--warehouse",
+            "wh",
+            "follow",
+            "db.t",
+            "--option",
+            "a=b",
+        ];
+        let parsed = Invocation::from(line).unwrap();
+        let Some(Subcommand::Follow(follow)) = parsed.args.subcommand else {
+            panic!("{parsed:?}");
+        };
+        assert_eq!(
+            (follow.from.as_str(), follow.poll.as_str()),
+            ("latest-full", "1 s")
+        );
+        assert_eq!(follow.options, [("a".to_string(), "b".to_string())]);
+    }
+
+    #[test]
     fn bad_usage_is_an_error() {
         for line in [
             &["paimon", "--nope"][..],
@@ -260,6 +312,7 @@ mod tests {
             &["paimon", "-n", "few"],
             &["paimon", "--format", "xml"],
             &["paimon", "dump"],
+            &["paimon", "follow"],
         ] {
             assert!(Invocation::from(line).is_err(), "{line:?}");
         }

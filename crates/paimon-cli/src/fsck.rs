@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use paimon_catalog::{Identifier, create_catalog};
+use paimon_catalog::{Identifier, create_catalog_on};
 use paimon_core::maintenance::fsck::{FsckReport, fsck};
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ async fn check(args: &Args, table: &str) -> Outcome<FsckReport> {
         ));
     };
     let found = async {
-        let catalog = create_catalog(&name, options)?;
+        let catalog = create_catalog_on(&name, options, &paimon_stores::all())?;
         let table = catalog.get_table(&Identifier::parse(table)?).await?;
         fsck(&table).await
     };

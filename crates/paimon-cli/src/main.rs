@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod dump;
 mod failure;
+mod follow;
 mod fsck;
 mod output;
 mod progress;
@@ -49,8 +50,9 @@ fn main() -> ExitCode {
 
 async fn start(invocation: Invocation) -> Outcome {
     match &invocation.args.subcommand {
-        Some(Subcommand::Dump { json, file }) => dump::run(file, *json).await,
+        Some(Subcommand::Dump { json, file }) => dump::run(&invocation.args, file, *json).await,
         Some(Subcommand::Fsck { json, table }) => fsck::run(&invocation.args, table, *json).await,
+        Some(Subcommand::Follow(how)) => follow::run(&invocation.args, how).await,
         None => run::run(&invocation).await,
     }
 }

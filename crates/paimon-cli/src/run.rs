@@ -73,7 +73,8 @@ fn open_session(args: &Args) -> Outcome<PaimonSession> {
         let rows = usize::try_from(rows).unwrap_or(usize::MAX);
         session_config = session_config.with_batch_size(rows);
     }
-    let session = PaimonSession::with_runtime(session_config, runtime(args)?);
+    let session = PaimonSession::with_runtime(session_config, runtime(args)?)
+        .with_stores(paimon_stores::all());
     if let (Some(user), Some(identifier)) = (&args.commit_user, args.commit_identifier) {
         session.settings().set_commit_identity(CommitIdentity {
             user: user.clone(),

@@ -18,6 +18,7 @@ use crate::error::to_datafusion;
 use crate::parse::plain_and_options;
 use crate::provider::{PaimonTableProvider, ReadOptimizedProvider, SystemTableProvider};
 use crate::session::SessionSettings;
+use crate::stream::StreamSource;
 
 /// System table of the rows in files that need no merge.
 const READ_OPTIMIZED: &str = "ro";
@@ -141,6 +142,11 @@ impl PaimonSchemaProvider {
             })?;
             return Ok(Some(Arc::new(ChangesProvider::of_range(changes, shape)?)));
         }
+        if self.settings.is_streaming()
+            && let Some(shape) = shape
+        {
+            return self.open_stream(&table, &dynamic, shape).await.map(Some);
+        }
         let table = if dynamic.is_empty() {
             table
         } else {
@@ -155,6 +161,22 @@ impl PaimonSchemaProvider {
                 None => system_provider(table.system_table(system).await?)?,
             },
         }))
+    }
+
+    async fn open_stream(
+        &self,
+        table: &Table,
+        dynamic: &HashMap<String, String>,
+        shape: Shape,
+    ) -> paimon_core::Result<Arc<dyn TableProvider>> {
+        let stream = StreamSource::open(table, dynamic, shape).await?;
+        Ok(match shape {
+            Shape::Rows => {
+                let settings = self.settings.clone();
+                Arc::new(PaimonTableProvider::streaming(stream, settings))
+            }
+            _ => Arc::new(stream),
+        })
     }
 
     async fn open_global(

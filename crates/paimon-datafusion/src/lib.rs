@@ -18,6 +18,7 @@ mod session;
 mod sink;
 mod statement;
 mod store;
+mod stream;
 
 pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 pub use error::{paimon_error, to_datafusion};

@@ -14,6 +14,7 @@ use paimon_core::table::{SystemTable, Table};
 use crate::error::to_datafusion;
 use crate::session::SessionSettings;
 use crate::sink::{SinkMode, SinkTarget};
+use crate::stream::StreamSource;
 
 /// A Paimon table at the state that its options name.
 ///
@@ -23,6 +24,8 @@ pub struct PaimonTableProvider {
     table: Table,
     settings: Arc<SessionSettings>,
     schema: SchemaRef,
+    /// What is read in its place in a streaming session.
+    stream: Option<StreamSource>,
 }
 
 impl PaimonTableProvider {
@@ -32,7 +35,21 @@ impl PaimonTableProvider {
             schema: table.arrow_schema(),
             table,
             settings,
+            stream: None,
         }
+    }
+
+    /// Serves a table that is read as a stream.
+    pub(crate) fn streaming(stream: StreamSource, settings: Arc<SessionSettings>) -> Self {
+        Self {
+            stream: Some(stream.clone()),
+            ..Self::new(stream.table().clone(), settings)
+        }
+    }
+
+    /// The stream that is read in the table's place.
+    pub(crate) fn stream(&self) -> Option<&StreamSource> {
+        self.stream.as_ref()
     }
 
     /// The table.
@@ -58,6 +75,9 @@ impl TableProvider for PaimonTableProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(stream) = &self.stream {
+            return stream.scan(state, projection, filters, limit).await;
+        }
         let read = self.table.read_builder();
         crate::scan::scan_table(&self.table, read, state, projection, filters, limit).await
     }
@@ -85,7 +105,10 @@ impl TableProvider for PaimonTableProvider {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(crate::scan::supports_filters(&self.table, filters))
+        match &self.stream {
+            Some(stream) => stream.supports_filters_pushdown(filters),
+            None => Ok(crate::scan::supports_filters(&self.table, filters)),
+        }
     }
 }
 

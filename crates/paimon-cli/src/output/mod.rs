@@ -1,6 +1,7 @@
 //! Printing results: rows to stdout as they come, everything else to stderr.
 
 mod delimited;
+mod endless;
 mod json;
 mod table;
 
@@ -11,9 +12,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use paimon_datafusion::PaimonSession;
+
+pub(crate) use endless::EndlessRows;
 
 use crate::args::{Args, Format, MaxRows};
 use crate::failure::{Failure, Outcome};
@@ -114,6 +118,7 @@ impl Printer {
         let context = std::sync::Arc::new(frame.task_ctx());
         let plan = frame.create_physical_plan().await?;
         let schema = plan.schema();
+        let plan_is_endless = plan.properties().boundedness.is_unbounded();
         let progress = Progress::watch(&plan, self.quiet);
         let mut stream = execute_stream(plan, context)?;
         if schema.fields().is_empty() {
@@ -123,8 +128,12 @@ impl Printer {
             }
             return Ok(None);
         }
-        let mut printer = self.rows();
         let mut out: BufWriter<Stdout> = BufWriter::new(std::io::stdout());
+        if plan_is_endless {
+            drop(progress);
+            return self.endless(&schema, stream, rows, &mut out).await;
+        }
+        let mut printer = self.rows();
         printer.begin(&schema, &mut out)?;
         while let Some(batch) = stream.next().await {
             let batch = match batch {
@@ -141,6 +150,25 @@ impl Printer {
         let note = printer.end(&mut out)?;
         out.flush().map_err(Stop::Output)?;
         Ok(note)
+    }
+
+    /// Prints rows as soon as they come.
+    async fn endless(
+        &self,
+        schema: &SchemaRef,
+        mut stream: SendableRecordBatchStream,
+        rows: &mut usize,
+        out: &mut BufWriter<Stdout>,
+    ) -> Result<Option<String>, Stop> {
+        let mut printer = EndlessRows::new(self, schema.clone(), false);
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            *rows = rows.saturating_add(batch.num_rows());
+            printer.batch(&batch, out)?;
+            printer.end_group(out)?;
+            out.flush().map_err(Stop::Output)?;
+        }
+        Ok(None)
     }
 }
 

@@ -9,13 +9,14 @@ use super::shared::{DeltaLists, Shared};
 use super::{FileStoreCommit, Plan, Request, conflict, index, overwrite, row_tracking, vectors};
 use crate::codec::parse_json;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::Publication;
+use crate::io::{FileIo, Publication};
 use crate::manifest::{ManifestScan, partition_values, read_index_manifest, read_manifest_list};
 use crate::predicate::{Predicate, PredicateOp};
 use crate::spec::{
     CommitKind, DataField, FileKind, IndexManifestEntry, ManifestEntry, ManifestFileMeta, Snapshot,
     Statistics,
 };
+use crate::table::HeldLock;
 
 /// Version of snapshot files.
 const SNAPSHOT_VERSION: i32 = 3;
@@ -222,12 +223,8 @@ impl<'a> Attempt<'a> {
     fn scan(&self, partition_filter: Predicate) -> ManifestScan {
         let table = &self.commit.table;
         ManifestScan {
-            io: table.io().clone(),
-            table: table.location().to_string(),
-            partition_fields: std::sync::Arc::new(table.schema().partition_fields()),
             partition_filter,
-            bucket_filter: None,
-            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+            ..table.manifest_scan()
         }
     }
 
@@ -367,8 +364,21 @@ impl<'a> Attempt<'a> {
             .then_some(name))
     }
 
-    /// Creates the snapshot file and settles the outcome.
+    /// Creates the snapshot file, under the catalog's lock if there is one, and settles the outcome.
     async fn publish(&self, snapshot: &Snapshot) -> Outcome {
+        let Some(lock) = &self.commit.table.environment().lock else {
+            return self.publish_now(snapshot, None).await;
+        };
+        let held = match lock.acquire().await {
+            Ok(held) => held,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let outcome = self.publish_now(snapshot, Some(held.as_ref())).await;
+        held.release().await;
+        outcome
+    }
+
+    async fn publish_now(&self, snapshot: &Snapshot, lock: Option<&dyn HeldLock>) -> Outcome {
         let table = &self.commit.table;
         let bytes = match serde_json::to_vec_pretty(snapshot) {
             Ok(bytes) => Bytes::from(bytes),
@@ -377,7 +387,17 @@ impl<'a> Attempt<'a> {
             }
         };
         let path = table.snapshots().location(snapshot.id);
-        let answer = table.io().publish(&path, bytes.clone()).await;
+        if let Some(lock) = lock
+            && let Err(error) = lock.check().await
+        {
+            return Outcome::Failed(error);
+        }
+        let answer = match table.io().publish(&path, bytes.clone()).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported && lock.is_some() => {
+                publish_alone(table.io(), &path, bytes.clone()).await
+            }
+            answer => answer,
+        };
         if matches!(answer, Ok(Publication::Created)) && !table.io().published_may_be_replaced() {
             return published(table, snapshot).await;
         }
@@ -400,6 +420,15 @@ impl<'a> Attempt<'a> {
             (Err(error), None) => Outcome::Unknown(error),
         }
     }
+}
+
+/// Creates a file unless it is there, on a store that cannot do so in one step: for holders of a lock.
+async fn publish_alone(io: &FileIo, path: &str, bytes: Bytes) -> Result<Publication> {
+    if io.exists(path).await? {
+        return Ok(Publication::Exists);
+    }
+    io.overwrite(path, bytes).await?;
+    Ok(Publication::Created)
 }
 
 /// Largest snapshot file that is read back, bytes.

@@ -16,6 +16,7 @@ mod manifest_merge;
 mod options;
 mod overwrite;
 mod place;
+mod register;
 mod retry;
 mod row_tracking;
 mod shared;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 pub use base::RowChange;
 pub use conflict::overlapping_files;
 pub use overwrite::{Overwrite, Replaced};
+pub use register::live_partitions;
 pub use retry::Retries;
 
 use self::attempt::{Attempt, Outcome};
@@ -324,6 +326,14 @@ impl FileStoreCommit {
     }
 
     async fn publish_drop(&self, target: &Target, identifier: i64) -> Result<i64> {
+        let id = self.publish_truncation(target, identifier).await?;
+        if !matches!(target, Target::All) {
+            self.unregister_dropped(id).await;
+        }
+        Ok(id)
+    }
+
+    async fn publish_truncation(&self, target: &Target, identifier: i64) -> Result<i64> {
         let none = Changes::default();
         let committable = ManifestCommittable {
             identifier,
@@ -411,6 +421,9 @@ impl FileStoreCommit {
         let result = self
             .attempts(request, &mut shared, &mut doubtful_since)
             .await;
+        if result.is_ok() {
+            self.register_filled(&request.plan).await;
+        }
         result.map_err(|error| {
             let error = match doubtful_since {
                 // no kind that tells the caller that nothing happened

@@ -9,8 +9,7 @@ use bytes::Bytes;
 
 use super::attempt::Outcome;
 use crate::error::{Error, ErrorKind, Result};
-use crate::manifest::{ManifestScan, live_entries, read_manifest_list};
-use crate::predicate::Predicate;
+use crate::manifest::{live_entries, read_manifest_list};
 use crate::spec::{ManifestFileMeta, Snapshot};
 use crate::table::Table;
 
@@ -100,14 +99,7 @@ type Files = BTreeSet<(Bytes, i32, i32, String)>;
 
 /// Partition, bucket, level and name of the live files.
 async fn files(table: &Table, list: &[ManifestFileMeta]) -> Result<Files> {
-    let scan = ManifestScan {
-        io: table.io().clone(),
-        table: table.location().to_string(),
-        partition_fields: std::sync::Arc::new(table.schema().partition_fields()),
-        partition_filter: Predicate::AlwaysTrue,
-        bucket_filter: None,
-        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
-    };
+    let scan = table.manifest_scan();
     let live = live_entries(scan.entries(list).await?);
     let live = live.into_iter();
     Ok(live

@@ -40,12 +40,9 @@ pub(super) async fn load(table: &Table, request: &CompactRequest) -> Result<Vec<
         return Ok(Vec::new());
     };
     let scan = ManifestScan {
-        io: table.io().clone(),
-        table: table.location().to_string(),
-        partition_fields: Arc::new(table.schema().partition_fields()),
         partition_filter: wanted.partition_filter(request)?,
         bucket_filter: wanted.bucket_filter(),
-        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+        ..table.manifest_scan()
     };
     let (entries, _) = scan.live_files(&snapshot).await?;
     let index = snapshot.index_manifest.as_deref();

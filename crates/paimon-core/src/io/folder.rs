@@ -4,9 +4,11 @@ use std::io::ErrorKind as IoErrorKind;
 use std::path::Path as FsPath;
 
 use bytes::Bytes;
+use futures::StreamExt;
+use object_store::ObjectStore;
 
-use super::FileIo;
 use super::output::{blocking, create_folders};
+use super::{FileIo, store_error};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Object that keeps an empty folder in sight on stores that have no folders.
@@ -37,7 +39,8 @@ impl FileIo {
         }
     }
 
-    /// Removes a folder with everything below it. A missing folder is fine.
+    /// Removes a folder with everything below it. A missing folder is fine. On stores without folders the empty objects
+    /// `folder/` that stand for folders in other engines go too.
     ///
     /// # Errors
     /// `Io` when the store fails: some of the files may be gone then.
@@ -59,8 +62,22 @@ impl FileIo {
             })
             .await;
         }
-        for (relative, _) in self.list_recursive(location).await? {
-            self.discard(&format!("{location}/{relative}")).await?;
+        let mut paths = Vec::new();
+        for (relative, file) in self.list_recursive(location).await? {
+            let path = self.path(&format!("{location}/{relative}"))?;
+            if file.size == 0 {
+                paths.push(path.clone().join(""));
+            }
+            paths.push(path);
+        }
+        paths.push(path.clone().join(""));
+        let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
+        let mut removed = self.opened.store.delete_stream(paths);
+        while let Some(answer) = removed.next().await {
+            match answer {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(e) => return Err(store_error(e, location)),
+            }
         }
         Ok(())
     }

@@ -20,6 +20,11 @@ impl StoreIdentity {
         }
     }
 
+    /// A number that no other store has while this one is in use; 0 is the local file system.
+    pub fn number(&self) -> usize {
+        self.address()
+    }
+
     fn address(&self) -> usize {
         self.store
             .as_ref()

@@ -5,10 +5,12 @@
 
 mod folder;
 mod identity;
+mod location;
 mod output;
 mod paths;
 mod publish;
-mod store;
+mod stores;
+mod upload;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,17 +21,23 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 pub use identity::StoreIdentity;
+pub use location::split_location;
 pub use output::OutputFile;
 pub use paths::FolderPaths;
 pub use publish::Publication;
-pub use store::{open_store, split_location};
+pub use stores::{CommitPrimitive, OpenedStore, StoreFactory, Stores};
+
+use stores::{Proof, StoreSource};
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Access to one store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FileIo {
-    store: Arc<dyn ObjectStore>,
+    opened: OpenedStore,
+    proof: Proof,
+    /// Opens other stores with the same options.
+    source: Arc<StoreSource>,
     /// `file://`, `memory://`, `s3://bucket`: everything before the path.
     prefix: Arc<str>,
     durability: Durability,
@@ -65,27 +73,52 @@ pub struct InputFile {
     size: u64,
 }
 
+impl std::fmt::Debug for FileIo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileIo")
+            .field("prefix", &self.prefix)
+            .field("opened", &self.opened)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}
+
 impl FileIo {
-    /// The store that `location` lives on.
+    /// The store that `location` lives on, without options: a local path or `memory:`. See [`Stores::file_io`] for the
+    /// others.
     ///
     /// # Errors
-    /// `Unsupported` for an unknown scheme, `InvalidInput` for a malformed location.
+    /// `Unsupported` for another scheme, `InvalidInput` for a malformed location.
     pub fn for_location(location: &str) -> Result<Self> {
-        let (prefix, _) = split_location(location)?;
-        Ok(Self {
-            store: open_store(&prefix)?,
-            prefix: prefix.into(),
-            durability: Durability::Synced,
-        })
+        StoreSource::plain().file_io(location)
     }
 
     /// Uses a given store for all locations that start with `prefix` (such as `memory://`).
     pub fn with_store(store: Arc<dyn ObjectStore>, prefix: impl Into<Arc<str>>) -> Self {
+        Self::with_opened(OpenedStore::of_process(store), prefix)
+    }
+
+    /// As [`Self::with_store`], for a store with other promises.
+    pub fn with_opened(opened: OpenedStore, prefix: impl Into<Arc<str>>) -> Self {
         Self {
-            store,
+            opened,
+            proof: Proof::default(),
+            source: StoreSource::plain(),
             prefix: prefix.into(),
             durability: Durability::Synced,
         }
+    }
+
+    /// Access to the store of another location, with the options of this one.
+    ///
+    /// # Errors
+    /// As [`Stores::file_io`].
+    pub fn at(&self, location: &str) -> Result<Self> {
+        let (prefix, _) = split_location(location)?;
+        if prefix == *self.prefix {
+            return Ok(self.clone());
+        }
+        self.source.file_io(location)
     }
 
     /// The same store with another durability of files on a local disk; the default is `Synced`.
@@ -97,12 +130,12 @@ impl FileIo {
 
     /// The store, for readers that need it whole.
     pub fn object_store(&self) -> &Arc<dyn ObjectStore> {
-        &self.store
+        &self.opened.store
     }
 
     /// What tells this store from others, for caches.
     pub fn identity(&self) -> StoreIdentity {
-        StoreIdentity::of(&self.prefix, &self.store)
+        StoreIdentity::of(&self.prefix, &self.opened.store)
     }
 
     /// `file://`, `memory://`, `s3://bucket`.
@@ -141,6 +174,7 @@ impl FileIo {
     pub async fn open(&self, location: &str) -> Result<InputFile> {
         let path = self.path(location)?;
         let meta = self
+            .opened
             .store
             .head(&path)
             .await
@@ -159,6 +193,7 @@ impl FileIo {
     pub async fn read(&self, location: &str, limit: u64) -> Result<Bytes> {
         let path = self.path(location)?;
         let result = self
+            .opened
             .store
             .get(&path)
             .await
@@ -188,7 +223,7 @@ impl FileIo {
     /// Whether the file exists.
     pub async fn exists(&self, location: &str) -> Result<bool> {
         let path = self.path(location)?;
-        match self.store.head(&path).await {
+        match self.opened.store.head(&path).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(e) => Err(store_error(e, location)),
@@ -199,6 +234,7 @@ impl FileIo {
     pub async fn list_files(&self, folder: &str) -> Result<Vec<FileStatus>> {
         let path = self.path(folder)?;
         let list = self
+            .opened
             .store
             .list_with_delimiter(Some(&path))
             .await
@@ -206,6 +242,8 @@ impl FileIo {
         Ok(list
             .objects
             .into_iter()
+            // an object `folder/`, with which other engines keep empty folders in sight
+            .filter(|o| o.location != path)
             .filter_map(|o| {
                 Some(FileStatus {
                     name: o.location.filename()?.to_string(),
@@ -220,6 +258,7 @@ impl FileIo {
     pub async fn list_folders(&self, folder: &str) -> Result<Vec<String>> {
         let path = self.path(folder)?;
         let list = self
+            .opened
             .store
             .list_with_delimiter(Some(&path))
             .await
@@ -236,9 +275,11 @@ impl FileIo {
         let path = self.path(folder)?;
         let base = path.as_ref().to_string();
         let files = self
+            .opened
             .store
             .list(Some(&path))
             .map_err(|e| store_error(e, folder))
+            .try_filter(|o| futures::future::ready(o.location != path))
             .try_filter_map(|o| {
                 let full = o.location.as_ref();
                 let relative = full
@@ -291,6 +332,7 @@ impl InputFile {
         let wanted = range.end.saturating_sub(range.start);
         let bytes = self
             .io
+            .opened
             .store
             .get_range(&self.path, range.clone())
             .await
@@ -303,6 +345,7 @@ impl InputFile {
     pub async fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let parts = self
             .io
+            .opened
             .store
             .get_ranges(&self.path, ranges)
             .await

@@ -10,17 +10,11 @@ use std::path::{Path as FsPath, PathBuf};
 
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
-use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
+use super::upload::Upload;
 use super::{Durability, FileIo, store_error};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Bytes gathered before a part is uploaded; smaller files are one put.
-const PART_BYTES: usize = 8 << 20;
-/// Parts of one file under way at a time.
-const PARTS_IN_FLIGHT: usize = 2;
 
 /// A file being written. Dropped without [`OutputFile::close`] it never appears.
 #[derive(Debug)]
@@ -33,7 +27,7 @@ pub struct OutputFile {
 #[derive(Debug)]
 enum Target {
     Local(LocalFile),
-    Store(Box<BufWriter>),
+    Store(Box<Upload>),
     /// A failed write: nothing may be appended any more.
     Broken,
 }
@@ -51,11 +45,7 @@ impl FileIo {
                 let create = move || LocalFile::create(path, durability);
                 Target::Local(blocking(location, create).await?)
             }
-            None => {
-                let writer = BufWriter::with_capacity(self.store.clone(), path, PART_BYTES)
-                    .with_max_concurrency(PARTS_IN_FLIGHT);
-                Target::Store(Box::new(writer))
-            }
+            None => Target::Store(Box::new(Upload::new(self.opened.store.clone(), path))),
         };
         Ok(OutputFile {
             location: location.to_string(),
@@ -69,7 +59,7 @@ impl FileIo {
     /// # Errors
     /// `Io` when the store fails.
     pub async fn discard(&self, location: &str) -> Result<()> {
-        match self.store.delete(&self.path(location)?).await {
+        match self.opened.store.delete(&self.path(location)?).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(store_error(e, location)),
         }
@@ -81,12 +71,12 @@ impl FileIo {
     /// # Errors
     /// `Io` when the store fails.
     pub async fn discard_folder(&self, folder: &str) -> Result<()> {
+        let Some(path) = self.local_path(&self.path(folder)?) else {
+            return self.remove_folder(folder).await;
+        };
         for (relative, _) in self.list_recursive(folder).await? {
             self.discard(&format!("{folder}/{relative}")).await?;
         }
-        let Some(path) = self.local_path(&self.path(folder)?) else {
-            return Ok(());
-        };
         blocking(folder, move || {
             remove_empty_folders(&path);
             Ok(())
@@ -96,8 +86,8 @@ impl FileIo {
 
     /// Path on the local file system, when this is the plain local store.
     pub(super) fn local_path(&self, path: &object_store::path::Path) -> Option<PathBuf> {
-        let plain =
-            &*self.prefix == "file://" && self.store.to_string().starts_with("LocalFileSystem");
+        let plain = &*self.prefix == "file://"
+            && self.opened.store.to_string().starts_with("LocalFileSystem");
         plain.then(|| FsPath::new("/").join(path.as_ref()))
     }
 }
@@ -146,12 +136,12 @@ impl OutputFile {
                 };
                 Target::Local(blocking(&self.location, write).await?)
             }
-            Target::Store(mut writer) => {
+            Target::Store(mut upload) => {
                 for piece in pieces {
-                    let put = writer.put(piece).await;
+                    let put = upload.put(piece).await;
                     put.map_err(|e| store_error(e, &self.location))?;
                 }
-                Target::Store(writer)
+                Target::Store(upload)
             }
             Target::Broken => return Err(broken(&self.location)),
         };
@@ -166,10 +156,10 @@ impl OutputFile {
     pub async fn close(self) -> Result<u64> {
         match self.target {
             Target::Local(file) => blocking(&self.location, move || file.publish()).await?,
-            Target::Store(mut writer) => writer
-                .shutdown()
+            Target::Store(upload) => upload
+                .close()
                 .await
-                .map_err(|e| io_error(e, &self.location))?,
+                .map_err(|e| store_error(e, &self.location))?,
             Target::Broken => return Err(broken(&self.location)),
         }
         Ok(self.size)
@@ -177,10 +167,8 @@ impl OutputFile {
 
     /// Gives the file up; nothing stays behind as far as the store allows it.
     pub async fn abort(self) {
-        if let Target::Store(mut writer) = self.target
-            && let Err(error) = writer.abort().await
-        {
-            tracing::warn!(path = self.location, %error, "could not abort an upload");
+        if let Target::Store(mut upload) = self.target {
+            upload.abort().await;
         }
     }
 }

@@ -143,7 +143,7 @@ fn has_single_values(data_type: &DataType) -> bool {
 
 async fn analyze(table: &Table, fields: &[DataField]) -> Result<Option<Statistics>> {
     let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
-    let builder = table.read_builder().with_projection(&names);
+    let builder = table.alone().read_builder().with_projection(&names);
     let plan = builder.plan().await?;
     let Some(snapshot) = &plan.snapshot else {
         return Ok(None);

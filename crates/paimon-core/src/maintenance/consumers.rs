@@ -1,8 +1,9 @@
 //! Progress of streaming readers. Source: `ConsumerManager`.
 
+use crate::codec::parse_json;
 use crate::error::{Error, Result};
 use crate::io::checked_name;
-use crate::snapshot::list_consumers;
+use crate::snapshot::{JSON_SIZE_MAX, list_consumers};
 use crate::spec::Consumer;
 use crate::table::Table;
 
@@ -64,14 +65,32 @@ pub async fn expire_consumers(table: &Table, older_than_ms: i64) -> Result<Vec<S
     Ok(gone)
 }
 
-fn path_of(table: &Table, id: &str) -> Result<String> {
-    let name = checked_name(id).map_err(|_| {
+/// One consumer; `None` when it has no progress.
+///
+/// # Errors
+/// `Damaged` for a broken consumer file.
+pub(crate) async fn read_consumer(table: &Table, id: &str) -> Result<Option<Consumer>> {
+    let path = path_of(table, id)?;
+    let Some(bytes) = table.io().read_optional(&path, JSON_SIZE_MAX).await? else {
+        return Ok(None);
+    };
+    let consumer = parse_json(&bytes, "consumer").map_err(|e| e.with_default("path", &path))?;
+    Ok(Some(consumer))
+}
+
+/// Whether an id can name a consumer's file.
+///
+/// # Errors
+/// `InvalidInput` for a name that is no plain path component.
+pub(crate) fn check_consumer_id(id: &str) -> Result<()> {
+    checked_name(id).map(|_| ()).map_err(|_| {
         Error::invalid(format!(
             "a consumer id must be one plain path component, found {id:?}"
         ))
-    })?;
-    Ok(format!(
-        "{}/consumer/consumer-{name}",
-        table.metadata_root()?
-    ))
+    })
+}
+
+fn path_of(table: &Table, id: &str) -> Result<String> {
+    check_consumer_id(id)?;
+    Ok(format!("{}/consumer/consumer-{id}", table.metadata_root()?))
 }

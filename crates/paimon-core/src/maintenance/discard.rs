@@ -3,7 +3,6 @@
 use futures::StreamExt;
 
 use crate::error::Result;
-use crate::io::FileIo;
 use crate::table::Table;
 
 /// Deletions under way at a time.
@@ -28,10 +27,7 @@ pub(super) async fn delete_unneeded(table: &Table, files: Vec<String>) -> Result
                 );
                 return Ok(());
             }
-            match table.io().path(&file) {
-                Ok(_) => table.io().discard(&file).await,
-                Err(_) => FileIo::for_location(&file)?.discard(&file).await,
-            }
+            table.io().at(&file)?.discard(&file).await
         }
     });
     let results: Vec<Result<()>> = futures::stream::iter(deletes)

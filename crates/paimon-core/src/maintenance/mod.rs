@@ -27,6 +27,7 @@ pub use analyze::{AnalyzeTable, AnalyzedColumns};
 pub(crate) use auto_compact::{AutoCompact, compact_and_commit};
 pub use auto_tags::{create_due_tags, trigger_tags};
 pub use branches::{create_branch, delete_branch, fast_forward, rename_branch};
+pub(crate) use consumers::{check_consumer_id, read_consumer};
 pub use consumers::{clear_consumers, expire_consumers, reset_consumer};
 pub use expire::{ChangelogLimits, ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};
 pub use manifests::compact_manifests;

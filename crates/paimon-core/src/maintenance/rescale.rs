@@ -238,7 +238,7 @@ async fn rewrite(
     partition: &Bytes,
     spec: &Spec,
 ) -> Result<Option<(Vec<CommitMessage>, Found)>> {
-    let builder = table.read_builder().with_filter(only(table, spec)?);
+    let builder = table.alone().read_builder().with_filter(only(table, spec)?);
     let plan = builder.plan().await?;
     let Some(snapshot) = &plan.snapshot else {
         return Ok(None);

@@ -55,7 +55,29 @@ pub(super) async fn make_tag(
         table.io().discard(&path).await?;
         return Err(error);
     }
+    register_tag(table, &tag.name).await;
     Ok(Some(snapshot.id))
+}
+
+/// Makes the tag a partition of the table in its catalog (option `metastore.tag-to-partition`). The tag stands whatever
+/// happens here.
+async fn register_tag(table: &Table, name: &str) {
+    if let Some((column, register)) = &table.environment().tags {
+        let partition = vec![(column.clone(), name.to_string())];
+        if let Err(error) = register.add(&[partition]).await {
+            tracing::warn!(table = table.name(), tag = name, %error, "the tag is made, the catalog does not name it yet");
+        }
+    }
+}
+
+async fn unregister_tags(table: &Table, tags: &[TagInfo]) {
+    if let Some((column, register)) = &table.environment().tags {
+        let partition = |tag: &TagInfo| vec![(column.clone(), tag.name.clone())];
+        let partitions: Vec<_> = tags.iter().map(partition).collect();
+        if let Err(error) = register.remove(&partitions).await {
+            tracing::warn!(table = table.name(), %error, "the tags are removed, the catalog names them still");
+        }
+    }
 }
 
 /// Makes a tag or gives it another snapshot, as [`create_tag`]. Files that only the old snapshot needs are left to orphan
@@ -71,6 +93,7 @@ pub async fn replace_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Resu
     table.io().overwrite(&path, bytes.into()).await?;
     if held.is_some_and(|old| old.snapshot.id == snapshot.id) {
         // the tag itself held on to the snapshot all the time
+        register_tag(table, &tag.name).await;
         return Ok(snapshot.id);
     }
     if let Err(error) = tagged_snapshot(table, snapshot.id, Some(&tag.name)).await {
@@ -80,6 +103,7 @@ pub async fn replace_tag(table: &Table, tag: &NewTag, local_now_ms: i64) -> Resu
         }
         return Err(error);
     }
+    register_tag(table, &tag.name).await;
     Ok(snapshot.id)
 }
 
@@ -176,6 +200,7 @@ async fn remove(table: &Table, tags: Vec<TagInfo>) -> Result<()> {
     for tag in &tags {
         table.io().discard(&path_of(table, &tag.name)?).await?;
     }
+    unregister_tags(table, &tags).await;
     discard_unreached(table, files).await
 }
 

@@ -1,13 +1,13 @@
 //! Reading the entries of a snapshot, in parallel, pruned by partition and bucket before they are decoded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 
-use super::{live_entries, manifest_path, read_file, read_manifest_list};
+use super::{live_entries, manifest_path, read_in_avro, read_manifest_list};
 use crate::codec::{EntryFilter, ManifestRecords, decode_manifest};
 use crate::error::{Error, Result};
 use crate::io::FileIo;
@@ -30,6 +30,8 @@ pub struct ManifestScan {
     pub partition_fields: Arc<Vec<DataField>>,
     /// Filter over the partition columns.
     pub partition_filter: Predicate,
+    /// Serialised rows of partitions that are left out.
+    pub without_partitions: Arc<HashSet<Bytes>>,
     /// Filter over (bucket, total buckets).
     pub bucket_filter: Option<BucketFilter>,
     /// Manifests read at a time.
@@ -140,7 +142,7 @@ impl ManifestScan {
         filter: Option<Arc<PartitionBucketFilter>>,
     ) -> Result<Vec<ManifestEntry>> {
         let path = manifest_path(&self.table, &meta.file_name)?;
-        let bytes = read_file(&self.io, &path, ManifestRecords::Entries).await?;
+        let bytes = read_in_avro(&self.io, &path, ManifestRecords::Entries).await?;
         let decode = move || {
             let filter = filter.as_deref();
             let entries = decode_manifest(&bytes, filter.map(|f| f as &dyn EntryFilter))?;
@@ -185,12 +187,16 @@ impl ManifestScan {
     }
 
     fn entry_filter(&self) -> Option<Arc<PartitionBucketFilter>> {
-        if self.partition_filter == Predicate::AlwaysTrue && self.bucket_filter.is_none() {
+        if self.partition_filter == Predicate::AlwaysTrue
+            && self.bucket_filter.is_none()
+            && self.without_partitions.is_empty()
+        {
             return None;
         }
         Some(Arc::new(PartitionBucketFilter {
             fields: self.partition_fields.clone(),
             partition: self.partition_filter.clone(),
+            without: self.without_partitions.clone(),
             bucket: self.bucket_filter.clone(),
             known: Mutex::default(),
             failure: Mutex::default(),
@@ -202,6 +208,7 @@ impl ManifestScan {
 struct PartitionBucketFilter {
     fields: Arc<Vec<DataField>>,
     partition: Predicate,
+    without: Arc<HashSet<Bytes>>,
     bucket: Option<BucketFilter>,
     known: Mutex<HashMap<Bytes, bool>>,
     failure: Mutex<Option<Error>>,
@@ -241,6 +248,7 @@ impl EntryFilter for PartitionBucketFilter {
         self.bucket
             .as_ref()
             .is_none_or(|wanted| wanted(bucket, total_buckets))
+            && !self.without.contains(partition)
             && self.keeps_partition(partition)
     }
 }

@@ -6,6 +6,7 @@
 mod parse;
 mod retention;
 mod secret;
+mod streaming;
 mod tagging;
 
 pub use secret::{is_secret_key, redacted};
@@ -16,6 +17,8 @@ use indexmap::IndexMap;
 
 pub use parse::{parse_bool, parse_bytes, parse_duration_ms, parse_i64};
 pub use retention::{Retained, RetentionOptions};
+pub(crate) use streaming::folding_engine;
+pub use streaming::{ConsumerMode, StreamingOptions};
 pub use tagging::{TagCreation, TagFormat, TagPeriod, TaggingOptions};
 
 use crate::error::{Error, Result};
@@ -106,7 +109,6 @@ const UNSUPPORTED_KEYS: &[&str] = &[
     "scan.plan-auto-tag-for-read.time-retained",
     "scan.fallback-snapshot-branch",
     "scan.fallback-delta-branch",
-    "scan.primary-branch",
 ];
 
 impl CoreOptions {

@@ -57,7 +57,7 @@ pub async fn plan_changes(
 ) -> Result<Vec<ChangeSplit>> {
     let request = PlanRequest {
         filter: filter.clone(),
-        read_optimized: false,
+        ..PlanRequest::default()
     };
     let planner = Planner {
         table,
@@ -83,7 +83,7 @@ pub async fn plan_changes(
         .collect())
 }
 
-fn split(snapshot_id: i64, mut bucket: BucketFiles) -> ChangeSplit {
+pub(super) fn split(snapshot_id: i64, mut bucket: BucketFiles) -> ChangeSplit {
     bucket.files.sort_by_key(|f| f.meta.min_sequence_number);
     ChangeSplit {
         snapshot_id,

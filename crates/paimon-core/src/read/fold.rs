@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int8Array, RecordBatch};
+use arrow_array::{BooleanArray, Int8Array, RecordBatch};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
 use super::file_scan::FileScan;
+use super::interleave::interleave_batches;
 use super::section_merge::{FileOutcome, SectionOutcome};
 use super::split::{Partition, Section, SplitFile};
 use crate::error::{Error, Result};
@@ -245,17 +246,7 @@ impl Folder {
             indices.push((*at, *row));
             *row += 1;
         }
-        let first = batches
-            .first()
-            .ok_or_else(|| Error::internal("no rows to fold"))?;
-        let columns: Vec<ArrayRef> = (0..first.num_columns())
-            .map(|c| {
-                let arrays: Vec<&dyn Array> =
-                    batches.iter().map(|b| b.column(c).as_ref()).collect();
-                arrow_select::interleave::interleave(&arrays, &indices)
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(RecordBatch::try_new(first.schema(), columns)?)
+        interleave_batches(&batches, &indices)
     }
 
     fn release(&mut self, taken: &[usize]) {

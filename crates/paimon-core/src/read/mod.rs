@@ -8,6 +8,7 @@ mod file_scan;
 mod file_stats;
 mod fold;
 mod generate;
+mod interleave;
 mod keyed;
 mod ordered;
 mod plan;
@@ -15,6 +16,7 @@ mod row_ids;
 mod section_merge;
 mod split;
 mod split_read;
+mod stream_plan;
 
 pub use crate::selection::FileSelection;
 pub use changes::{ChangeScan, ChangeSplit, plan_changes};
@@ -27,7 +29,8 @@ pub(crate) use ordered::{
     BelowRun, ChangelogMoment, ChangelogRules, KeyLookup, Merged, OrderedBatch, OrderedMerge,
     RowFilter,
 };
-pub use plan::{Plan, PlanCounts, PlanRequest, plan};
+pub(crate) use plan::live_partitions;
+pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path};
 pub(crate) use row_ids::with_row_ids;
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
@@ -36,3 +39,4 @@ pub use split::{
 };
 pub use split_read::{SplitRead, key_filter};
 pub(crate) use split_read::{filter_batch, no_column};
+pub use stream_plan::{FollowUp, StreamSplit, plan_follow_up};

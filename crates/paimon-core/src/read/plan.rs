@@ -2,7 +2,7 @@
 //!
 //! Source: `AbstractDataTableScan`, `KeyValueFileStoreScan`, `AppendOnlyFileStoreScan`, `BucketSelectConverter`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -51,6 +51,24 @@ pub struct PlanRequest {
     pub filter: Predicate,
     /// Only files of the top level (`$ro`).
     pub read_optimized: bool,
+    /// Serialised rows of partitions that are left out.
+    pub without_partitions: Arc<HashSet<Bytes>>,
+    /// Files of which levels.
+    pub levels: PlanLevels,
+}
+
+/// Which levels of a primary-key table a plan takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlanLevels {
+    /// Those that a batch read sees: all, or without level 0 where that awaits compaction. No postponed rows.
+    #[default]
+    Batch,
+    /// All, postponed rows as well: with the files written from then on they tell everything.
+    All,
+    /// Level 1 and above: what lookup compactions have told.
+    Compacted,
+    /// One level: what full compactions have told.
+    Only(i32),
 }
 
 impl Default for PlanRequest {
@@ -58,6 +76,8 @@ impl Default for PlanRequest {
         Self {
             filter: Predicate::AlwaysTrue,
             read_optimized: false,
+            without_partitions: Arc::default(),
+            levels: PlanLevels::Batch,
         }
     }
 }
@@ -94,6 +114,25 @@ pub async fn plan(table: &Table, request: &PlanRequest) -> Result<Plan> {
         "planned"
     );
     Ok(plan)
+}
+
+/// Serialised rows of the partitions with live files that may match the filter.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) async fn live_partitions(
+    table: &Table,
+    request: &PlanRequest,
+) -> Result<HashSet<Bytes>> {
+    let Some(snapshot) = table.current_snapshot().await? else {
+        return Ok(HashSet::new());
+    };
+    let mut scan = Planner { table, request }.manifest_scan();
+    scan.bucket_filter = None;
+    let (entries, _) = scan.live_files(&snapshot).await?;
+    // copies, so that the set does not keep whole manifests alive
+    let copy = |e: &ManifestEntry| Bytes::copy_from_slice(&e.partition);
+    Ok(entries.iter().map(copy).collect())
 }
 
 pub(super) struct Planner<'a> {
@@ -154,16 +193,14 @@ impl Planner<'_> {
         let partition_ids: Vec<i32> = schema.partition_fields().iter().map(|f| f.id).collect();
         let in_partition = |leaf: &Leaf| partition_ids.contains(&leaf.field_id);
         ManifestScan {
-            io: table.io().clone(),
-            table: table.location().to_string(),
-            partition_fields: Arc::new(schema.partition_fields()),
             partition_filter: project(&self.request.filter, &in_partition),
+            without_partitions: self.request.without_partitions.clone(),
             bucket_filter: bucket_filter(schema, table.options(), &self.request.filter),
-            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
+            ..table.manifest_scan()
         }
     }
 
-    async fn schemas_of(
+    pub(super) async fn schemas_of(
         &self,
         entries: &[ManifestEntry],
     ) -> Result<HashMap<i64, Arc<TableSchema>>> {
@@ -260,11 +297,17 @@ impl Planner<'_> {
             matches!(self.table.target(), ScanTarget::Pinned { delta_only, .. } if *delta_only);
         let hides_level0 =
             (options.batch_scan_skips_level0() && !delta) || self.request.read_optimized;
-        entry.bucket != -2 && !(hides_level0 && entry.file.level == 0)
+        let level = entry.file.level;
+        match self.request.levels {
+            PlanLevels::Batch => entry.bucket != -2 && !(hides_level0 && level == 0),
+            PlanLevels::All => true,
+            PlanLevels::Compacted => entry.bucket != -2 && level > 0,
+            PlanLevels::Only(wanted) => entry.bucket != -2 && level == wanted,
+        }
     }
 
     /// Leaves out files that cannot hold a wanted row, where leaving them out cannot bring back a superseded one.
-    fn prune(
+    pub(super) fn prune(
         &self,
         mut bucket: BucketFiles,
         schemas: &HashMap<i64, Arc<TableSchema>>,
@@ -315,7 +358,10 @@ impl Planner<'_> {
 /// Whether every record of these files is its key's only one, so that a file without matching values can be left out.
 fn values_are_final(table: &Table, bucket: &BucketFiles, request: &PlanRequest) -> bool {
     let options = table.options();
-    if options.batch_scan_skips_level0() && options.deletion_vectors {
+    if options.batch_scan_skips_level0()
+        && options.deletion_vectors
+        && request.levels != PlanLevels::All
+    {
         return true;
     }
     if request.read_optimized {

@@ -236,6 +236,21 @@ impl SchemaManager {
         let path = format!("{}/schema-{}", self.folder, schema.id);
         self.io.publish(&path, write_json(schema)?.into()).await
     }
+
+    /// Takes back a schema that was created a moment ago, unless a newer one builds on it. Returns whether it did.
+    ///
+    /// # Errors
+    /// `Io` when the store fails.
+    pub async fn withdraw(&self, id: i64) -> Result<bool> {
+        if self.ids().await?.last() != Some(&id) {
+            return Ok(false);
+        }
+        self.cache.lock().remove(&id);
+        self.io
+            .discard(&format!("{}/schema-{id}", self.folder))
+            .await?;
+        Ok(true)
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
 use crate::commit::{CommitContext, FileStoreCommit, Overwrite, RowChange};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
-use crate::spec::{CommitMessage, Datum, ManifestCommittable};
+use crate::spec::{CommitMessage, Datum, ManifestCommittable, Snapshot};
 use crate::write::discard_files;
 
 /// Publishes messages of writes as snapshots. Then, unless the table is `write-only`, it compacts the buckets written to
@@ -65,10 +65,11 @@ impl TableCommit {
     /// A cancelled commit may have taken effect: repeat it with the same user and identifier.
     pub async fn commit(&self, identifier: i64, messages: Vec<CommitMessage>) -> Result<Vec<i64>> {
         let commit = self.file_store_commit()?;
+        let committable = self.committable(identifier, messages);
         if let Some(done) = self.done_before(&commit, identifier).await? {
+            commit.register_again(&committable).await;
             return Ok(done);
         }
-        let committable = self.committable(identifier, messages);
         let made = commit.commit(&committable).await?;
         self.maintain(&committable, &made, false).await;
         Ok(made)
@@ -89,10 +90,11 @@ impl TableCommit {
         messages: Vec<CommitMessage>,
     ) -> Result<Vec<i64>> {
         let commit = self.file_store_commit()?;
+        let committable = self.committable(identifier, messages);
         if let Some(done) = self.done_before(&commit, identifier).await? {
+            commit.register_again(&committable).await;
             return Ok(done);
         }
-        let committable = self.committable(identifier, messages);
         let made = commit.commit_change(&committable, change).await?;
         self.maintain(&committable, &made, false).await;
         Ok(made)
@@ -112,10 +114,11 @@ impl TableCommit {
         messages: Vec<CommitMessage>,
     ) -> Result<Vec<i64>> {
         let commit = self.file_store_commit()?;
+        let committable = self.committable(identifier, messages);
         if let Some(done) = self.done_before(&commit, identifier).await? {
+            commit.register_again(&committable).await;
             return Ok(done);
         }
-        let committable = self.committable(identifier, messages);
         let made = commit.overwrite(&target, &committable).await?;
         self.maintain(&committable, &made, true).await;
         Ok(made)
@@ -189,6 +192,27 @@ impl TableCommit {
     pub async fn is_done(&self, identifier: i64) -> Result<bool> {
         let commit = self.file_store_commit()?;
         Ok(self.done_before(&commit, identifier).await?.is_some())
+    }
+
+    /// The newest snapshot of this user that holds a property; `None` without a user of its own.
+    ///
+    /// # Errors
+    /// `Damaged` for a broken snapshot.
+    pub async fn last_with_property(&self, key: &str) -> Result<Option<Snapshot>> {
+        let Some(user) = &self.user else {
+            return Ok(None);
+        };
+        let snapshots = self.table.snapshots();
+        for id in snapshots.ids().await?.into_iter().rev() {
+            let found = snapshots.try_get(id).await?.filter(|s| {
+                let has = |p: &BTreeMap<String, String>| p.contains_key(key);
+                s.commit_user == *user && s.properties.as_ref().is_some_and(has)
+            });
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     fn file_store_commit(&self) -> Result<FileStoreCommit> {

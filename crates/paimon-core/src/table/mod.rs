@@ -3,8 +3,11 @@
 mod changes;
 mod commit;
 mod compact;
+mod environment;
 mod incremental;
+mod other_branch;
 mod read_builder;
+mod stream;
 pub mod system;
 mod travel;
 mod write_builder;
@@ -17,15 +20,26 @@ use arrow_schema::SchemaRef;
 pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
+pub use environment::{
+    CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
+    PartitionStatistics,
+};
 pub use read_builder::{ReadBuilder, TableRead};
+pub use stream::{
+    ChangeBatch, ChangeStream, Pause, StreamConsumer, StreamPlan, StreamProgress, StreamRead,
+    StreamScan, StreamStart, StreamStep, SystemPause,
+};
 pub use system::SystemTable;
 pub use travel::{ScanTarget, parse_timestamp_ms};
 pub use write_builder::{TableWrite, WriteBuilder};
 
+use self::other_branch::OtherBranch;
 use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileIo;
+use crate::manifest::ManifestScan;
 use crate::options::CoreOptions;
+use crate::predicate::Predicate;
 use crate::schema::SchemaManager;
 use crate::snapshot::{SnapshotManager, branch_root, list_branches};
 use crate::spec::{Snapshot, TableSchema};
@@ -50,6 +64,8 @@ struct Inner {
     schemas: SchemaManager,
     snapshots: SnapshotManager,
     target: ScanTarget,
+    other: Option<OtherBranch>,
+    environment: CatalogEnvironment,
 }
 
 impl Table {
@@ -62,26 +78,48 @@ impl Table {
         Self::open_branch(io, location, name, "main").await
     }
 
+    /// The same table with what its catalog lends to it.
+    #[must_use]
+    pub fn with_environment(&self, environment: CatalogEnvironment) -> Self {
+        let i = &self.inner;
+        let mut table = self.copy(i.target.clone(), i.other.clone());
+        // new, and so nobody else's
+        if let Some(own) = Arc::get_mut(&mut table.inner) {
+            own.environment = environment;
+        }
+        table
+    }
+
     async fn open_branch(io: FileIo, location: &str, name: &str, branch: &str) -> Result<Self> {
-        let location = location.trim_end_matches('/').to_string();
-        let root = branch_root(&location, branch)?;
-        let schemas = SchemaManager::new(io.clone(), &root);
-        let Some(schema) = schemas.latest().await? else {
+        let Some(table) = Self::open_alone(io, location, name, branch).await? else {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 "the folder holds no Paimon table: no file `schema/schema-<id>`",
             )
             .with("table", name)
-            .with("path", &root));
+            .with("path", branch_root(location, branch)?));
         };
-        if schema.options.contains_key("scan.fallback-branch") {
-            // as a dynamic option it changes nothing, as in Java: catalogs apply the stored one
-            return Err(Error::unsupported(
-                "tables with option `scan.fallback-branch` are not supported",
-            )
-            .with("table", name)
-            .with("option", "scan.fallback-branch"));
-        }
+        let other = OtherBranch::of(&table).await?;
+        let target = table.target().clone();
+        Ok(match other {
+            None => table,
+            some => table.copy(target, some),
+        })
+    }
+
+    /// One branch without another one that completes it; `None` when the folder holds no schema.
+    async fn open_alone(
+        io: FileIo,
+        location: &str,
+        name: &str,
+        branch: &str,
+    ) -> Result<Option<Self>> {
+        let location = location.trim_end_matches('/').to_string();
+        let root = branch_root(&location, branch)?;
+        let schemas = SchemaManager::new(io.clone(), &root);
+        let Some(schema) = schemas.latest().await? else {
+            return Ok(None);
+        };
         let snapshots = SnapshotManager::new(io.clone(), &root);
         let table = Self {
             inner: Arc::new(Inner {
@@ -95,12 +133,16 @@ impl Table {
                 schemas,
                 snapshots,
                 target: ScanTarget::Latest,
+                other: None,
+                environment: CatalogEnvironment::default(),
             }),
         };
         if travel::asks_for_travel(table.options().map()) {
-            return Box::pin(table.with_options(&HashMap::new())).await;
+            return Box::pin(table.with_options(&HashMap::new()))
+                .await
+                .map(Some);
         }
-        Ok(table)
+        Ok(Some(table))
     }
 
     /// The same table on another branch. Time travel of this table is not carried over.
@@ -118,7 +160,7 @@ impl Table {
             return Err(crate::snapshot::no_branch(&i.name, branch));
         }
         let opened = Self::open_branch(i.io.clone(), &i.location, &i.name, branch).await?;
-        Ok(opened)
+        Ok(opened.with_environment(i.environment.clone()))
     }
 
     /// The same table with dynamic options on top of its own, time travel included: the schema becomes that of the
@@ -153,26 +195,44 @@ impl Table {
                 ..TableSchema::clone(&old)
             };
         }
-        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &i.name))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                io: i.io.clone(),
-                location: i.location.clone(),
-                name: i.name.clone(),
-                branch: i.branch.clone(),
-                arrow_schema: arrow_schema(&schema.fields),
-                schema: Arc::new(schema),
-                options,
-                schemas: i.schemas.clone(),
-                snapshots: i.snapshots.clone(),
-                target,
-            }),
-        })
+        let other = match &i.other {
+            None => None,
+            Some(other) => Some(other.with_options(self, dynamic).await?),
+        };
+        self.aimed(schema, target, other)
     }
 
-    /// The same table and schema, read at this snapshot (`None`: without a row) whatever others commit. It takes no rows.
+    /// The same table and schema, without another branch, read at this snapshot (`None`: without a row) whatever others
+    /// commit. It takes no rows.
     #[must_use]
     pub fn pinned(&self, snapshot: Option<Snapshot>) -> Self {
+        self.copy(snapshot.map_or(ScanTarget::Empty, ScanTarget::at), None)
+    }
+
+    /// The same table and schema with another target and another branch.
+    fn copy(&self, target: ScanTarget, other: Option<OtherBranch>) -> Self {
+        let i = &self.inner;
+        self.with(i.schema.clone(), i.options.clone(), target, other)
+    }
+
+    /// The same table with other options, another target and another branch. It takes no rows.
+    fn aimed(
+        &self,
+        schema: TableSchema,
+        target: ScanTarget,
+        other: Option<OtherBranch>,
+    ) -> Result<Self> {
+        let options = CoreOptions::new(&schema).map_err(|e| e.with("table", &self.inner.name))?;
+        Ok(self.with(Arc::new(schema), options, target, other))
+    }
+
+    fn with(
+        &self,
+        schema: Arc<TableSchema>,
+        options: CoreOptions,
+        target: ScanTarget,
+        other: Option<OtherBranch>,
+    ) -> Self {
         let i = &self.inner;
         Self {
             inner: Arc::new(Inner {
@@ -180,12 +240,14 @@ impl Table {
                 location: i.location.clone(),
                 name: i.name.clone(),
                 branch: i.branch.clone(),
-                schema: i.schema.clone(),
-                arrow_schema: i.arrow_schema.clone(),
-                options: i.options.clone(),
+                arrow_schema: read_schema(&schema, other.as_ref()),
+                schema,
+                options,
                 schemas: i.schemas.clone(),
                 snapshots: i.snapshots.clone(),
-                target: snapshot.map_or(ScanTarget::Empty, ScanTarget::at),
+                target,
+                other,
+                environment: i.environment.clone(),
             }),
         }
     }
@@ -245,6 +307,11 @@ impl Table {
         &self.inner.snapshots
     }
 
+    /// What the catalog lends to the table.
+    pub fn environment(&self) -> &CatalogEnvironment {
+        &self.inner.environment
+    }
+
     /// What reads of this handle see.
     pub fn target(&self) -> &ScanTarget {
         &self.inner.target
@@ -255,6 +322,19 @@ impl Table {
         match &self.inner.target {
             ScanTarget::Latest => self.inner.snapshots.latest().await,
             other => Ok(other.snapshot().cloned()),
+        }
+    }
+
+    /// A scan of all manifests of a snapshot of this table.
+    pub fn manifest_scan(&self) -> ManifestScan {
+        ManifestScan {
+            io: self.inner.io.clone(),
+            table: self.inner.location.clone(),
+            partition_fields: Arc::new(self.inner.schema.partition_fields()),
+            partition_filter: Predicate::AlwaysTrue,
+            without_partitions: Arc::default(),
+            bucket_filter: None,
+            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
         }
     }
 
@@ -269,6 +349,13 @@ impl Table {
     /// `NotFound` for an unknown name, `Unsupported` for one that this engine does not offer yet.
     pub async fn system_table(&self, name: &str) -> Result<SystemTable> {
         system::load(self, name).await
+    }
+}
+
+fn read_schema(schema: &TableSchema, other: Option<&OtherBranch>) -> SchemaRef {
+    match other {
+        None => arrow_schema(&schema.fields),
+        Some(other) => arrow_schema(&other.relax(&schema.fields)),
     }
 }
 

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::Table;
 use crate::arrow_bridge::arrow_schema;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::predicate::Predicate;
 use crate::read::{
@@ -20,9 +20,9 @@ use crate::spec::{DataField, value_kind_field};
 /// What to read of a table.
 #[derive(Clone, Debug)]
 pub struct ReadBuilder {
-    table: Table,
+    pub(super) table: Table,
     projection: Option<Vec<String>>,
-    request: PlanRequest,
+    pub(super) request: PlanRequest,
     limit: Option<usize>,
     with_row_kind: bool,
     keep_deletes: bool,
@@ -91,11 +91,24 @@ impl ReadBuilder {
         self
     }
 
+    /// The table that is read.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Plans the read.
     ///
     /// # Errors
-    /// `Damaged` for broken metadata, `SnapshotExpired` when the snapshot vanished meanwhile.
+    /// `Damaged` for broken metadata, `SnapshotExpired` when the snapshot vanished meanwhile, `Unsupported` for a table
+    /// that another branch completes: plan each of its [`sources`](Self::sources).
     pub async fn plan(&self) -> Result<Plan> {
+        if let Some(other) = self.table.other_branch() {
+            return Err(Error::unsupported(format!(
+                "rows of two branches cannot be planned as one: branch {:?} completes the table",
+                other.branch_name()
+            ))
+            .with("table", self.table.name()));
+        }
         plan(&self.table, &self.request).await
     }
 
@@ -146,12 +159,15 @@ impl ReadBuilder {
     /// # Errors
     /// As [`Self::plan`] and [`TableRead::read`].
     pub async fn stream(&self) -> Result<BatchStream> {
-        let plan = self.plan().await?;
-        let reader = self.reader()?;
-        let stream = futures::stream::iter(plan.splits)
-            .map(move |split| reader.read(&split))
-            .try_flatten()
-            .boxed();
+        let mut parts = Vec::new();
+        for source in self.sources().await? {
+            let plan = source.plan().await?;
+            let reader = source.reader()?;
+            let splits = futures::stream::iter(plan.splits);
+            let batches = splits.map(move |split| reader.read(&split)).try_flatten();
+            parts.push(batches);
+        }
+        let stream = futures::stream::iter(parts).flatten().boxed();
         Ok(match self.limit {
             Some(limit) => limited(stream, limit),
             None => stream,

@@ -77,6 +77,7 @@ const KNOWN_SCAN_KEYS: &[&str] = &[
     "scan.max-splits-per-task",
     "scan.plan-sort-partition",
     "scan.fallback-branch",
+    "scan.primary-branch",
     "scan.bounded.watermark",
 ];
 

@@ -106,11 +106,7 @@ impl DataFilePaths {
             .iter()
             .map(|name| format!("{folder}{name}"));
         for location in sides.chain([main.clone()]) {
-            let io = match self.io.path(&location) {
-                Ok(_) => Ok(self.io.clone()),
-                Err(_) => FileIo::for_location(&location),
-            };
-            let removed = match io {
+            let removed = match self.io.at(&location) {
                 Ok(io) => io.discard(&location).await,
                 Err(e) => Err(e),
             };
@@ -132,12 +128,8 @@ impl DataFilePaths {
             });
         };
         let location = format!("{folder}/{name}");
-        let io = match self.io.path(&location) {
-            Ok(_) => self.io.clone(),
-            Err(_) => FileIo::for_location(&location)?,
-        };
         Ok(NewFile {
-            io,
+            io: self.io.at(&location)?,
             external_path: Some(location.clone()),
             location,
             name,

@@ -1,15 +1,13 @@
 //! What a writer must know about files that are already there. Source: `FileSystemWriteRestore`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 
 use super::assign::GlobalIndex;
 use crate::error::{Error, Result};
-use crate::manifest::{ManifestScan, index_file_path, read_index_manifest};
-use crate::predicate::Predicate;
+use crate::manifest::{index_file_path, read_index_manifest};
 use crate::read::Partition;
 use crate::spec::{IndexManifestEntry, Snapshot, TableSchema, datum_to_text};
 use crate::table::Table;
@@ -57,14 +55,7 @@ impl Restored {
             snapshot_id: Some(snapshot.id),
             ..Self::default()
         };
-        let scan = ManifestScan {
-            io: table.io().clone(),
-            table: table.location().to_string(),
-            partition_fields: Arc::new(table.schema().partition_fields()),
-            partition_filter: Predicate::AlwaysTrue,
-            bucket_filter: None,
-            parallelism: std::thread::available_parallelism().map_or(4, usize::from),
-        };
+        let scan = table.manifest_scan();
         let (entries, _) = scan.live_files(snapshot).await?;
         for entry in entries {
             if entry.total_buckets > 0 {
@@ -156,7 +147,7 @@ pub(super) async fn load_keys(table: &Table, index: &mut GlobalIndex) -> Result<
         .iter()
         .map(String::as_str)
         .collect();
-    let builder = table.read_builder().with_projection(&keys);
+    let builder = table.alone().read_builder().with_projection(&keys);
     let reader = builder.reader()?;
     for split in builder.plan().await?.splits {
         let mut batches = reader.read(&split)?;

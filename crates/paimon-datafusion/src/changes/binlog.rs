@@ -29,11 +29,7 @@ pub(super) fn packed(
     schema: SchemaRef,
     pairs: bool,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    let mut packing = Packing {
-        schema,
-        pairs,
-        held: None,
-    };
+    let mut packing = Packing::new(schema, pairs);
     rows.map(Some)
         .chain(futures::stream::once(ready(None)))
         .map(move |batch| match batch {
@@ -44,7 +40,8 @@ pub(super) fn packed(
         .boxed()
 }
 
-struct Packing {
+/// Rows of a split, packed as they come.
+pub(super) struct Packing {
     schema: SchemaRef,
     pairs: bool,
     /// A -U at the end of the last batch.
@@ -52,7 +49,17 @@ struct Packing {
 }
 
 impl Packing {
-    fn add(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+    /// For rows under a projected schema; `pairs`: a -U followed by a +U is one update.
+    pub(super) fn new(schema: SchemaRef, pairs: bool) -> Self {
+        Self {
+            schema,
+            pairs,
+            held: None,
+        }
+    }
+
+    /// Some rows of the split.
+    pub(super) fn add(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
         let mut batch = match self.held.take() {
             Some(held) => concat_batches(&batch.schema(), [&held, &batch])?,
             None => batch,
@@ -69,7 +76,8 @@ impl Packing {
         }
     }
 
-    fn end(&mut self) -> Result<Option<RecordBatch>> {
+    /// What was held back at the end of the split.
+    pub(super) fn end(&mut self) -> Result<Option<RecordBatch>> {
         let held = self.held.take();
         held.map(|held| self.pack(&held)).transpose()
     }

@@ -4,6 +4,7 @@
 //! Source: `AuditLogTable`, `BinlogTable`, `RowTrackingTable`, `IncrementalDeltaStartingScanner`.
 
 mod binlog;
+mod follow;
 mod shape;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use paimon_core::table::{ChangesBuilder, Table, TableRead};
 
 use crate::error::to_datafusion;
 use crate::filter::{convert, convert_all};
-pub(crate) use shape::Shape;
+pub(crate) use shape::{KIND_COLUMN, Shape};
 
 /// Rows of changes, or all rows of a table with their kinds or ids.
 #[derive(Debug)]
@@ -117,7 +118,11 @@ impl ChangesProvider {
 /// Option that gives logs the column `_SEQUENCE_NUMBER`.
 const WITH_SEQUENCE_NUMBERS: &str = "table-read.sequence-number.enabled";
 
-fn refuse_sequence_numbers(table: &Table, shape: Shape) -> paimon_core::Result<()> {
+/// Refuses a log with sequence numbers.
+///
+/// # Errors
+/// `Unsupported` naming the option.
+pub(crate) fn refuse_sequence_numbers(table: &Table, shape: Shape) -> paimon_core::Result<()> {
     let asked = table.options().map().get(WITH_SEQUENCE_NUMBERS);
     let asked = asked.is_some_and(|v| v.trim().eq_ignore_ascii_case("true"));
     if asked && shape != Shape::Rows {

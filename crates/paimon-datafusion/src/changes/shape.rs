@@ -20,6 +20,9 @@ use crate::error::to_datafusion;
 /// First column of an audit log and a binlog.
 pub(super) const ROW_KIND: &str = "rowkind";
 
+/// Last column of rows that carry their kind from a stream to a sink: 0 +I, 1 -U, 2 +U, 3 -D.
+pub(crate) const KIND_COLUMN: &str = "__paimon_kind";
+
 const KINDS: [&str; 4] = ["+I", "-U", "+U", "-D"];
 
 /// What is shown of rows and their kinds.
@@ -31,6 +34,8 @@ pub(crate) enum Shape {
     Audit,
     /// Every row after its kind, columns as arrays: of an update the old and the new value (`t$binlog`).
     Binlog,
+    /// Every row before its kind, as a number.
+    Kinds,
 }
 
 impl Shape {
@@ -45,7 +50,7 @@ impl Shape {
     }
 
     /// Columns, from those of the table.
-    pub(super) fn schema(self, table: &SchemaRef) -> SchemaRef {
+    pub(crate) fn schema(self, table: &SchemaRef) -> SchemaRef {
         let kind = Arc::new(Field::new(ROW_KIND, DataType::Utf8View, true));
         let columns = table.fields().iter();
         Arc::new(Schema::new(match self {
@@ -56,29 +61,43 @@ impl Shape {
             Self::Binlog => std::iter::once(kind)
                 .chain(columns.map(|f| Arc::new(binlog::array_field(f))))
                 .collect(),
+            Self::Kinds => {
+                let kind = Arc::new(Field::new(KIND_COLUMN, DataType::Int8, true));
+                columns.cloned().chain([kind]).collect()
+            }
         }))
     }
 
     /// Whether a column is not one of the table's.
-    pub(super) fn adds(self, column: &str) -> bool {
-        self != Self::Rows && column == ROW_KIND
+    pub(crate) fn adds(self, column: &str) -> bool {
+        match self {
+            Self::Rows => false,
+            Self::Audit | Self::Binlog => column == ROW_KIND,
+            Self::Kinds => column == KIND_COLUMN,
+        }
     }
 
     /// Shows the rows of a split under a projected schema; `pairs`: a -U followed by a +U is one update.
-    pub(super) fn apply(
+    pub(crate) fn apply(
         self,
         rows: BoxStream<'static, Result<RecordBatch>>,
         schema: SchemaRef,
         pairs: bool,
     ) -> BoxStream<'static, Result<RecordBatch>> {
         match self {
-            Self::Rows => rows
-                .and_then(move |batch| ready(without_retracts(&batch, &schema)))
-                .boxed(),
-            Self::Audit => rows
-                .and_then(move |batch| ready(with_kind(&batch, &schema)))
-                .boxed(),
             Self::Binlog => binlog::packed(rows, schema, pairs),
+            _ => rows
+                .and_then(move |batch| ready(self.shown(&batch, &schema)))
+                .boxed(),
+        }
+    }
+
+    /// Shows some rows; those of a binlog are not packed.
+    pub(super) fn shown(self, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        match self {
+            Self::Rows => without_retracts(batch, schema),
+            Self::Audit | Self::Binlog => with_kind(batch, schema),
+            Self::Kinds => with_kind_number(batch, schema),
         }
     }
 }
@@ -117,6 +136,19 @@ pub(super) fn batch_of(
 fn with_kind(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let (columns, kinds) = split_kinds(batch)?;
     batch_of(schema, columns.to_vec(), kinds.values().iter().copied())
+}
+
+fn with_kind_number(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let mut columns = batch.columns().to_vec();
+    if schema.index_of(KIND_COLUMN).is_err() {
+        columns.pop();
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        schema.clone(),
+        columns,
+        &options,
+    )?)
 }
 
 fn without_retracts(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {

@@ -58,24 +58,30 @@ pub async fn scan_table(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = table.schema();
     let predicate = Predicate::and(filters.iter().map(|f| convert(f, &schema.fields).predicate));
-    let plan = read
-        .with_filter(predicate.clone())
-        .plan()
-        .await
-        .map_err(to_datafusion)?;
     let columns: Vec<usize> = match projection {
         Some(columns) => columns.clone(),
         None => (0..schema.fields.len()).collect(),
     };
-    let request = ScanRequest {
-        table: table.clone(),
-        columns,
-        predicate,
-        limit: if filters.is_empty() { limit } else { None },
-        partitions: state.config().target_partitions().max(1),
-        batch_size: state.config().batch_size(),
-    };
-    request.build(state, plan).await
+    let sources = read.with_filter(predicate.clone()).sources().await;
+    let mut parts = Vec::new();
+    for source in sources.map_err(to_datafusion)? {
+        let request = ScanRequest {
+            table: source.table().clone(),
+            columns: columns.clone(),
+            predicate: predicate.clone(),
+            limit: if filters.is_empty() { limit } else { None },
+            partitions: state.config().target_partitions().max(1),
+            batch_size: state.config().batch_size(),
+        };
+        let plan = source.plan().await.map_err(to_datafusion)?;
+        parts.push(request.build(state, plan).await?);
+    }
+    match parts.len() {
+        0 | 1 => parts
+            .pop()
+            .ok_or_else(|| DataFusionError::Internal("a table without a source".into())),
+        _ => UnionExec::try_new(parts),
+    }
 }
 
 /// How a provider answers for each filter: exact when only partition columns are named, since planning applies those

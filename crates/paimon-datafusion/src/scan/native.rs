@@ -14,7 +14,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
-use paimon_core::io::FolderPaths;
+use paimon_core::io::{FileIo, FolderPaths};
 use paimon_core::read::{FileSelection, Plan, SplitFile};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
 use parquet::arrow::arrow_reader::RowSelection;
@@ -60,7 +60,7 @@ impl NativeScan {
                 fitting_schemas.insert(id);
             }
         }
-        let url = ObjectStoreUrl::parse(table.io().prefix())?;
+        let url = store_url(table.io())?;
         state
             .runtime_env()
             .register_object_store(url.as_ref(), table.io().object_store().clone());
@@ -191,4 +191,15 @@ pub(super) fn partitioned_file(
 pub(super) fn with_selection(file: PartitionedFile, selection: &FileSelection) -> PartitionedFile {
     let rows = RowSelection::from_boolean_buffer(selection.bits().clone());
     file.with_extension(ParquetRowSelection::new(rows))
+}
+
+/// Name of a store for DataFusion. Two catalogs may open one bucket with different credentials: each has its own name.
+fn store_url(io: &FileIo) -> Result<ObjectStoreUrl> {
+    let (scheme, authority) = io.prefix().split_once("://").unwrap_or((io.prefix(), ""));
+    if scheme == "file" {
+        return ObjectStoreUrl::parse(io.prefix());
+    }
+    // users of a location are no part of the name
+    let host = authority.replace('@', ".");
+    ObjectStoreUrl::parse(format!("{scheme}-{:x}://{host}", io.identity().number()))
 }

@@ -89,6 +89,14 @@ impl TargetProvider {
             }
             false => table.clone(),
         };
+        if let Some(other) = read.other_branch() {
+            return Err(Error::unsupported(format!(
+                "rows of a table that branch {:?} completes cannot be changed one by one: reset the option that names \
+                 the branch, change the rows and set it again",
+                other.branch_name()
+            ))
+            .with("table", read.name()));
+        }
         let schema = match keyed {
             true => table.arrow_schema(),
             false => {

@@ -1,5 +1,6 @@
 //! The session: DataFusion with Paimon's catalogs, options and statements.
 
+mod catalogs;
 mod settings;
 mod travel;
 
@@ -20,6 +21,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Expr, Ident};
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_catalog::{Catalog, DEFAULT_DATABASE};
+use paimon_core::io::Stores;
 use paimon_core::spec::DataField;
 use paimon_core::table::Table;
 
@@ -32,7 +34,9 @@ use crate::parse::{
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::provider::PaimonTableProvider;
 use crate::statement;
+use crate::stream::refusing_endless_work;
 
+use catalogs::Catalogs;
 pub use settings::{CommitIdentity, OverwriteMode, SessionSettings};
 pub(crate) use travel::instant_ms;
 
@@ -56,6 +60,8 @@ pub(crate) use travel::instant_ms;
 pub struct PaimonSession {
     context: SessionContext,
     settings: Arc<SessionSettings>,
+    stores: Stores,
+    catalogs: Arc<Catalogs>,
 }
 
 impl Default for PaimonSession {
@@ -80,11 +86,14 @@ impl PaimonSession {
         rules.insert(1, Arc::new(CommonTypes));
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(MapKeyPlanner)];
         expr_planners.extend(SessionStateDefaults::default_expr_planners());
+        let catalogs = Arc::new(Catalogs::default());
         let state = SessionStateBuilder::new_with_default_features()
+            .with_catalog_list(catalogs.clone())
             .with_config(config)
             .with_runtime_env(runtime)
             .with_analyzer_rules(rules)
             .with_expr_planners(expr_planners)
+            .with_physical_optimizer_rules(refusing_endless_work())
             .with_relation_planners(vec![Arc::new(PaimonRelationPlanner)])
             .with_type_planner(Arc::new(PaimonTypePlanner {
                 settings: settings.clone(),
@@ -93,7 +102,17 @@ impl PaimonSession {
         Self {
             context: SessionContext::new_with_state(state),
             settings,
+            stores: Stores::new(),
+            catalogs,
         }
+    }
+
+    /// Opens the warehouses of catalogs that are created from now on with these stores; without this, local paths and
+    /// `memory:` only.
+    #[must_use]
+    pub fn with_stores(mut self, stores: Stores) -> Self {
+        self.stores = stores;
+        self
     }
 
     /// The DataFusion session. Its own `sql` lacks Paimon's statements: prefer [`PaimonSession::sql`].
@@ -109,14 +128,15 @@ impl PaimonSession {
     /// Opens a catalog by its options and registers it.
     ///
     /// # Errors
-    /// As [`paimon_catalog::create_catalog`], and when the name is taken.
+    /// As [`paimon_catalog::create_catalog_on`], and when the name is taken.
     pub fn create_catalog(&self, name: &str, options: BTreeMap<String, String>) -> Result<()> {
         if self.context.catalog(name).is_some() {
             return Err(DataFusionError::Plan(format!(
                 "catalog {name} exists already"
             )));
         }
-        let catalog = paimon_catalog::create_catalog(name, options).map_err(to_datafusion)?;
+        let catalog = paimon_catalog::create_catalog_on(name, options, &self.stores)
+            .map_err(to_datafusion)?;
         self.register_catalog(catalog);
         Ok(())
     }
@@ -126,6 +146,24 @@ impl PaimonSession {
         let name = catalog.name().to_string();
         let provider = PaimonCatalogProvider::new(catalog, self.settings.clone());
         self.context.register_catalog(name, Arc::new(provider));
+    }
+
+    /// Forgets a catalog; its databases and tables stay. A missing one is fine when `ignore_if_missing`.
+    ///
+    /// # Errors
+    /// When there is no such catalog, or it is the current one.
+    pub fn drop_catalog(&self, name: &str, ignore_if_missing: bool) -> Result<()> {
+        if self.current().0 == name {
+            return Err(DataFusionError::Plan(format!(
+                "catalog {name} is the current one: USE another one before it is dropped"
+            )));
+        }
+        match self.catalogs.remove(name) || ignore_if_missing {
+            true => Ok(()),
+            false => Err(DataFusionError::Plan(format!(
+                "catalog {name} does not exist"
+            ))),
+        }
     }
 
     /// Makes a catalog and its `default` database current.

@@ -1,6 +1,7 @@
 //! What `SET` changes beside DataFusion's own options.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use arrow::array::timezone::Tz;
 use datafusion::error::{DataFusionError, Result};
@@ -16,7 +17,12 @@ pub struct SessionSettings {
     options: RwLock<Vec<SessionOption>>,
     commits: RwLock<Option<CommitIdentity>>,
     overwrite_mode: RwLock<Option<OverwriteMode>>,
+    streaming: RwLock<bool>,
+    checkpoint_interval: RwLock<Duration>,
 }
+
+/// Time between two commits of an INSERT from a stream unless set.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What INSERT OVERWRITE removes in a partitioned table when its partition is not given in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +71,8 @@ impl SessionSettings {
             options: RwLock::default(),
             commits: RwLock::default(),
             overwrite_mode: RwLock::default(),
+            streaming: RwLock::default(),
+            checkpoint_interval: RwLock::new(CHECKPOINT_INTERVAL),
         }
     }
 
@@ -91,6 +99,26 @@ impl SessionSettings {
     /// Changes the mode of INSERT OVERWRITE.
     pub fn set_overwrite_mode(&self, mode: Option<OverwriteMode>) {
         *self.overwrite_mode.write() = mode;
+    }
+
+    /// Whether tables are read as streams (`execution.runtime-mode`).
+    pub fn is_streaming(&self) -> bool {
+        *self.streaming.read()
+    }
+
+    /// Changes whether tables are read as streams.
+    pub fn set_streaming(&self, streaming: bool) {
+        *self.streaming.write() = streaming;
+    }
+
+    /// Time between two commits of an INSERT from a stream (`execution.checkpointing.interval`).
+    pub fn checkpoint_interval(&self) -> Duration {
+        *self.checkpoint_interval.read()
+    }
+
+    /// Changes the time between two commits of an INSERT from a stream; `None` is the default.
+    pub fn set_checkpoint_interval(&self, interval: Option<Duration>) {
+        *self.checkpoint_interval.write() = interval.unwrap_or(CHECKPOINT_INTERVAL);
     }
 
     /// The session time zone: `UTC`, `+08:00`, `Europe/Berlin`.

@@ -27,12 +27,12 @@ pub async fn finish_cleanups() {
 }
 
 /// A write that is aborted when it is dropped before [`WriteGuard::finish`].
-pub(super) struct WriteGuard {
+pub(crate) struct WriteGuard {
     write: Option<TableWrite>,
 }
 
 impl WriteGuard {
-    pub(super) fn new(write: TableWrite) -> Self {
+    pub(crate) fn new(write: TableWrite) -> Self {
         Self { write: Some(write) }
     }
 
@@ -40,21 +40,21 @@ impl WriteGuard {
     ///
     /// # Errors
     /// After it ended, which is a bug.
-    pub(super) fn get(&mut self) -> Result<&mut TableWrite> {
+    pub(crate) fn get(&mut self) -> Result<&mut TableWrite> {
         self.write
             .as_mut()
             .ok_or_else(|| DataFusionError::Internal("the write has ended".into()))
     }
 
     /// Takes the files back.
-    pub(super) async fn abort(&mut self) {
+    pub(crate) async fn abort(&mut self) {
         if let Some(write) = self.write.take() {
             write.abort().await;
         }
     }
 
     /// The messages were taken: the files belong to the commit.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         self.write = None;
     }
 }

@@ -9,7 +9,7 @@ use paimon_core::write::{FixedBudget, MemoryBudget, WriteOptions};
 
 /// Memory of the pool, at most `write-buffer-size` of it.
 #[derive(Debug)]
-pub(super) struct PoolBudget {
+pub(crate) struct PoolBudget {
     own: FixedBudget,
     pool: MemoryReservation,
 }
@@ -19,7 +19,7 @@ impl PoolBudget {
     ///
     /// # Errors
     /// As [`WriteOptions::new`].
-    pub(super) fn new(table: &Table, pool: &Arc<dyn MemoryPool>) -> Result<Self> {
+    pub(crate) fn new(table: &Table, pool: &Arc<dyn MemoryPool>) -> Result<Self> {
         let options = WriteOptions::new(table.schema(), table.options())?;
         let consumer = MemoryConsumer::new(format!("PaimonSink[{}]", table.name()));
         Ok(Self {

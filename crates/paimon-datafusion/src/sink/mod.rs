@@ -27,8 +27,8 @@ use paimon_core::{Error, ErrorKind};
 pub use cleanup::finish_cleanups;
 pub(crate) use target::{NewTableTarget, SinkTarget};
 
-use self::cleanup::WriteGuard;
-use self::memory::PoolBudget;
+pub(crate) use self::cleanup::WriteGuard;
+pub(crate) use self::memory::PoolBudget;
 use crate::error::to_datafusion;
 use crate::session::SessionSettings;
 use crate::store::StoreAssignment;

@@ -65,6 +65,10 @@ pub(crate) enum Command {
         if_not_exists: bool,
         options: Vec<(String, String)>,
     },
+    DropCatalog {
+        name: Ident,
+        if_exists: bool,
+    },
     Set {
         key: String,
         value: String,
@@ -94,6 +98,8 @@ pub(crate) fn parse(cursor: &mut Cursor, sql: &str) -> Result<Option<Command>> {
         Some(use_statement(cursor)?)
     } else if cursor.keywords(&["CREATE", "CATALOG"]) {
         Some(create_catalog(cursor)?)
+    } else if cursor.keywords(&["DROP", "CATALOG"]) {
+        Some(drop_catalog(cursor)?)
     } else if cursor.keywords(&["REFRESH", "TABLE"]) {
         let table = cursor.object_name()?;
         Some(Command::Refresh { table })
@@ -298,6 +304,17 @@ fn create_catalog(cursor: &mut Cursor) -> Result<Command> {
         if_not_exists,
         options,
     })
+}
+
+fn drop_catalog(cursor: &mut Cursor) -> Result<Command> {
+    let if_exists = cursor.keywords(&["IF", "EXISTS"]);
+    match cursor.object_name()?.as_slice() {
+        [name] => Ok(Command::DropCatalog {
+            name: name.clone(),
+            if_exists,
+        }),
+        _ => cursor.expected("one name"),
+    }
 }
 
 /// `SET [key [= | TO value]]`, `SET TIME ZONE zone`; keys and values in quotes or bare to the end of the text.

@@ -24,6 +24,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::parse;
+pub(crate) use effect::effect_rows;
 pub(crate) use run::run;
 
 use crate::parse::Cursor;
@@ -60,6 +61,7 @@ pub(crate) async fn write(
                 return tag::plan(session, change).await.map(Some);
             }
             if write.changes_rows() {
+                refuse::in_streams(session, &write)?;
                 let start = cursor.clone().rest()?;
                 let own = tokens.get(start..).unwrap_or_default().to_vec();
                 return dml::plan(session, own).await.map(Some);

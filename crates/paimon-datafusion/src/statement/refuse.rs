@@ -48,6 +48,20 @@ pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Write>> {
     Ok(None)
 }
 
+/// Refuses a statement that changes rows of what it reads in a session that reads streams.
+///
+/// # Errors
+/// `Unsupported` with the way out.
+pub(crate) fn in_streams(session: &PaimonSession, write: &Write) -> Result<()> {
+    if !session.settings().is_streaming() {
+        return Ok(());
+    }
+    Err(to_datafusion(paimon_core::Error::unsupported(format!(
+        "{} is not supported in a streaming session: SET 'execution.runtime-mode' = 'batch' first",
+        write.statement
+    ))))
+}
+
 /// Reads up to the name of the table.
 fn table_statement(cursor: &mut Cursor) -> Option<&'static str> {
     const FORMS: &[(&[&str], &str)] = &[

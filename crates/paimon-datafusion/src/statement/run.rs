@@ -1,10 +1,12 @@
 //! Running the statements.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;
+use paimon_core::options::parse_duration_ms;
 
 use super::command::Command;
 use super::result::{nothing, text_rows};
@@ -14,6 +16,9 @@ use crate::error::to_datafusion;
 use crate::session::{OverwriteMode, PaimonSession};
 
 const TIME_ZONE: &str = "datafusion.execution.time_zone";
+/// Flink's keys.
+const RUNTIME_MODE: &str = "execution.runtime-mode";
+const CHECKPOINT_INTERVAL: &str = "execution.checkpointing.interval";
 const OVERWRITE_MODE: &str = "spark.sql.sources.partitionOverwriteMode";
 
 /// Runs a statement and gives its rows.
@@ -57,6 +62,10 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             if_not_exists,
             options,
         } => create_catalog(session, &ident_text(&name), if_not_exists, options),
+        Command::DropCatalog { name, if_exists } => {
+            session.drop_catalog(&ident_text(&name), if_exists)?;
+            nothing(session)
+        }
         Command::Set { key, value } => set(session, &key, &value).await,
         Command::SetShow { key } => show_settings(session, key.as_deref()).await,
         Command::Reset { key } => reset(session, key.as_deref()).await,
@@ -125,6 +134,8 @@ fn known_as(key: &str) -> &str {
         | "timezone"
         | "time zone" => TIME_ZONE,
         _ if lower == OVERWRITE_MODE.to_ascii_lowercase() => OVERWRITE_MODE,
+        RUNTIME_MODE => RUNTIME_MODE,
+        CHECKPOINT_INTERVAL => CHECKPOINT_INTERVAL,
         _ => key,
     }
 }
@@ -133,6 +144,9 @@ async fn set(session: &PaimonSession, key: &str, value: &str) -> Result<DataFram
     let key = known_as(key);
     if key == TIME_ZONE {
         session.settings().set_time_zone(value)?;
+    }
+    if set_stream_key(session, key, value)? {
+        return nothing(session);
     }
     if key == OVERWRITE_MODE {
         let mode = match value.to_ascii_lowercase().as_str() {
@@ -155,12 +169,58 @@ async fn set(session: &PaimonSession, key: &str, value: &str) -> Result<DataFram
     session.context().sql(&sql).await
 }
 
+/// Takes a `SET` of Flink's keys of streaming sessions; false when the key is none.
+fn set_stream_key(session: &PaimonSession, key: &str, value: &str) -> Result<bool> {
+    let settings = session.settings();
+    match key {
+        RUNTIME_MODE => settings.set_streaming(match value.to_ascii_lowercase().as_str() {
+            "streaming" => true,
+            "batch" => false,
+            _ => {
+                return Err(DataFusionError::Plan(format!(
+                    "{RUNTIME_MODE} is streaming or batch, found {value:?}"
+                )));
+            }
+        }),
+        CHECKPOINT_INTERVAL => {
+            let millis = parse_duration_ms(value)
+                .map_err(|e| to_datafusion(e.with("option", CHECKPOINT_INTERVAL)))?;
+            settings.set_checkpoint_interval(Some(Duration::from_millis(millis)));
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The value of one of Flink's keys of streaming sessions.
+fn stream_key(session: &PaimonSession, key: &str) -> Option<String> {
+    let settings = session.settings();
+    match key {
+        RUNTIME_MODE => Some(match settings.is_streaming() {
+            true => "streaming".to_string(),
+            false => "batch".to_string(),
+        }),
+        CHECKPOINT_INTERVAL => Some(format!("{} ms", settings.checkpoint_interval().as_millis())),
+        _ => None,
+    }
+}
+
 async fn reset(session: &PaimonSession, key: Option<&str>) -> Result<DataFrame> {
     let Some(key) = key.map(known_as) else {
         session.settings().reset_all();
         session.settings().set_overwrite_mode(None);
+        session.settings().set_streaming(false);
+        session.settings().set_checkpoint_interval(None);
         return nothing(session);
     };
+    match key {
+        RUNTIME_MODE => session.settings().set_streaming(false),
+        CHECKPOINT_INTERVAL => session.settings().set_checkpoint_interval(None),
+        _ => {}
+    }
+    if stream_key(session, key).is_some() {
+        return nothing(session);
+    }
     if session.settings().reset(key) {
         return nothing(session);
     }
@@ -184,6 +244,7 @@ async fn show_settings(session: &PaimonSession, key: Option<&str>) -> Result<Dat
             )],
             None => Vec::new(),
         },
+        Some(key) if let Some(value) = stream_key(session, key) => vec![(key.to_string(), value)],
         Some(key) => match session.settings().get(key) {
             Some(value) => vec![(key.to_string(), value)],
             None => return session.context().sql(&format!("SHOW {key}")).await,

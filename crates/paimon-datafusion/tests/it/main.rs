@@ -3,6 +3,7 @@
 
 mod lost_updates;
 mod random_changes;
+mod streams;
 mod system_tables;
 
 use std::collections::BTreeMap;

@@ -70,6 +70,7 @@ pub(super) fn entries_of(data: &[u8]) -> Result<Vec<ManifestEntry>> {
             partition_fields: Arc::default(),
             partition_filter: Predicate::AlwaysTrue,
             bucket_filter: None,
+            without_partitions: Arc::default(),
             parallelism: 1,
         };
         let meta = ManifestFileMeta {

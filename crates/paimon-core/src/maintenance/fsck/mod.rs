@@ -22,7 +22,6 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestScan, read_manifest_list};
-use crate::predicate::Predicate;
 use crate::snapshot::{SnapshotManager, list_branches, list_tags};
 use crate::spec::{ManifestEntry, ManifestFileMeta, Snapshot};
 use crate::table::Table;
@@ -203,14 +202,7 @@ impl Check {
 }
 
 fn scan(table: &Table) -> ManifestScan {
-    ManifestScan {
-        io: table.io().clone(),
-        table: table.location().to_string(),
-        partition_fields: Arc::new(table.schema().partition_fields()),
-        partition_filter: Predicate::AlwaysTrue,
-        bucket_filter: None,
-        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
-    }
+    table.manifest_scan()
 }
 
 /// I1, and the snapshots it could read.

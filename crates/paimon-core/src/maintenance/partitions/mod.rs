@@ -6,7 +6,6 @@ mod pattern;
 mod time;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -15,7 +14,6 @@ use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestScan, partition_values};
 use crate::options::RetentionOptions;
-use crate::predicate::Predicate;
 use crate::spec::{DataField, Datum, ManifestEntry, datum_to_legacy_text};
 use crate::table::Table;
 
@@ -207,14 +205,7 @@ impl Expiry {
 
 /// The files of the whole table.
 pub(super) fn live_scan(table: &Table) -> ManifestScan {
-    ManifestScan {
-        io: table.io().clone(),
-        table: table.location().to_string(),
-        partition_fields: Arc::new(table.schema().partition_fields()),
-        partition_filter: Predicate::AlwaysTrue,
-        bucket_filter: None,
-        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
-    }
+    table.manifest_scan()
 }
 
 /// When the last file of each partition was written, local milliseconds read as UTC.

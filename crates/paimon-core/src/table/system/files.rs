@@ -1,16 +1,11 @@
 //! `$files`, `$file_key_ranges`, `$manifests`, `$partitions`, `$buckets`.
 
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 
 use super::rows::{Cell, Rows, boolean, int, long, opt_long, opt_text, text, time};
 use crate::error::Result;
 use crate::format::format_of;
-use crate::manifest::{
-    DeletionFiles, ManifestScan, partition_values, read_index_manifest, read_manifest_list,
-};
-use crate::predicate::Predicate;
+use crate::manifest::{DeletionFiles, partition_values, read_index_manifest, read_manifest_list};
 use crate::read::{FileStats, Partition, bucket_path, data_file_path};
 use crate::spec::{
     BinaryRow, DataField, Datum, FileSource, ManifestEntry, SimpleStats, TableSchema,
@@ -23,14 +18,7 @@ async fn live(table: &Table) -> Result<(Vec<ManifestEntry>, DeletionFiles)> {
     let Some(snapshot) = table.current_snapshot().await? else {
         return Ok((Vec::new(), DeletionFiles::default()));
     };
-    let scan = ManifestScan {
-        io: table.io().clone(),
-        table: table.location().to_string(),
-        partition_fields: Arc::new(table.schema().partition_fields()),
-        partition_filter: Predicate::AlwaysTrue,
-        bucket_filter: None,
-        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
-    };
+    let scan = table.manifest_scan();
     let (entries, _) = scan.live_files(&snapshot).await?;
     let index = read_index_manifest(
         table.io(),

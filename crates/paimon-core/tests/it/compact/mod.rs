@@ -5,4 +5,4 @@ mod changelogs;
 mod cluster;
 mod goldens;
 mod incremental;
-mod trees;
+pub(crate) mod trees;

@@ -21,11 +21,11 @@ use crate::commit::assert_sound;
 use crate::write::publish::{create, open, publish};
 
 /// Key, sequence field, value, kind.
-pub(super) type Record = (i32, Option<i32>, Option<i64>, i8);
+pub(crate) type Record = (i32, Option<i32>, Option<i64>, i8);
 /// Key to sequence field and value.
-pub(super) type Model = BTreeMap<i32, (Option<i32>, Option<i64>)>;
+pub(crate) type Model = BTreeMap<i32, (Option<i32>, Option<i64>)>;
 
-pub(super) fn schema(primary: bool, partitioned: bool, options: &[(&str, &str)]) -> TableSchema {
+pub(crate) fn schema(primary: bool, partitioned: bool, options: &[(&str, &str)]) -> TableSchema {
     let mut fields = vec![
         DataField::new(0, "k", DataType::not_null(TypeKind::Int)),
         DataField::new(1, "s", DataType::nullable(TypeKind::Int)),
@@ -55,7 +55,7 @@ pub(super) fn schema(primary: bool, partitioned: bool, options: &[(&str, &str)])
     }
 }
 
-pub(super) fn batch(records: &[Record], partition: Option<i32>) -> (RecordBatch, Int8Array) {
+pub(crate) fn batch(records: &[Record], partition: Option<i32>) -> (RecordBatch, Int8Array) {
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(records.iter().map(|r| Some(r.0)).collect::<Int32Array>()),
         Arc::new(records.iter().map(|r| r.1).collect::<Int32Array>()),
@@ -72,14 +72,14 @@ pub(super) fn batch(records: &[Record], partition: Option<i32>) -> (RecordBatch,
     (batch, records.iter().map(|r| Some(r.3)).collect())
 }
 
-pub(super) async fn write(table: &Table, records: &[Record], partition: Option<i32>) {
+pub(crate) async fn write(table: &Table, records: &[Record], partition: Option<i32>) {
     let mut write = table.new_write().unwrap();
     let (batch, kinds) = batch(records, partition);
     write.write_with_kinds(&batch, &kinds).await.unwrap();
     publish(table, write.prepare_commit().await.unwrap()).await;
 }
 
-pub(super) async fn compact(table: &Table, full: bool) -> Vec<CommitMessage> {
+pub(crate) async fn compact(table: &Table, full: bool) -> Vec<CommitMessage> {
     let messages = table.new_compact().full(full).run().await.unwrap();
     if !messages.is_empty() {
         publish(table, messages.clone()).await;
@@ -87,7 +87,7 @@ pub(super) async fn compact(table: &Table, full: bool) -> Vec<CommitMessage> {
     messages
 }
 
-pub(super) async fn read(table: &Table) -> Vec<(i32, (Option<i32>, Option<i64>))> {
+pub(crate) async fn read(table: &Table) -> Vec<(i32, (Option<i32>, Option<i64>))> {
     let batches = table.read_builder().collect().await.unwrap();
     let mut rows = Vec::new();
     for batch in &batches {

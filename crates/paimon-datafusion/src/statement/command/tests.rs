@@ -65,6 +65,8 @@ fn show_statements_are_recognised() {
         "USE CATALOG c",
         "USE c.db",
         "CREATE CATALOG c WITH ('type'='paimon', 'warehouse'='/x')",
+        "DROP CATALOG c",
+        "DROP CATALOG IF EXISTS c",
     ] {
         let found = command(sql);
         assert!(found.is_some(), "{sql}");

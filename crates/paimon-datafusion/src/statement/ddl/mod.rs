@@ -4,6 +4,8 @@ mod columns;
 mod run;
 mod types;
 
+use std::collections::BTreeMap;
+
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -24,8 +26,8 @@ pub(crate) enum Ddl {
     CreateDatabase {
         name: Vec<Ident>,
         if_not_exists: bool,
-        /// Keys of its properties, a comment among them.
-        properties: Vec<String>,
+        /// Its properties, `comment` and `location` among them.
+        properties: BTreeMap<String, String>,
     },
     DropDatabase {
         name: Vec<Ident>,
@@ -117,17 +119,15 @@ fn is_database(cursor: &mut Cursor) -> bool {
 fn create_database(cursor: &mut Cursor) -> Result<Ddl> {
     let if_not_exists = cursor.keywords(&["IF", "NOT", "EXISTS"]);
     let name = cursor.object_name()?;
-    let mut properties = Vec::new();
+    let mut properties = BTreeMap::new();
     loop {
         if cursor.keyword("COMMENT") {
-            cursor.string()?;
-            properties.push("comment".to_string());
+            properties.insert("comment".to_string(), cursor.string()?);
         } else if cursor.keyword("WITH") {
             cursor.one_of(&["DBPROPERTIES", "PROPERTIES"]);
-            properties.extend(cursor.options()?.into_iter().map(|(key, _)| key));
+            properties.extend(cursor.options()?);
         } else if cursor.keyword("LOCATION") {
-            cursor.string()?;
-            properties.push("location".to_string());
+            properties.insert("location".to_string(), cursor.string()?);
         } else {
             break;
         }

@@ -1,5 +1,6 @@
 //! Planning the statements: their effects come when the plans are executed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::common::TableReference;
@@ -23,6 +24,7 @@ use crate::statement::effect::effect;
 use crate::statement::partition::{PartitionSpec, drop_partitions};
 use crate::statement::result::nothing;
 use crate::statement::{ident_text, insert};
+use crate::stream::refuse_streams;
 
 /// Options whose values are names of columns.
 const COLUMN_OPTIONS: &[&str] = &[
@@ -44,7 +46,7 @@ pub(crate) async fn plan(
             name,
             if_not_exists,
             properties,
-        } => create_database(session, &name, if_not_exists, &properties),
+        } => create_database(session, &name, if_not_exists, properties),
         Ddl::DropDatabase {
             name,
             if_exists,
@@ -62,6 +64,7 @@ pub(crate) async fn plan(
                 Some(at) => {
                     let rest = tokens.get(at..).unwrap_or_default().to_vec();
                     let query = session.plan_query(rest, &[]).await?;
+                    refuse_streams("CREATE TABLE AS", &query)?;
                     create_as(session, target, if_not_exists, table, query).await
                 }
             }
@@ -97,32 +100,16 @@ fn create_database(
     session: &PaimonSession,
     name: &[Ident],
     if_not_exists: bool,
-    properties: &[String],
+    properties: BTreeMap<String, String>,
 ) -> Result<DataFrame> {
     let (catalog, database) = database(session, name)?;
-    if properties
-        .iter()
-        .any(|k| k.eq_ignore_ascii_case("location"))
-    {
-        return Err(to_datafusion(
-            paimon_core::Error::unsupported(
-                "databases of a filesystem catalog lie in its warehouse: a location cannot be given",
-            )
-            .with("database", database),
-        ));
-    }
-    if !properties.is_empty() {
-        tracing::warn!(
-            %database,
-            properties = properties.join(", "),
-            "a filesystem catalog keeps no properties of databases"
-        );
-    }
     let what = format!("CREATE DATABASE {database}");
     effect(session, what, move || {
         let (catalog, database) = (catalog.clone(), database.clone());
+        let properties = properties.clone();
         async move {
-            let created = catalog.create_database(&database, if_not_exists).await;
+            let created = catalog.create_database_with(&database, if_not_exists, &properties);
+            let created = created.await;
             created.map_err(to_datafusion)
         }
     })

@@ -21,6 +21,7 @@ use crate::session::{OverwriteMode, PaimonSession};
 use crate::sink::{SinkMode, SinkTarget};
 use crate::statement::ident_text;
 use crate::statement::partition::StaticValue;
+use crate::stream::plan_insert;
 
 /// What a column of the table is filled with.
 #[derive(Debug, Clone)]
@@ -62,6 +63,9 @@ pub(crate) async fn plan(
     let input = session.plan_query(rest, &defaults).await?;
     let fillings = fillings(&schema, &given, listed.as_deref(), &input)?;
     let input = projected(&schema, &given, &fillings, input)?;
+    if let Some(rows) = plan_insert(session, &table, &mode, &input)? {
+        return Ok(rows);
+    }
     let name = table.name().to_string();
     let table = match mode == SinkMode::overwrite_dynamic() {
         // for a session whose mode is another than the table's

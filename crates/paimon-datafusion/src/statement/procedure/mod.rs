@@ -10,6 +10,7 @@ mod list;
 mod orphans;
 mod partitions;
 mod plan;
+mod repair;
 mod rescale;
 mod rows;
 mod snapshots;

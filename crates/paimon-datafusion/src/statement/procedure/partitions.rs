@@ -9,8 +9,7 @@ use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
 use paimon_core::Error;
 use paimon_core::arrow_bridge::{arrow_schema, cast_array, datum_at, datums_to_array};
-use paimon_core::manifest::{ManifestScan, partition_values};
-use paimon_core::predicate::Predicate;
+use paimon_core::manifest::partition_values;
 use paimon_core::spec::{DataField, DataType, Datum, MAX_LENGTH, TypeKind};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 
@@ -153,14 +152,7 @@ async fn live(table: &Table, fields: &[DataField]) -> paimon_core::Result<Vec<Ve
     let Some(snapshot) = table.snapshots().latest().await? else {
         return Ok(Vec::new());
     };
-    let scan = ManifestScan {
-        io: table.io().clone(),
-        table: table.location().to_string(),
-        partition_fields: Arc::new(fields.to_vec()),
-        partition_filter: Predicate::AlwaysTrue,
-        bucket_filter: None,
-        parallelism: std::thread::available_parallelism().map_or(4, usize::from),
-    };
+    let scan = table.manifest_scan();
     let (entries, _) = scan.live_files(&snapshot).await?;
     let mut seen = HashSet::new();
     entries

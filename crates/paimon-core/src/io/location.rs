@@ -1,14 +1,6 @@
-//! Locations and the stores behind them.
-
-use std::sync::{Arc, LazyLock};
-
-use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
-use object_store::memory::InMemory;
+//! Locations as text.
 
 use crate::error::{Error, Result};
-
-static MEMORY: LazyLock<Arc<InMemory>> = LazyLock::new(|| Arc::new(InMemory::new()));
 
 /// Splits a location into its store prefix (`file://`, `memory://`, `s3://bucket`) and the path in the store.
 ///
@@ -36,20 +28,5 @@ pub fn split_location(location: &str) -> Result<(String, &str)> {
             let cut = rest.find('/').unwrap_or(rest.len());
             Ok((format!("{scheme}://{}", &rest[..cut]), &rest[cut..]))
         }
-    }
-}
-
-/// The store for a prefix: the local file system or the process-wide memory store.
-///
-/// # Errors
-/// `Unsupported` for any other scheme.
-pub fn open_store(prefix: &str) -> Result<Arc<dyn ObjectStore>> {
-    match prefix {
-        "file://" => Ok(Arc::new(LocalFileSystem::new())),
-        "memory://" => Ok(MEMORY.clone()),
-        other => Err(
-            Error::unsupported("store is not supported: local paths and memory: are")
-                .with("store", other),
-        ),
     }
 }

@@ -1,0 +1,316 @@
+//! What every catalog does alike. The unit tests of catalogs without a server run it as well.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{Int32Array, RecordBatch, StringArray};
+use paimon_catalog::{Catalog, Identifier};
+use paimon_core::ErrorKind;
+use paimon_core::maintenance::create_branch;
+use paimon_core::schema::{NewColumn, NewTable, SchemaChange};
+use paimon_core::spec::parse_data_type;
+use paimon_core::table::Table;
+
+/// A declared table: columns with types, options.
+pub(crate) fn declared(columns: &[(&str, &str)], options: &[(&str, &str)]) -> NewTable {
+    let column = |(name, text): &(&str, &str)| NewColumn {
+        name: (*name).to_string(),
+        data_type: parse_data_type(text).unwrap(),
+        comment: None,
+        default: None,
+    };
+    let option = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
+    NewTable {
+        columns: columns.iter().map(column).collect(),
+        options: options.iter().map(option).collect(),
+        ..NewTable::default()
+    }
+}
+
+/// `a INT, b STRING`.
+pub(crate) fn plain() -> NewTable {
+    declared(&[("a", "INT"), ("b", "STRING")], &[])
+}
+
+pub(crate) async fn insert(table: &Table, rows: &[(i32, &str)]) {
+    let a: Int32Array = rows.iter().map(|r| Some(r.0)).collect();
+    let b: StringArray = rows.iter().map(|r| Some(r.1)).collect();
+    let fields = table.schema().fields.clone();
+    let columns = [Arc::new(a) as _, Arc::new(b) as _];
+    let named = fields.iter().map(|f| f.name.as_str()).zip(columns);
+    let batch = RecordBatch::try_from_iter(named).unwrap();
+    let mut write = table.new_write().unwrap();
+    write.write(&batch).await.unwrap();
+    let messages = write.prepare_commit().await.unwrap();
+    table.new_commit().commit(1, messages).await.unwrap();
+}
+
+pub(crate) async fn count(table: &Table) -> usize {
+    let batches = table.read_builder().collect().await.unwrap();
+    batches.iter().map(RecordBatch::num_rows).sum()
+}
+
+/// Runs the suite in databases whose names begin with `prefix`, and removes them.
+pub(crate) async fn suite(catalog: &dyn Catalog, prefix: &str) {
+    let names = [format!("{prefix}_one"), format!("{prefix}_two")];
+    for name in &names {
+        catalog.drop_database(name, true, true).await.unwrap();
+    }
+    databases(catalog, &names[0]).await;
+    for name in &names {
+        catalog.create_database(name, false).await.unwrap();
+    }
+    tables(catalog, &names[0]).await;
+    changes(catalog, &names[0]).await;
+    renames(catalog, &names[0], &names[1]).await;
+    rows(catalog, &names[0]).await;
+    concurrent_creation(catalog, &names[0]).await;
+    refusals(catalog, &names[0]).await;
+    for name in &names {
+        catalog.drop_database(name, false, true).await.unwrap();
+        assert!(!catalog.database_exists(name).await.unwrap());
+    }
+}
+
+fn id(database: &str, object: &str) -> Identifier {
+    Identifier::new(database, object).unwrap()
+}
+
+async fn kind_of<T>(done: impl Future<Output = paimon_core::Result<T>>) -> Option<ErrorKind> {
+    done.await.err().map(|e| e.kind())
+}
+
+async fn databases(catalog: &dyn Catalog, name: &str) {
+    assert!(!catalog.database_exists(name).await.unwrap());
+    assert_eq!(
+        kind_of(catalog.list_tables(name)).await,
+        Some(ErrorKind::NotFound)
+    );
+    let none = BTreeMap::new();
+    catalog
+        .create_database_with(name, false, &none)
+        .await
+        .unwrap();
+    catalog.create_database(name, true).await.unwrap();
+    assert_eq!(
+        kind_of(catalog.create_database(name, false)).await,
+        Some(ErrorKind::InvalidInput)
+    );
+    let listed = catalog.list_databases().await.unwrap();
+    assert!(listed.is_sorted() && listed.iter().any(|n| n == name));
+    assert!(listed.iter().any(|n| n == "default") && !listed.iter().any(|n| n == "sys"));
+    catalog
+        .create_table(&id(name, "t"), plain(), false)
+        .await
+        .unwrap();
+    let error = catalog.drop_database(name, false, false).await.unwrap_err();
+    assert!(error.to_string().contains("CASCADE"), "{error}");
+    catalog.drop_database(name, false, true).await.unwrap();
+    assert_eq!(
+        kind_of(catalog.drop_database(name, false, true)).await,
+        Some(ErrorKind::NotFound)
+    );
+    catalog.drop_database(name, true, true).await.unwrap();
+}
+
+async fn tables(catalog: &dyn Catalog, database: &str) {
+    let t = id(database, "t");
+    assert!(!catalog.table_exists(&t).await.unwrap());
+    assert_eq!(
+        kind_of(catalog.get_table(&t)).await,
+        Some(ErrorKind::NotFound)
+    );
+    let missing = id("no_such_database", "t");
+    assert_eq!(
+        kind_of(catalog.create_table(&missing, plain(), true)).await,
+        Some(ErrorKind::NotFound)
+    );
+    let columns = [
+        ("id", "INT NOT NULL"),
+        ("v", "STRING"),
+        ("dt", "STRING NOT NULL"),
+    ];
+    let options = [
+        ("primary-key", "dt,id"),
+        ("partition", "dt"),
+        ("bucket", "2"),
+        ("my.own", "kept"),
+    ];
+    let mut new = declared(&columns, &options);
+    new.comment = Some("what it is".into());
+    new.columns[1].comment = Some("a value".into());
+    let expected = catalog.schema_of_new(&t, &new).unwrap();
+    assert!(!catalog.table_exists(&t).await.unwrap());
+    assert!(catalog.create_table(&t, new.clone(), false).await.unwrap());
+    assert!(!catalog.create_table(&t, new.clone(), true).await.unwrap());
+    assert_eq!(
+        kind_of(catalog.create_table(&t, new, false)).await,
+        Some(ErrorKind::InvalidInput)
+    );
+    let table = catalog.get_table(&t).await.unwrap();
+    let mut schema = (**table.schema()).clone();
+    schema.time_millis = expected.time_millis;
+    assert_eq!(schema, expected);
+    assert_eq!(schema.primary_keys, ["dt", "id"]);
+    assert_eq!(table.name(), format!("{database}.t"));
+    catalog
+        .create_table(&id(database, "a"), plain(), false)
+        .await
+        .unwrap();
+    assert_eq!(catalog.list_tables(database).await.unwrap(), ["a", "t"]);
+    for name in ["a", "t"] {
+        catalog
+            .drop_table(&id(database, name), false)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        kind_of(catalog.drop_table(&t, false)).await,
+        Some(ErrorKind::NotFound)
+    );
+    catalog.drop_table(&t, true).await.unwrap();
+    assert!(catalog.list_tables(database).await.unwrap().is_empty());
+    // the place is free again
+    catalog.create_table(&t, plain(), false).await.unwrap();
+    catalog.drop_table(&t, false).await.unwrap();
+}
+
+async fn changes(catalog: &dyn Catalog, database: &str) {
+    let t = id(database, "changing");
+    let options = [("x.a", "1"), ("x.b", "2")];
+    let new = declared(&[("a", "INT"), ("b", "STRING")], &options);
+    catalog.create_table(&t, new, false).await.unwrap();
+    let made = [
+        SchemaChange::AddColumn {
+            path: vec!["c".into()],
+            data_type: parse_data_type("DOUBLE").unwrap(),
+            comment: Some("added".into()),
+            position: None,
+        },
+        SchemaChange::RenameColumn {
+            path: vec!["b".into()],
+            to: "bb".into(),
+        },
+        SchemaChange::SetOption {
+            key: "x.a".into(),
+            value: "3".into(),
+        },
+        SchemaChange::RemoveOption { key: "x.b".into() },
+        SchemaChange::UpdateComment(Some("changed".into())),
+    ];
+    catalog.alter_table(&t, &made).await.unwrap();
+    let table = catalog.get_table(&t).await.unwrap();
+    let names: Vec<&str> = table
+        .schema()
+        .fields
+        .iter()
+        .map(|f| f.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "bb", "c"]);
+    assert_eq!(table.schema().id, 1);
+    assert_eq!(table.options().get("x.a"), Some("3"));
+    assert_eq!(table.options().get("x.b"), None);
+    assert_eq!(table.schema().comment.as_deref(), Some("changed"));
+    let missing = SchemaChange::DropColumn {
+        path: vec!["nope".into()],
+    };
+    assert_eq!(
+        kind_of(catalog.alter_table(&t, &[missing])).await,
+        Some(ErrorKind::NotFound)
+    );
+    assert_eq!(
+        kind_of(catalog.alter_table(&id(database, "nope"), &made)).await,
+        Some(ErrorKind::NotFound)
+    );
+    catalog.drop_table(&t, false).await.unwrap();
+}
+
+async fn renames(catalog: &dyn Catalog, database: &str, other: &str) {
+    let (t, u) = (id(database, "before"), id(other, "after"));
+    catalog.create_table(&t, plain(), false).await.unwrap();
+    insert(&catalog.get_table(&t).await.unwrap(), &[(1, "x")]).await;
+    catalog.rename_table(&t, &u).await.unwrap();
+    assert!(!catalog.table_exists(&t).await.unwrap());
+    assert_eq!(catalog.list_tables(other).await.unwrap(), ["after"]);
+    assert_eq!(count(&catalog.get_table(&u).await.unwrap()).await, 1);
+    catalog.create_table(&t, plain(), false).await.unwrap();
+    for (from, to, kind) in [
+        (&t, &u, ErrorKind::InvalidInput),
+        (&id(database, "gone"), &id(other, "v"), ErrorKind::NotFound),
+        (&t, &id("no_such_database", "v"), ErrorKind::NotFound),
+    ] {
+        assert_eq!(
+            kind_of(catalog.rename_table(from, to)).await,
+            Some(kind),
+            "{from} {to}"
+        );
+    }
+    catalog.drop_table(&t, false).await.unwrap();
+    catalog.drop_table(&u, false).await.unwrap();
+}
+
+async fn rows(catalog: &dyn Catalog, database: &str) {
+    let t = id(database, "rows");
+    catalog.create_table(&t, plain(), false).await.unwrap();
+    let table = catalog.get_table(&t).await.unwrap();
+    insert(&table, &[(1, "x"), (2, "y")]).await;
+    create_branch(&table, "b", None).await.unwrap();
+    let branch = catalog
+        .get_table(&id(database, "rows$branch_b"))
+        .await
+        .unwrap();
+    insert(&branch, &[(3, "z")]).await;
+    assert_eq!(count(&catalog.get_table(&t).await.unwrap()).await, 2);
+    assert_eq!(
+        kind_of(catalog.get_table(&id(database, "rows$branch_none"))).await,
+        Some(ErrorKind::NotFound)
+    );
+    // eight writers at once: each commit is there, none twice
+    let mut writers = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let table = table.clone();
+        writers.spawn(async move { insert(&table, &[(number, "w")]).await });
+    }
+    writers.join_all().await;
+    assert_eq!(count(&catalog.get_table(&t).await.unwrap()).await, 10);
+    catalog.drop_table(&t, false).await.unwrap();
+}
+
+async fn concurrent_creation(catalog: &dyn Catalog, database: &str) {
+    let t = id(database, "raced");
+    let create = || catalog.create_table(&t, plain(), true);
+    let done = futures::future::join_all((0..6).map(|_| create())).await;
+    let made = done.iter().filter(|d| matches!(d, Ok(true))).count();
+    assert_eq!(made, 1, "{done:?}");
+    assert!(catalog.table_exists(&t).await.unwrap());
+    assert_eq!(count(&catalog.get_table(&t).await.unwrap()).await, 0);
+    catalog.drop_table(&t, false).await.unwrap();
+}
+
+async fn refusals(catalog: &dyn Catalog, database: &str) {
+    for (database, object) in [
+        ("sys", "t"),
+        (database, "t$snapshots"),
+        (database, "t$branch_b"),
+    ] {
+        let name = id(database, object);
+        assert!(catalog.create_table(&name, plain(), true).await.is_err());
+        assert!(catalog.drop_table(&name, true).await.is_err());
+    }
+    assert!(catalog.create_database("sys", true).await.is_err());
+    assert!(catalog.drop_database("sys", true, true).await.is_err());
+    assert!(catalog.create_database("a/b", true).await.is_err());
+    assert!(catalog.database_exists("sys").await.unwrap());
+    assert!(!catalog.list_tables("sys").await.unwrap().is_empty());
+    let bad = declared(
+        &[("a", "INT")],
+        &[("merge-engine", "no-such"), ("primary-key", "a")],
+    );
+    assert!(
+        catalog
+            .create_table(&id(database, "bad"), bad, false)
+            .await
+            .is_err()
+    );
+    assert!(!catalog.table_exists(&id(database, "bad")).await.unwrap());
+}

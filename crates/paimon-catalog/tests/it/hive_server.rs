@@ -1,0 +1,175 @@
+//! The Hive catalog on a real metastore, which `PAIMON_TEST_HMS` names (`thrift://127.0.0.1:9083`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use paimon_catalog::{Catalog, Identifier, create_catalog};
+use paimon_core::ErrorKind;
+
+use crate::conformance::{self, count, declared, insert, plain};
+
+struct Server {
+    uri: String,
+    warehouse: tempfile::TempDir,
+}
+
+/// `None`, with a message, when no server is named.
+fn server() -> Option<Server> {
+    let Ok(uri) = std::env::var("PAIMON_TEST_HMS") else {
+        eprintln!("left out: PAIMON_TEST_HMS names no Hive Metastore");
+        return None;
+    };
+    // the server runs as another user, perhaps
+    let warehouse = tempfile::tempdir().unwrap();
+    Some(Server { uri, warehouse })
+}
+
+impl Server {
+    fn catalog(&self, options: &[(&str, &str)]) -> Arc<dyn Catalog> {
+        let warehouse = format!("file:{}", self.warehouse.path().display());
+        let own = [
+            ("metastore", "hive"),
+            ("uri", self.uri.as_str()),
+            ("warehouse", warehouse.as_str()),
+        ];
+        let all = own.iter().chain(options);
+        let all: BTreeMap<String, String> =
+            all.map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        create_catalog("h", all).unwrap()
+    }
+}
+
+fn id(database: &str, object: &str) -> Identifier {
+    Identifier::new(database, object).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_what_every_catalog_does_with_and_without_locks() {
+    let Some(server) = server() else { return };
+    conformance::suite(server.catalog(&[]).as_ref(), "it_plain").await;
+    let locking = [("lock.enabled", "true"), ("client-pool-size", "4")];
+    conformance::suite(server.catalog(&locking).as_ref(), "it_locked").await;
+    let in_properties = [("location-in-properties", "true")];
+    conformance::suite(server.catalog(&in_properties).as_ref(), "it_props").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn external_tables_leave_their_files_and_are_found_again() {
+    let Some(server) = server() else { return };
+    let catalog = server.catalog(&[]);
+    let database = "it_external";
+    catalog.drop_database(database, true, true).await.unwrap();
+    let comment = BTreeMap::from([("comment".to_string(), "for tests".to_string())]);
+    catalog
+        .create_database_with(database, false, &comment)
+        .await
+        .unwrap();
+    let path = format!("file:{}/elsewhere/t", server.warehouse.path().display());
+    let new = || declared(&[("a", "INT"), ("b", "STRING")], &[("path", path.as_str())]);
+    let t = id(database, "t");
+    catalog.create_table(&t, new(), false).await.unwrap();
+    insert(&catalog.get_table(&t).await.unwrap(), &[(1, "x")]).await;
+    catalog.drop_table(&t, false).await.unwrap();
+    assert!(!catalog.table_exists(&t).await.unwrap());
+    catalog.create_table(&t, new(), false).await.unwrap();
+    assert_eq!(count(&catalog.get_table(&t).await.unwrap()).await, 1);
+    catalog.drop_table(&t, false).await.unwrap();
+    let other = declared(&[("a", "BIGINT")], &[("path", path.as_str())]);
+    let error = catalog.create_table(&t, other, false).await.unwrap_err();
+    assert!(error.to_string().contains("columns"), "{error}");
+    catalog.drop_database(database, false, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_lower_case_whatever_the_spelling() {
+    let Some(server) = server() else { return };
+    let catalog = server.catalog(&[]);
+    catalog.drop_database("it_case", true, true).await.unwrap();
+    catalog.create_database("IT_Case", false).await.unwrap();
+    let t = id("It_case", "MyTable");
+    catalog.create_table(&t, plain(), false).await.unwrap();
+    assert_eq!(catalog.list_tables("IT_CASE").await.unwrap(), ["mytable"]);
+    let table = catalog.get_table(&id("it_case", "MYTABLE")).await.unwrap();
+    assert!(table.location().ends_with("/it_case.db/mytable"));
+    catalog.drop_database("it_case", false, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_another_program_holds_is_waited_for_within_bounds() {
+    let Some(server) = server() else { return };
+    let database = "it_lock";
+    let options = [
+        ("lock.enabled", "true"),
+        ("lock-acquire-timeout", "1 s"),
+        ("lock-check-max-sleep", "200 ms"),
+    ];
+    let catalog = server.catalog(&options);
+    catalog.drop_database(database, true, true).await.unwrap();
+    catalog.create_database(database, false).await.unwrap();
+    let t = id(database, "t");
+    catalog.create_table(&t, plain(), false).await.unwrap();
+    let table = catalog.get_table(&t).await.unwrap();
+    let lock = table.environment().lock.clone().unwrap();
+    let held = lock.acquire().await.unwrap();
+    held.check().await.unwrap();
+    let elsewhere = server.catalog(&options).get_table(&t).await.unwrap();
+    let waiting = elsewhere.environment().lock.clone().unwrap();
+    let started = Instant::now();
+    let error = waiting.acquire().await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains("lock"), "{error}");
+    let waited = started.elapsed();
+    assert!(waited > Duration::from_millis(900) && waited < Duration::from_secs(10));
+    held.release().await;
+    insert(&table, &[(1, "x")]).await;
+    // a lock that is only dropped is given up as well
+    drop(lock.acquire().await.unwrap());
+    insert(&table, &[(2, "y")]).await;
+    assert_eq!(count(&table).await, 2);
+    catalog.drop_database(database, false, true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_address_is_taken_when_one_is_down() {
+    let Some(server) = server() else { return };
+    let uris = format!("thrift://127.0.0.1:1,{}", server.uri);
+    let catalog = server.catalog(&[("uri", uris.as_str())]);
+    assert!(
+        catalog
+            .list_databases()
+            .await
+            .unwrap()
+            .contains(&"default".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repair_makes_tables_known_again() {
+    let Some(server) = server() else { return };
+    let catalog = server.catalog(&[]);
+    let database = "it_repair";
+    catalog.drop_database(database, true, true).await.unwrap();
+    catalog.create_database(database, false).await.unwrap();
+    let folder = format!("{}/{database}.db", server.warehouse.path().display());
+    let files = BTreeMap::from([(
+        "warehouse".to_string(),
+        server.warehouse.path().display().to_string(),
+    )]);
+    let files = create_catalog("files", files).unwrap();
+    let t = id(database, "t");
+    let options = [("partition", "b"), ("metastore.partitioned-table", "true")];
+    let new = declared(&[("a", "INT"), ("b", "STRING")], &options);
+    files.create_table(&t, new, false).await.unwrap();
+    insert(&files.get_table(&t).await.unwrap(), &[(1, "x"), (2, "y")]).await;
+    assert!(!catalog.table_exists(&t).await.unwrap());
+    let error = catalog.create_table(&t, plain(), false).await.unwrap_err();
+    assert!(error.to_string().contains("repair"), "{error}");
+    catalog.repair(Some(database), None).await.unwrap();
+    assert_eq!(count(&catalog.get_table(&t).await.unwrap()).await, 2);
+    catalog.repair(Some(database), Some("t")).await.unwrap();
+    catalog.repair(None, None).await.unwrap();
+    catalog.drop_table(&t, false).await.unwrap();
+    assert!(!std::path::Path::new(&folder).join("t").exists());
+    catalog.drop_database(database, false, true).await.unwrap();
+}

@@ -1,0 +1,9 @@
+//! Catalogs through their public interface: one suite for all of them, and what each does on its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod conformance;
+mod filesystem;
+#[cfg(feature = "hive")]
+mod hive_faults;
+#[cfg(feature = "hive")]
+mod hive_server;

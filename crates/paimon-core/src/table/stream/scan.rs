@@ -1,0 +1,316 @@
+//! Planning a stream: a first state perhaps, then one snapshot after the other.
+//!
+//! Source: `DataTableStreamScan`.
+
+use std::sync::Arc;
+
+use super::StreamRead;
+use super::history::History;
+use super::start::{Start, StreamStart, find};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::is_not_found;
+use crate::options::ChangelogProducer;
+use crate::read::{FollowUp, PlanLevels, PlanRequest, StreamSplit, plan, plan_follow_up};
+use crate::spec::{CommitKind, Snapshot};
+use crate::table::ScanTarget;
+use crate::write::Clock;
+
+/// How far a stream was read: what a checkpoint has to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StreamProgress {
+    /// The first snapshot that was not read.
+    pub next_snapshot: i64,
+    /// Watermark of the last snapshot read, epoch milliseconds.
+    pub watermark: Option<i64>,
+}
+
+/// What the next look at the table gave.
+#[derive(Debug, Clone)]
+pub enum StreamPlan {
+    /// Something to read.
+    Step(Box<StreamStep>),
+    /// Nothing yet.
+    Nothing,
+    /// `scan.bounded.watermark` is passed: nothing will come any more.
+    End,
+}
+
+/// What one snapshot tells.
+#[derive(Debug, Clone)]
+pub struct StreamStep {
+    /// The snapshot.
+    pub snapshot_id: i64,
+    /// Whether this is the whole state at the snapshot, not what it changed.
+    pub full: bool,
+    /// Units of work; rows of one bucket are in one of them or in their order.
+    pub splits: Vec<StreamSplit>,
+    /// Progress once all of it was dealt with.
+    pub progress: StreamProgress,
+}
+
+/// Plans a stream, snapshot by snapshot.
+#[derive(Debug)]
+pub struct StreamScan {
+    read: StreamRead,
+    history: Option<History>,
+    next: Option<i64>,
+    watermark: Option<i64>,
+    ended: bool,
+    /// The table had no snapshots when it was looked at first.
+    was_empty: Option<bool>,
+}
+
+impl StreamScan {
+    pub(super) fn new(read: &StreamRead) -> Self {
+        Self {
+            read: read.clone(),
+            history: None,
+            next: None,
+            watermark: None,
+            ended: false,
+            was_empty: None,
+        }
+    }
+
+    /// The first snapshot that was not planned; `None` before the start was found.
+    pub fn next_snapshot(&self) -> Option<i64> {
+        self.next
+    }
+
+    /// Watermark of the last snapshot planned, epoch milliseconds.
+    pub fn watermark(&self) -> Option<i64> {
+        self.watermark
+    }
+
+    /// Goes on from a checkpoint: what [`Self::next_snapshot`] was then.
+    pub fn restore(&mut self, next_snapshot: Option<i64>) {
+        self.next = next_snapshot;
+        self.ended = false;
+    }
+
+    /// What was planned so far; `None` before the start was found.
+    pub fn progress(&self) -> Option<StreamProgress> {
+        Some(StreamProgress {
+            next_snapshot: self.next?,
+            watermark: self.watermark,
+        })
+    }
+
+    /// Looks for the next thing to read. A failed look changes nothing.
+    ///
+    /// # Errors
+    /// `SnapshotExpired` when the next snapshot or its files expired before they were read, `InvalidInput` when the
+    /// table was rolled back to before it or created anew, `Damaged` for broken metadata.
+    pub async fn plan(&mut self) -> Result<StreamPlan> {
+        let history = match &self.history {
+            Some(history) => history.clone(),
+            None => {
+                let history = History::new(&self.read.table)?;
+                self.history = Some(history.clone());
+                history
+            }
+        };
+        match self.next {
+            None => self.first(&history).await,
+            Some(_) => self.follow(&history).await,
+        }
+    }
+
+    async fn first(&mut self, history: &History) -> Result<StreamPlan> {
+        let start = self.start_point().await?;
+        let was_empty = match self.was_empty {
+            Some(empty) => empty,
+            None => {
+                let empty = history.snapshots().latest_id().await?.is_none();
+                if empty && start == StreamStart::Latest {
+                    // whatever comes comes after the start, also for the next reader of this name
+                    self.register(1).await?;
+                }
+                self.was_empty = Some(empty);
+                empty
+            }
+        };
+        let (table, options) = (&self.read.table, &self.read.options);
+        match find(&start, history, table.options(), options, was_empty).await? {
+            Start::Nothing => Ok(StreamPlan::Nothing),
+            Start::State(snapshot, since) => {
+                let step = self.state(&snapshot, since).await?;
+                self.ended = self.is_beyond_end(&snapshot);
+                self.next = Some(step.progress.next_snapshot);
+                self.watermark = step.progress.watermark;
+                Ok(StreamPlan::Step(Box::new(step)))
+            }
+            Start::Next(next) => {
+                let before = history.snapshots().try_get(next - 1).await?;
+                self.ended = before.is_some_and(|s| self.is_beyond_end(&s));
+                self.next = Some(next);
+                self.register(next).await?;
+                self.follow(history).await
+            }
+        }
+    }
+
+    /// The consumer's progress, else what the options say.
+    async fn start_point(&self) -> Result<StreamStart> {
+        if let Some(consumer) = &self.read.consumer
+            && !self.read.options.ignore_progress
+            && let Some(next) = consumer.next_snapshot().await?
+        {
+            return Ok(StreamStart::FromSnapshot(next));
+        }
+        Ok(self.read.start.clone())
+    }
+
+    /// A consumer that starts with changes keeps them from the beginning. One that starts with a state must have read it
+    /// before it may start elsewhere.
+    async fn register(&self, next: i64) -> Result<()> {
+        match &self.read.consumer {
+            Some(consumer) => consumer.keep(next).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn state(&self, snapshot: &Snapshot, since: Option<i64>) -> Result<StreamStep> {
+        let table = &self.read.table;
+        let target = ScanTarget::Pinned {
+            snapshot: Box::new(snapshot.clone()),
+            created_since_ms: since,
+            delta_only: false,
+        };
+        let pinned = table.aimed(table.schema().as_ref().clone(), target, None)?;
+        let request = PlanRequest {
+            filter: self.read.filter.clone(),
+            levels: match table.options().changelog_producer {
+                // what waits for compaction will be told by it
+                ChangelogProducer::Lookup => PlanLevels::Compacted,
+                ChangelogProducer::FullCompaction => PlanLevels::Only(self.read.options.level_max),
+                ChangelogProducer::Input | ChangelogProducer::None => PlanLevels::All,
+            },
+            ..PlanRequest::default()
+        };
+        let planned = plan(&pinned, &request).await;
+        let splits = match planned {
+            Ok(plan) => plan.splits,
+            Err(error) => return Err(self.blame(error, snapshot.id).await),
+        };
+        Ok(StreamStep {
+            snapshot_id: snapshot.id,
+            full: true,
+            splits: splits.into_iter().map(StreamSplit::Rows).collect(),
+            progress: progress_after(snapshot),
+        })
+    }
+
+    async fn follow(&mut self, history: &History) -> Result<StreamPlan> {
+        while let Some(next) = self.next {
+            if self.ended {
+                return Ok(StreamPlan::End);
+            }
+            let Some(snapshot) = history.next(next).await? else {
+                return Ok(StreamPlan::Nothing);
+            };
+            if self.is_beyond_end(&snapshot) {
+                self.ended = true;
+                return Ok(StreamPlan::End);
+            }
+            if self.waits(&snapshot) {
+                return Ok(StreamPlan::Nothing);
+            }
+            let splits = match self.follow_up(&snapshot) {
+                None => Vec::new(),
+                Some(how) => {
+                    let read = &self.read;
+                    let planned = plan_follow_up(&read.table, &snapshot, how, &read.filter).await;
+                    match planned {
+                        Ok(splits) => splits,
+                        Err(error) => return Err(self.blame(error, next).await),
+                    }
+                }
+            };
+            let progress = progress_after(&snapshot);
+            self.next = Some(progress.next_snapshot);
+            self.watermark = progress.watermark;
+            if !splits.is_empty() {
+                return Ok(StreamPlan::Step(Box::new(StreamStep {
+                    snapshot_id: next,
+                    full: false,
+                    splits,
+                    progress,
+                })));
+            }
+        }
+        Ok(StreamPlan::Nothing)
+    }
+
+    /// How a snapshot tells its changes; `None` when it tells none.
+    fn follow_up(&self, snapshot: &Snapshot) -> Option<FollowUp> {
+        let table = &self.read.table;
+        let keyed = table.schema().has_primary_key();
+        let overwrites = self.read.options.tells_overwrites(keyed);
+        if snapshot.commit_kind == CommitKind::Overwrite && overwrites {
+            return Some(match keyed {
+                true => FollowUp::Replaced,
+                false => FollowUp::Added,
+            });
+        }
+        match table.options().changelog_producer {
+            ChangelogProducer::None => {
+                (snapshot.commit_kind == CommitKind::Append).then_some(FollowUp::Added)
+            }
+            _ => snapshot
+                .changelog_manifest_list
+                .is_some()
+                .then_some(FollowUp::Changelog),
+        }
+    }
+
+    fn is_beyond_end(&self, snapshot: &Snapshot) -> bool {
+        match (self.read.options.bounded_watermark, snapshot.watermark) {
+            (Some(bound), Some(watermark)) => watermark > bound,
+            _ => false,
+        }
+    }
+
+    fn waits(&self, snapshot: &Snapshot) -> bool {
+        let clock: &Arc<dyn Clock> = &self.read.clock;
+        self.read.options.delay.is_some_and(|delay| {
+            let delay = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+            snapshot.time_millis > clock.epoch_ms().saturating_sub(delay)
+        })
+    }
+
+    /// The error to tell when reading a planned snapshot failed: a file that is missing because the snapshot expired
+    /// meanwhile is no damage. `None` when the error stands as it is.
+    pub async fn expired_meanwhile(&self, error: &Error, snapshot_id: i64) -> Option<Error> {
+        let missing = is_not_found(error) || error.kind() == ErrorKind::Damaged;
+        let history = self.history.as_ref().filter(|_| missing)?;
+        match history.try_get(snapshot_id).await {
+            Ok(None) => Some(
+                Error::new(
+                    ErrorKind::SnapshotExpired,
+                    format!(
+                        "snapshot {snapshot_id} expired while it was read: {}; a `consumer-id` keeps what was not read",
+                        error.message()
+                    ),
+                )
+                .with("table", self.read.table.name())
+                .with("snapshot_id", snapshot_id),
+            ),
+            _ => None,
+        }
+    }
+
+    pub(super) async fn blame(&self, error: Error, snapshot_id: i64) -> Error {
+        match self.expired_meanwhile(&error, snapshot_id).await {
+            Some(expired) => expired.with_source(error),
+            None => error,
+        }
+    }
+}
+
+fn progress_after(snapshot: &Snapshot) -> StreamProgress {
+    StreamProgress {
+        next_snapshot: snapshot.id + 1,
+        watermark: snapshot.watermark.filter(|w| *w != i64::MIN),
+    }
+}

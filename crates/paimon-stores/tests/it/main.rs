@@ -1,0 +1,7 @@
+//! Tables on object stores, through the public interface.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod conformance;
+mod faults;
+mod server;
+mod stores;
