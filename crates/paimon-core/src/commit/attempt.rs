@@ -6,7 +6,9 @@ use super::changes::Changes;
 use super::manifest_files::{ManifestFiles, NamedSize};
 use super::place::published;
 use super::shared::{DeltaLists, Shared};
-use super::{FileStoreCommit, Plan, Request, conflict, index, overwrite, row_tracking, vectors};
+use super::{
+    FileStoreCommit, HeldLock, Plan, Request, conflict, index, overwrite, row_tracking, vectors,
+};
 use crate::codec::parse_json;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileIo, Publication};
@@ -16,7 +18,6 @@ use crate::spec::{
     CommitKind, DataField, FileKind, IndexManifestEntry, ManifestEntry, ManifestFileMeta, Snapshot,
     Statistics,
 };
-use crate::table::HeldLock;
 
 /// Version of snapshot files.
 const SNAPSHOT_VERSION: i32 = 3;

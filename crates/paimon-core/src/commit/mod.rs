@@ -9,6 +9,7 @@ mod attempt;
 mod base;
 mod changes;
 mod conflict;
+mod environment;
 mod index;
 mod manifest_compact;
 mod manifest_files;
@@ -29,6 +30,10 @@ use std::sync::Arc;
 
 pub use base::RowChange;
 pub use conflict::overlapping_files;
+pub use environment::{
+    CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
+    PartitionStatistics,
+};
 pub use overwrite::{Overwrite, Replaced};
 pub use register::live_partitions;
 pub use retry::Retries;
@@ -449,7 +454,7 @@ impl FileStoreCommit {
     ) -> Result<i64> {
         let mut retries = Retries::new(&self.options, &self.context);
         loop {
-            let latest = self.table.snapshots().latest_listed().await?;
+            let latest = self.table.snapshots().latest_to_build_on().await?;
             let latest_id = latest.as_ref().map_or(0, |s| s.id);
             if let Some(since) = *doubtful_since
                 && let Some(id) = self.find_own(request, since + 1, latest_id).await?

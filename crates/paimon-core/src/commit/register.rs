@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{FileStoreCommit, Plan};
+use super::{FileStoreCommit, PartitionModification, PartitionSpec, PartitionStatistics, Plan};
 use crate::error::{Error, Result};
 use crate::manifest::{partition_values, read_manifest_list};
 use crate::options::{CoreOptions, parse_duration_ms};
@@ -15,7 +15,7 @@ use crate::snapshot::list_branches;
 use crate::spec::{
     DataField, FileKind, ManifestCommittable, ManifestEntry, Snapshot, partition_value_text,
 };
-use crate::table::{PartitionModification, PartitionSpec, PartitionStatistics, Table};
+use crate::table::Table;
 
 const REPORT: &str = "partition.idle-time-to-report-statistic";
 

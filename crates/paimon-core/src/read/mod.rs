@@ -29,7 +29,7 @@ pub(crate) use ordered::{
     BelowRun, ChangelogMoment, ChangelogRules, KeyLookup, Merged, OrderedBatch, OrderedMerge,
     RowFilter,
 };
-pub(crate) use plan::live_partitions;
+pub(crate) use plan::live_partition_rows;
 pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path};
 pub(crate) use row_ids::with_row_ids;

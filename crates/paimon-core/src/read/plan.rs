@@ -120,7 +120,7 @@ pub async fn plan(table: &Table, request: &PlanRequest) -> Result<Plan> {
 ///
 /// # Errors
 /// As [`plan`].
-pub(crate) async fn live_partitions(
+pub(crate) async fn live_partition_rows(
     table: &Table,
     request: &PlanRequest,
 ) -> Result<HashSet<Bytes>> {

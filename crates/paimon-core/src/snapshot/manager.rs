@@ -141,21 +141,22 @@ impl SnapshotManager {
         self.newest(true).await
     }
 
-    /// As [`Self::latest`], by the listing alone: hints may lead to the file of a commit that took the number of an
-    /// expired snapshot and is about to go back.
+    /// As [`Self::latest`], for a commit to build on: never the file of a commit that took the number of an expired
+    /// snapshot and is about to go back, to which a hint may lead.
     ///
     /// # Errors
     /// As [`Self::latest`].
-    pub async fn latest_listed(&self) -> Result<Option<Snapshot>> {
+    pub async fn latest_to_build_on(&self) -> Result<Option<Snapshot>> {
         self.newest(false).await
     }
 
-    async fn newest(&self, by_hint: bool) -> Result<Option<Snapshot>> {
+    async fn newest(&self, trusts_hint: bool) -> Result<Option<Snapshot>> {
         let mut gone = None;
         loop {
-            let id = match by_hint {
-                true => self.latest_id().await?,
-                false => self.ids().await?.last().copied(),
+            let hinted = self.latest_id().await?;
+            let id = match hinted {
+                Some(id) if trusts_hint || self.was_never_used_before(id).await? => Some(id),
+                _ => self.ids().await?.last().copied(),
             };
             let Some(id) = id else {
                 return Ok(None);
@@ -165,6 +166,15 @@ impl SnapshotManager {
                 None if gone == Some(id) => return self.get(id).await.map(Some),
                 None => gone = Some(id),
             }
+        }
+    }
+
+    /// Whether the snapshot before is still there: expiry removes it first. One request where listing takes more with
+    /// every snapshot.
+    async fn was_never_used_before(&self, id: i64) -> Result<bool> {
+        match id {
+            ..=1 => Ok(false),
+            _ => self.io.exists(&self.location(id - 1)).await,
         }
     }
 

@@ -3,7 +3,6 @@
 mod changes;
 mod commit;
 mod compact;
-mod environment;
 mod incremental;
 mod other_branch;
 mod read_builder;
@@ -17,13 +16,13 @@ use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
 
-pub use changes::ChangesBuilder;
-pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
-pub use compact::TableCompact;
-pub use environment::{
+pub use crate::commit::{
     CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
     PartitionStatistics,
 };
+pub use changes::ChangesBuilder;
+pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
+pub use compact::TableCompact;
 pub use read_builder::{ReadBuilder, TableRead};
 pub use stream::{
     ChangeBatch, ChangeStream, Pause, StreamConsumer, StreamPlan, StreamProgress, StreamRead,

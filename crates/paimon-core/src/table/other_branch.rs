@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{ReadBuilder, ScanTarget, Table};
 use crate::error::{Error, Result};
 use crate::options::parse_i64;
-use crate::read::live_partitions;
+use crate::read::live_partition_rows;
 use crate::spec::{DataField, TableSchema, TypeKind};
 
 const FALLBACK: &str = "scan.fallback-branch";
@@ -129,7 +129,7 @@ impl ReadBuilder {
             ScanTarget::Latest => first.pinned(first.current_snapshot().await?),
             _ => first,
         };
-        let complete = live_partitions(&first, &self.request).await?;
+        let complete = live_partition_rows(&first, &self.request).await?;
         Ok(vec![
             self.of_table(first, Arc::default()),
             self.of_table(second, Arc::new(complete)),
