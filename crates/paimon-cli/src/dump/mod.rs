@@ -6,7 +6,10 @@ use std::io::Write;
 
 use bytes::Bytes;
 use paimon_catalog::absolute_location;
-use paimon_core::codec::{decode_index_manifest, decode_manifest, decode_manifest_list};
+use paimon_core::codec::{
+    ManifestRecords, decode_index_manifest, decode_manifest, decode_manifest_list,
+};
+use paimon_core::manifest::read_in_avro;
 use paimon_core::{Error, Result};
 use serde_json::{Value, json};
 
@@ -57,13 +60,12 @@ pub(crate) async fn run(args: &Args, file: &str, as_json: bool) -> Outcome {
 async fn load(args: &Args, file: &str) -> Result<(Kind, Value)> {
     let location = absolute_location(file)?;
     let options = args.catalog_options.iter().cloned().collect();
-    let bytes = paimon_stores::all()
-        .file_io(&location, &options)?
-        .read(&location, LIMIT_BYTES)
-        .await?;
+    let io = paimon_stores::all().file_io(&location, &options)?;
+    let bytes = io.read(&location, LIMIT_BYTES).await?;
     let name = location.rsplit('/').next().unwrap_or_default();
     let kind = kind_of(name, &bytes)
         .ok_or_else(|| Error::invalid("not a metadata file of a Paimon table"))?;
+    let in_avro = async |records| read_in_avro(&io, &location, records).await;
     let value = match kind {
         Kind::Json => serde_json::from_slice(&bytes)
             .map_err(|e| Error::damaged("JSON is expected").with_source(e))?,
@@ -75,18 +77,20 @@ async fn load(args: &Args, file: &str) -> Result<(Kind, Value)> {
                 .map_err(|_| Error::damaged(format!("a number is expected, found {text:?}")))?;
             json!(id)
         }
-        Kind::ManifestList => decode_manifest_list(&bytes)?
+        Kind::ManifestList => decode_manifest_list(&in_avro(ManifestRecords::Lists).await?)?
             .iter()
             .map(records::manifest_file)
             .collect(),
-        Kind::Manifest => decode_manifest(&bytes, None)?
+        Kind::Manifest => decode_manifest(&in_avro(ManifestRecords::Entries).await?, None)?
             .iter()
             .map(records::entry)
             .collect(),
-        Kind::IndexManifest => decode_index_manifest(&bytes)?
-            .iter()
-            .map(records::index_entry)
-            .collect(),
+        Kind::IndexManifest => {
+            decode_index_manifest(&in_avro(ManifestRecords::IndexEntries).await?)?
+                .iter()
+                .map(records::index_entry)
+                .collect()
+        }
     };
     Ok((kind, value))
 }

@@ -99,7 +99,8 @@ type Files = BTreeSet<(Bytes, i32, i32, String)>;
 
 /// Partition, bucket, level and name of the live files.
 async fn files(table: &Table, list: &[ManifestFileMeta]) -> Result<Files> {
-    let live = live_entries(table.manifest_scan().entries(list).await?);
+    let scan = table.manifest_scan();
+    let live = live_entries(scan.entries(list).await?);
     let live = live.into_iter();
     Ok(live
         .map(|e| (e.partition, e.bucket, e.file.level, e.file.file_name))

@@ -27,7 +27,7 @@ impl<'a> FolderPaths<'a> {
         let Some((folder, name)) = location.rsplit_once('/') else {
             return self.io.path(location);
         };
-        if folder.is_empty() || !is_plain(name) {
+        if folder.is_empty() || folder.ends_with('/') || !is_plain(name) {
             return self.io.path(location);
         }
         if let Some((known, path)) = &self.last

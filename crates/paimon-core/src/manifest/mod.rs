@@ -36,7 +36,7 @@ pub async fn read_manifest_list(
     name: &str,
 ) -> Result<Vec<ManifestFileMeta>> {
     let path = manifest_path(table, name)?;
-    let bytes = read_file(io, &path, ManifestRecords::Lists).await?;
+    let bytes = read_in_avro(io, &path, ManifestRecords::Lists).await?;
     decode_manifest_list(&bytes).map_err(|e| e.with_default("path", path))
 }
 
@@ -46,12 +46,15 @@ async fn read_index_entries(
     name: &str,
 ) -> Result<Vec<IndexManifestEntry>> {
     let path = manifest_path(table, name)?;
-    let bytes = read_file(io, &path, ManifestRecords::IndexEntries).await?;
+    let bytes = read_in_avro(io, &path, ManifestRecords::IndexEntries).await?;
     decode_index_manifest(&bytes).map_err(|e| e.with_default("path", path))
 }
 
-/// A file of the `manifest` folder, in Avro whatever it is stored as.
-async fn read_file(io: &FileIo, path: &str, records: ManifestRecords) -> Result<Bytes> {
+/// The bytes of a file of the `manifest` folder, in Avro whatever it is stored as.
+///
+/// # Errors
+/// `Damaged` when it is missing, or is ORC or Parquet and breaks the format; `ResourceExhausted` past the limits.
+pub async fn read_in_avro(io: &FileIo, path: &str, records: ManifestRecords) -> Result<Bytes> {
     let bytes = io.read(path, MANIFEST_SIZE_MAX).await?;
     columnar::in_avro(io, path, records, bytes).await
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 
-use super::{live_entries, manifest_path, read_file, read_manifest_list};
+use super::{live_entries, manifest_path, read_in_avro, read_manifest_list};
 use crate::codec::{EntryFilter, ManifestRecords, decode_manifest};
 use crate::error::{Error, Result};
 use crate::io::FileIo;
@@ -142,7 +142,7 @@ impl ManifestScan {
         filter: Option<Arc<PartitionBucketFilter>>,
     ) -> Result<Vec<ManifestEntry>> {
         let path = manifest_path(&self.table, &meta.file_name)?;
-        let bytes = read_file(&self.io, &path, ManifestRecords::Entries).await?;
+        let bytes = read_in_avro(&self.io, &path, ManifestRecords::Entries).await?;
         let decode = move || {
             let filter = filter.as_deref();
             let entries = decode_manifest(&bytes, filter.map(|f| f as &dyn EntryFilter))?;

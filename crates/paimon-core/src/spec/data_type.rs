@@ -217,7 +217,8 @@ impl fmt::Display for TypeKind {
                 f.write_str("ROW<")?;
                 for (i, field) in fields.iter().enumerate() {
                     let sep = if i == 0 { "" } else { ", " };
-                    write!(f, "{sep}`{}` {}", field.name, field.data_type)?;
+                    let name = field.name.replace('`', "``");
+                    write!(f, "{sep}`{name}` {}", field.data_type)?;
                     if let Some(text) = &field.description {
                         write!(f, " '{}'", text.replace('\'', "''"))?;
                     }

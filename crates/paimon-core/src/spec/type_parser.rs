@@ -334,6 +334,7 @@ mod tests {
             "TIMESTAMP(3) WITH LOCAL TIME ZONE NOT NULL",
             "ARRAY<MAP<INT NOT NULL, STRING>>",
             "ROW<`a` INT, `b c` ARRAY<DOUBLE> 'x''y'>",
+            "ROW<`a``b` INT>",
             "VECTOR<FLOAT, 3>",
         ] {
             assert_eq!(parse_data_type(text).unwrap().to_string(), text);
