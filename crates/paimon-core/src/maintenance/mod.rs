@@ -25,6 +25,7 @@ mod tags;
 pub use after_commit::after_commit;
 pub use analyze::{AnalyzeTable, AnalyzedColumns};
 pub(crate) use auto_compact::{AutoCompact, compact_and_commit};
+pub(crate) use auto_tags::Periods;
 pub use auto_tags::{create_due_tags, trigger_tags};
 pub use branches::{create_branch, delete_branch, fast_forward, rename_branch};
 pub(crate) use consumers::{check_consumer_id, read_consumer};

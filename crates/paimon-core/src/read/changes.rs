@@ -32,10 +32,10 @@ impl ChangeScan {
     }
 }
 
-/// Changes of one bucket in one snapshot.
+/// Changes of one bucket.
 #[derive(Debug, Clone)]
 pub struct ChangeSplit {
-    /// The snapshot.
+    /// The snapshot that made them; the later one when two states are compared.
     pub snapshot_id: i64,
     /// Partition.
     pub partition: Arc<Partition>,
@@ -43,6 +43,8 @@ pub struct ChangeSplit {
     pub bucket: i32,
     /// Files in the order of their rows.
     pub files: Vec<SplitFile>,
+    /// Files of an earlier state to compare with; `None`: every row of the files is a change.
+    pub before: Option<Vec<SplitFile>>,
 }
 
 /// Plans the changes of one snapshot, without those of postponed rows. Snapshots that tell none give none: overwrites, and with `Delta` compactions.
@@ -90,5 +92,6 @@ pub(super) fn split(snapshot_id: i64, mut bucket: BucketFiles) -> ChangeSplit {
         partition: bucket.partition,
         bucket: bucket.bucket,
         files: bucket.files,
+        before: None,
     }
 }

@@ -3,6 +3,7 @@
 mod bucket_filter;
 mod changes;
 mod column_groups;
+mod difference;
 mod evolution;
 mod file_scan;
 mod file_stats;
@@ -20,6 +21,7 @@ mod stream_plan;
 
 pub use crate::selection::FileSelection;
 pub use changes::{ChangeScan, ChangeSplit, plan_changes};
+pub use difference::plan_difference;
 pub use evolution::EvolutionPlan;
 pub use file_scan::{DEFAULT_BATCH_SIZE, FileScan, has_index, indexed_rows, live_rows};
 pub(crate) use file_stats::FileStats;

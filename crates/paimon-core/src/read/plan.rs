@@ -280,7 +280,7 @@ impl Planner<'_> {
         })
     }
 
-    fn is_visible(&self, entry: &ManifestEntry) -> bool {
+    pub(super) fn is_visible(&self, entry: &ManifestEntry) -> bool {
         let options = self.table.options();
         if let ScanTarget::Pinned {
             created_since_ms: Some(since),

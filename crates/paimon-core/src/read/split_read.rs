@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::changes::ChangeSplit;
 use super::column_groups::read_column_group;
+use super::difference::read_difference;
 use super::file_scan::{DEFAULT_BATCH_SIZE, FileScan};
 use super::fold::{FoldRequest, fold_section};
 use super::row_ids::with_row_ids;
@@ -91,12 +92,18 @@ impl SplitRead {
         })
     }
 
-    /// Rows of a split of changes, each with its stored kind (+I in append tables), file after file.
+    /// Rows of a split of changes, each with its stored kind (+I in append tables), file after file; of two states that
+    /// are compared in key order.
     ///
     /// # Errors
     /// `Damaged` naming the file. Errors also come through the stream.
     pub fn read_changes(&self, split: &ChangeSplit) -> BatchStream {
         let keyed = self.table.schema().has_primary_key();
+        if let Some(before) = split.before.clone() {
+            let (read, split) = (self.clone(), split.clone());
+            let open = async move { read_difference(&read, &split, &before) };
+            return futures::stream::once(open).try_flatten().boxed();
+        }
         let streams = split.files.clone().into_iter().map(|file| {
             let (read, partition) = (self.clone(), split.partition.clone());
             async move {

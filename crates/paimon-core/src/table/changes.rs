@@ -8,7 +8,7 @@ use super::read_builder::{ReadBuilder, TableRead};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::predicate::Predicate;
-use crate::read::{ChangeScan, ChangeSplit, plan_changes};
+use crate::read::{ChangeScan, ChangeSplit, plan_changes, plan_difference};
 use crate::snapshot::SnapshotManager;
 use crate::spec::Snapshot;
 
@@ -19,7 +19,15 @@ pub struct ChangesBuilder {
     read: ReadBuilder,
     filter: Predicate,
     scan: ChangeScan,
-    range: (i64, i64),
+    range: Range,
+}
+
+#[derive(Clone, Debug)]
+enum Range {
+    /// What came after one snapshot up to another.
+    Snapshots(i64, i64),
+    /// What one state has other than an earlier one.
+    States(Option<Box<Snapshot>>, Box<Snapshot>),
 }
 
 impl ChangesBuilder {
@@ -38,7 +46,14 @@ impl ChangesBuilder {
         self
     }
 
-    /// Which files tell the changes; the default follows the table's `changelog-producer`.
+    /// Gives rows that are gone between two states, as rows of kind -D.
+    #[must_use]
+    pub fn with_deletes(mut self) -> Self {
+        self.read = self.read.with_deletes();
+        self
+    }
+
+    /// Which files tell the changes; the default follows the table's `changelog-producer`. No matter between two states.
     #[must_use]
     pub fn with_scan(mut self, scan: ChangeScan) -> Self {
         self.scan = scan;
@@ -61,10 +76,18 @@ impl ChangesBuilder {
     /// Plans the read: the changes of each snapshot, oldest first.
     ///
     /// # Errors
-    /// `InvalidInput` when a snapshot of the range does not exist yet or no more, `Damaged` for broken metadata.
+    /// `InvalidInput` when a snapshot of the range does not exist yet or no more, or when two states differ in their number
+    /// of buckets, `Unsupported` for differences of tables with data evolution, `Damaged` for broken metadata.
     pub async fn plan(&self) -> Result<Vec<ChangeSplit>> {
+        let (start, end) = match &self.range {
+            Range::Snapshots(start, end) => (*start, *end),
+            Range::States(before, after) => {
+                let before = before.as_deref();
+                return plan_difference(&self.table, before, after, &self.filter).await;
+            }
+        };
         let mut splits = Vec::new();
-        for snapshot in self.snapshots().await? {
+        for snapshot in self.snapshots(start, end).await? {
             splits.extend(plan_changes(&self.table, &snapshot, self.scan, &self.filter).await?);
         }
         Ok(splits)
@@ -93,8 +116,7 @@ impl ChangesBuilder {
     }
 
     /// The snapshots of the range; those that only live on as changelogs among them.
-    async fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        let (start, end) = self.range;
+    async fn snapshots(&self, start: i64, end: i64) -> Result<Vec<Snapshot>> {
         let snapshots = self.table.snapshots();
         let outside = |message: String| Error::invalid(message).with("table", self.table.name());
         let latest = snapshots.latest_id().await?.unwrap_or(0);
@@ -129,7 +151,17 @@ impl Table {
             read: self.read_builder().with_row_kind(),
             filter: Predicate::AlwaysTrue,
             scan: ChangeScan::of(self),
-            range: (start, end),
+            range: Range::Snapshots(start, end),
+        }
+    }
+
+    /// What the state of a snapshot has other than an earlier one (`None` is the empty table): rows of new and changed
+    /// keys, [`with_deletes`](ChangesBuilder::with_deletes) those of lost keys too; of an append table the rows of files
+    /// that the earlier state did not have.
+    pub fn difference_between(&self, before: Option<Snapshot>, after: Snapshot) -> ChangesBuilder {
+        ChangesBuilder {
+            range: Range::States(before.map(Box::new), Box::new(after)),
+            ..self.changes_between(0, 0)
         }
     }
 }

@@ -6,7 +6,6 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
 use paimon_core::arrow_bridge::arrow_type;
 use paimon_core::io::FileIo;
-use paimon_core::read::ChangeScan;
 use paimon_core::spec::{DataField, parse_data_type, row_id_field, sequence_number_field};
 use paimon_core::table::Table;
 use paimon_testing::golden::{GoldenEntry, compare, filter_of, load};
@@ -19,33 +18,12 @@ pub(crate) fn catalogue() -> PathBuf {
 /// Queries that this test answers; the others belong to other issues or to other tests.
 fn is_covered(entry: &GoldenEntry) -> bool {
     let q = &entry.query;
-    let batch = q.kind.as_deref() != Some("stream")
-        && (!q.options.keys().any(|k| k.starts_with("incremental"))
-            || incremental(entry).is_some())
-        && q.format_table.is_none()
-        && q.table.is_none();
+    let batch =
+        q.kind.as_deref() != Some("stream") && q.format_table.is_none() && q.table.is_none();
     let system = q.system.as_deref().is_none_or(|s| {
         s == "ro" || s == "row_tracking" || paimon_core::table::system::SYSTEM_TABLES.contains(&s)
     });
     batch && system && !KNOWN_DIFFERENCES.iter().any(|k| q.name.contains(k))
-}
-
-/// The range of snapshots and the scan of a query for what changed between two snapshots.
-fn incremental(entry: &GoldenEntry) -> Option<(i64, i64, Option<ChangeScan>)> {
-    let option = |name: &str| {
-        entry
-            .query
-            .options
-            .get(&format!("incremental-between{name}"))
-    };
-    let (start, end) = option("")?.split_once(',')?;
-    let scan = match option("-scan-mode").map(String::as_str) {
-        None | Some("auto") => None,
-        Some("delta") => Some(ChangeScan::Delta),
-        Some("changelog") => Some(ChangeScan::Changelog),
-        Some(_) => return None,
-    };
-    Some((start.parse().ok()?, end.parse().ok()?, scan))
 }
 
 /// Answers of Java that ours differ from on purpose: it fails where rows can be shown.
@@ -122,7 +100,9 @@ async fn query(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
             table = table.branch(branch).await?;
         }
         let mut options = q.options.clone();
-        options.retain(|k, _| !k.starts_with("incremental"));
+        if options.keys().any(|k| k.starts_with("incremental")) {
+            options.clear();
+        }
         if !options.is_empty() {
             table = table.with_options(&options).await?;
         }
@@ -153,13 +133,10 @@ async fn query(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
                 filter_of(filter, &table.schema().fields).map_err(paimon_core::Error::invalid)?;
             builder = builder.with_filter(filter);
         }
-        let batches = match incremental(entry) {
+        let batches = match table.incremental(&q.options).await? {
             None => builder.collect().await?,
-            Some((start, end, scan)) => {
-                let mut changes = table.changes_between(start, end).with_projection(&names);
-                if let Some(scan) = scan {
-                    changes = changes.with_scan(scan);
-                }
+            Some(changes) => {
+                let mut changes = changes.with_projection(&names);
                 if let Some(filter) = &q.filter {
                     let filter = filter_of(filter, &table.schema().fields);
                     changes = changes.with_filter(filter.map_err(paimon_core::Error::invalid)?);

@@ -103,6 +103,10 @@ impl ChangesProvider {
         let read = match &self.source {
             Source::Changes(changes) => {
                 let changes = changes.as_ref().clone().with_projection(columns);
+                let changes = match self.shape {
+                    Shape::Rows => changes,
+                    _ => changes.with_deletes(),
+                };
                 let splits = changes.plan().await?.into_iter().map(Part::Changes);
                 return Ok(Parts::new(changes.reader()?, splits, partitions));
             }

@@ -10,17 +10,22 @@ use datafusion::sql::sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, UnaryOperator, Value,
 };
 
-/// Names of the functions, the option that the last two arguments make, and the names of the arguments.
-const FUNCTIONS: &[(&str, &str, [&str; 3])] = &[
+/// Names of the functions, the option that the arguments after the table make, and the names of the arguments.
+const FUNCTIONS: &[(&str, &str, &[&str])] = &[
     (
         "paimon_incremental_query",
         "incremental-between",
-        ["table", "start", "end"],
+        &["table", "start", "end"],
     ),
     (
         "paimon_incremental_between_timestamp",
         "incremental-between-timestamp",
-        ["table", "start", "end"],
+        &["table", "start", "end"],
+    ),
+    (
+        "paimon_incremental_to_auto_tag",
+        "incremental-to-auto-tag",
+        &["table", "tag"],
     ),
 ];
 
@@ -43,7 +48,7 @@ pub(super) fn table_of(
         return Ok(None);
     };
     let wrong = |what: String| DataFusionError::Plan(format!("table function {function} {what}"));
-    let mut values: [Option<String>; 3] = [None, None, None];
+    let mut values: Vec<Option<String>> = vec![None; names.len()];
     for (i, argument) in arguments.iter().enumerate() {
         let (at, expr) = match argument {
             FunctionArg::Unnamed(expr) => (Some(i), expr),
@@ -61,9 +66,11 @@ pub(super) fn table_of(
             _ => return Err(wrong(format!("cannot take the argument {argument}"))),
         }
     }
-    let [Some(table), Some(start), Some(end)] = values else {
+    let values: Option<Vec<String>> = values.into_iter().collect();
+    let Some((table, rest)) = values.as_deref().and_then(<[String]>::split_first) else {
         return Err(wrong(format!(
-            "takes three arguments: {}",
+            "takes {} arguments: {}",
+            names.len(),
             names.join(", ")
         )));
     };
@@ -71,7 +78,7 @@ pub(super) fn table_of(
         let part = part.trim().trim_matches('`').trim_matches('"');
         ObjectNamePart::Identifier(Ident::with_quote('"', part))
     });
-    let options = vec![((*option).to_string(), format!("{start},{end}"))];
+    let options = vec![((*option).to_string(), rest.join(","))];
     Ok(Some((ObjectName(parts.collect()), options)))
 }
 

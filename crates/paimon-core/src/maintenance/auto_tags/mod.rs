@@ -6,7 +6,8 @@ mod period;
 
 use std::collections::HashMap;
 
-use self::period::{Periods, Zone};
+pub(crate) use self::period::Periods;
+use self::period::Zone;
 use super::tags::make_tag;
 use super::{NewTag, delete_tag};
 use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};

@@ -10,7 +10,7 @@ use crate::options::{TagFormat, TagPeriod, TaggingOptions};
 
 /// Periods of one length and format of names. Times are local, milliseconds read as UTC.
 #[derive(Debug)]
-pub(super) struct Periods {
+pub(crate) struct Periods {
     /// Milliseconds.
     pub(super) length: i64,
     /// In `chrono`'s notation.
@@ -19,7 +19,8 @@ pub(super) struct Periods {
 }
 
 impl Periods {
-    pub(super) fn new(options: &TaggingOptions) -> Self {
+    /// The periods that options speak of.
+    pub(crate) fn new(options: &TaggingOptions) -> Self {
         let daily = options.period == TagPeriod::Daily;
         let format = match (options.period, options.format) {
             (TagPeriod::Free(_), _) => "%Y%m%d%H%M",
@@ -56,7 +57,7 @@ impl Periods {
     }
 
     /// Start of the period that a tag is named after; `None` for other tags.
-    pub(super) fn start(&self, name: &str) -> Option<i64> {
+    pub(crate) fn start(&self, name: &str) -> Option<i64> {
         let time = if self.daily {
             let date = NaiveDate::parse_from_str(name, self.format).ok()?;
             date.and_time(NaiveTime::MIN)

@@ -105,7 +105,8 @@ fn same_values(
     Ok(same)
 }
 
-fn compare_column(old: &ArrayRef, new: &ArrayRef, same: &mut [bool]) {
+/// Clears the marks of rows in which two columns differ.
+pub(in crate::read) fn compare_column(old: &ArrayRef, new: &ArrayRef, same: &mut [bool]) {
     let comparator = make_comparator(old, new, SortOptions::default());
     for (i, same) in same.iter_mut().enumerate().filter(|(_, same)| **same) {
         *same = match &comparator {

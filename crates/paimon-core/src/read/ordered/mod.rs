@@ -21,6 +21,7 @@ use arrow_buffer::BooleanBuffer;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+pub(super) use self::changes::compare_column;
 pub(crate) use self::changes::{ChangelogMoment, ChangelogRules};
 pub(crate) use self::lookup::{BelowRun, KeyLookup};
 use self::run::{Run, RunSource};
