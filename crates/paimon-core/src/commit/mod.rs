@@ -25,8 +25,10 @@ mod shared;
 pub(crate) mod testing;
 mod vectors;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 pub use base::RowChange;
 pub use conflict::overlapping_files;
@@ -330,15 +332,39 @@ impl FileStoreCommit {
         Target::new(&overwrite, &fields, &[])
     }
 
+    /// Removes all rows of partitions, given by their serialised rows, that were found in the snapshot read. Returns the
+    /// snapshot.
+    ///
+    /// # Errors
+    /// `CommitConflict` when another commit changed rows since, else as [`Self::overwrite`].
+    pub async fn drop_read_partitions(
+        &self,
+        partitions: HashSet<Bytes>,
+        change: &RowChange,
+        identifier: i64,
+    ) -> Result<i64> {
+        let target = Target::Partitions(partitions);
+        let id = self
+            .publish_truncation(&target, identifier, Some(change))
+            .await?;
+        self.unregister_dropped(id).await;
+        Ok(id)
+    }
+
     async fn publish_drop(&self, target: &Target, identifier: i64) -> Result<i64> {
-        let id = self.publish_truncation(target, identifier).await?;
+        let id = self.publish_truncation(target, identifier, None).await?;
         if !matches!(target, Target::All) {
             self.unregister_dropped(id).await;
         }
         Ok(id)
     }
 
-    async fn publish_truncation(&self, target: &Target, identifier: i64) -> Result<i64> {
+    async fn publish_truncation(
+        &self,
+        target: &Target,
+        identifier: i64,
+        change: Option<&RowChange>,
+    ) -> Result<i64> {
         let none = Changes::default();
         let committable = ManifestCommittable {
             identifier,
@@ -346,7 +372,8 @@ impl FileStoreCommit {
         };
         let plan = Plan::Overwrite(target, &none, None);
         let mut request = self.request(CommitKind::Overwrite, &committable, true, plan);
-        request.operation = Some("TRUNCATE");
+        request.operation = Some(change.map_or("TRUNCATE", |change| change.operation));
+        request.read = change;
         self.publish(&request).await
     }
 

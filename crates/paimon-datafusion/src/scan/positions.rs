@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
@@ -18,8 +18,9 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::{StreamExt, TryStreamExt};
+use paimon_core::format::BatchStream;
 use paimon_core::predicate::Predicate;
-use paimon_core::read::{FileScan, Partition, SplitFile};
+use paimon_core::read::{FileScan, Partition, SplitFile, live_rows};
 use paimon_core::spec::DataField;
 use paimon_core::table::Table;
 
@@ -57,7 +58,8 @@ enum Output {
     Row,
 }
 
-/// Reads files one by one; rows that do not match the filter may come back.
+/// Reads files one by one; rows that do not match the filter may come back. Without columns of the table no file is
+/// opened.
 pub(crate) struct PositionScanExec {
     table: Table,
     fields: Arc<Vec<DataField>>,
@@ -118,6 +120,35 @@ impl PositionScanExec {
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
+}
+
+/// The positions of a file's rows, which metadata and its deletion vector tell: the file is not opened.
+async fn places(
+    table: &Table,
+    file: &SplitFile,
+    batch_size: usize,
+) -> paimon_core::Result<BatchStream> {
+    let live = live_rows(table, file).await?;
+    let field = Field::new(ROW_COLUMN, DataType::Int64, false);
+    let schema = Arc::new(Schema::new(vec![field]));
+    let rows = file.meta.row_count;
+    let mut at: i64 = 0;
+    let batches = std::iter::from_fn(move || {
+        let step = i64::try_from(batch_size.max(1)).unwrap_or(i64::MAX);
+        let end = at.saturating_add(step).min(rows);
+        let is_live = |row: &i64| match &live {
+            Some(live) => usize::try_from(*row).is_ok_and(|row| live.bits().value(row)),
+            None => true,
+        };
+        let positions: Int64Array = (at..end).filter(is_live).collect();
+        let more = at < rows;
+        at = end;
+        more.then(|| {
+            let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(positions)]);
+            batch.map_err(paimon_core::Error::from)
+        })
+    });
+    Ok(futures::stream::iter(batches).boxed())
 }
 
 /// A batch of a file as a batch of the scan.
@@ -210,9 +241,17 @@ impl ExecutionPlan for PositionScanExec {
                 scan.with_position = true;
                 let (outputs, schema) = (outputs.clone(), schema.clone());
                 let columns = fields.len();
-                opened.add(1);
+                let opened = opened.clone();
+                let table = table.clone();
                 async move {
-                    let rows = scan.open().await.map_err(to_datafusion)?;
+                    let rows = match columns {
+                        0 => places(&table, &numbered.file, batch_size).await,
+                        _ => {
+                            opened.add(1);
+                            scan.open().await
+                        }
+                    };
+                    let rows = rows.map_err(to_datafusion)?;
                     Result::<_>::Ok(rows.map(move |batch| {
                         let batch = batch.map_err(to_datafusion)?;
                         shaped(&batch, &outputs, columns, numbered.number, &schema)

@@ -194,7 +194,9 @@ impl TableProvider for TargetProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if self.pinned.schema().has_primary_key() {
+        let own = self.pinned.schema().fields.len();
+        let places = projection.is_none_or(|columns| columns.iter().any(|at| *at >= own));
+        if self.pinned.schema().has_primary_key() || !places {
             super::scan_table(
                 &self.pinned,
                 self.pinned.read_builder(),

@@ -1,6 +1,7 @@
 //! The session: DataFusion with Paimon's catalogs, options and statements.
 
 mod catalogs;
+mod max_pt;
 mod settings;
 mod travel;
 
@@ -226,7 +227,7 @@ impl PaimonSession {
     /// Plans one statement. Statements that change the session alone (SET, USE, CREATE VIEW) take effect at once, those
     /// that write when their plan is executed.
     async fn statement(&self, sql: &str) -> Result<DataFrame> {
-        let tokens = tokenize(sql)?;
+        let tokens = max_pt::with_max_pt(self, tokenize(sql)?).await?;
         let mut cursor = Cursor::new(&tokens);
         let explain = statement::explain::parse(&mut cursor)?;
         if let Some(rows) = statement::write(self, &cursor, &tokens).await? {

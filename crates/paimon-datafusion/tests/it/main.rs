@@ -24,6 +24,7 @@ const TABLES: &[(&str, &str)] = &[
     ("types", "types-parquet"),
     ("indexed", "index-bloom-filter"),
     ("lost", "bad-missing-data-file"),
+    ("gone", "bad-missing-data-file"),
     ("consumed", "meta-consumers"),
     ("decoupled", "changelog-decoupled"),
     ("levels", "pk-dedup-levels-parquet"),

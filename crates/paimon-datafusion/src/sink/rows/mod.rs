@@ -9,7 +9,8 @@ mod target;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::AsArray;
+use arrow::datatypes::{Int64Type, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::Result;
 use datafusion::datasource::sink::DataSink;
@@ -18,6 +19,7 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder,
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, execute_stream};
 use futures::StreamExt;
 use paimon_core::commit::{CommitContext, Retries, RowChange};
+use paimon_core::predicate::Predicate;
 use paimon_core::spec::CommitMessage;
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCommit};
 use paimon_core::write::{RandomIds, SystemClock, WriteContext};
@@ -95,6 +97,9 @@ impl RowsSink {
         context: &TaskContext,
     ) -> Result<u64> {
         let commit = self.commit(identity);
+        if let Some(dropped) = &self.statement.dropped {
+            return self.drop_partitions(target, rows, identity, dropped).await;
+        }
         let own = self.context(context).map_err(|e| self.named(e))?;
         let mut builder = self
             .table()
@@ -119,6 +124,36 @@ impl RowsSink {
             published.map_err(|e| self.named(e))?;
         }
         Ok(count)
+    }
+
+    /// Removes whole partitions; `rows` say how many rows are in them.
+    async fn drop_partitions(
+        &self,
+        target: &TargetProvider,
+        mut rows: SendableRecordBatchStream,
+        identity: Option<&CommitIdentity>,
+        dropped: &Predicate,
+    ) -> Result<u64> {
+        let mut count = 0;
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let counts = batch.column(0).as_primitive::<Int64Type>();
+            count += counts.values().iter().sum::<i64>();
+        }
+        let change = self.change(target, identity);
+        let identifier = identity.map_or(BATCH_COMMIT_IDENTIFIER, |own| own.identifier);
+        let commit = self.commit(identity);
+        let done = commit.drop_read_partitions(dropped, &change, identifier);
+        done.await.map_err(|e| self.named(e))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn change(&self, target: &TargetProvider, identity: Option<&CommitIdentity>) -> RowChange {
+        RowChange {
+            base: target.base().cloned(),
+            operation: self.statement.operation.name(),
+            even_if_empty: identity.is_some(),
+        }
     }
 
     fn commit(&self, identity: Option<&CommitIdentity>) -> TableCommit {
@@ -164,11 +199,7 @@ impl RowsSink {
         MetricBuilder::new(&self.metrics)
             .global_counter("files_written")
             .add(files);
-        let change = RowChange {
-            base: target.base().cloned(),
-            operation: self.statement.operation.name(),
-            even_if_empty: identity.is_some(),
-        };
+        let change = self.change(target, identity);
         let identifier = identity.map_or(BATCH_COMMIT_IDENTIFIER, |own| own.identifier);
         let done = commit
             .commit_change(&change, identifier, messages.clone())

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableType};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexRequirement, PhysicalSortRequirement};
 use datafusion::physical_plan::ExecutionPlan;
+use paimon_core::predicate::Predicate;
 use paimon_core::table::{ScanTarget, Table};
 
 use super::RowsSink;
@@ -60,6 +61,8 @@ pub(crate) struct Statement {
     pub(crate) rows: LogicalPlan,
     /// Rows that change the same row of the table come one after the other: by primary key.
     pub(crate) sorted: bool,
+    /// A filter over the partition columns: what it keeps goes as a whole, and `rows` are one row with their number.
+    pub(crate) dropped: Option<Predicate>,
 }
 
 impl fmt::Debug for Statement {

@@ -62,11 +62,15 @@ fn first_word(tokens: &[TokenWithSpan]) -> Option<&str> {
     words.next()
 }
 
-/// Plans a MERGE.
+/// Plans a MERGE, or another operation said as one.
 ///
 /// # Errors
 /// As [`super::plan`].
-pub(super) async fn plan(session: &PaimonSession, merge: Merge) -> Result<DataFrame> {
+pub(super) async fn plan(
+    session: &PaimonSession,
+    merge: Merge,
+    operation: Operation,
+) -> Result<DataFrame> {
     refuse_clauses(&[(merge.output.is_some(), "MERGE .. RETURNING")])?;
     if merge.clauses.is_empty() {
         return Err(DataFusionError::Plan(
@@ -79,7 +83,7 @@ pub(super) async fn plan(session: &PaimonSession, merge: Merge) -> Result<DataFr
         updates: does(|a| matches!(a, MergeAction::Update(_))),
         inserts: does(|a| matches!(a, MergeAction::Insert(_))),
     };
-    let target = Target::open(session, &merge.table, changes, Operation::Merge).await?;
+    let target = Target::open(session, &merge.table, changes, operation).await?;
     let clauses = merge
         .clauses
         .into_iter()

@@ -10,12 +10,14 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, TableFactor};
 use paimon_core::Error;
 use paimon_core::options::{MergeEngine, parse_bool};
+use paimon_core::predicate::Predicate;
 use paimon_core::spec::DataField;
 use paimon_core::table::{ScanTarget, Table};
 
 use super::super::ident_text;
 use super::refused;
 use crate::error::to_datafusion;
+use crate::filter::convert_all;
 use crate::parse::plain_and_options;
 use crate::scan::{FILE_COLUMN, ROW_COLUMN, TargetProvider};
 use crate::session::PaimonSession;
@@ -51,6 +53,20 @@ impl Target {
         changes: Changes,
         operation: Operation,
     ) -> Result<Self> {
+        let target = Self::locate(session, relation, operation).await?;
+        target.check(changes)?;
+        Ok(target)
+    }
+
+    /// Opens the table of a statement of which [`Self::check`] has not said whether it is possible.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is opened at another state than the newest.
+    pub(super) async fn locate(
+        session: &PaimonSession,
+        relation: &TableFactor,
+        operation: Operation,
+    ) -> Result<Self> {
         let TableFactor::Table { name, alias, .. } = relation else {
             return Err(refused("a target that is no table"));
         };
@@ -64,9 +80,11 @@ impl Target {
             None => names.last().map(ident_text).unwrap_or_default(),
         };
         let named = |e: Error| to_datafusion(e.with_default("table", table.name()));
-        check(&table, changes, operation).map_err(named)?;
-        // settings are checked before anything is read
-        table.write_builder().build().map_err(named)?;
+        if !matches!(table.target(), ScanTarget::Latest) {
+            return Err(named(Error::invalid(
+                "only the newest state of a table can be changed: take the time travel away",
+            )));
+        }
         let provider = TargetProvider::pin(&table).await.map_err(named)?;
         Ok(Self {
             provider: Arc::new(provider),
@@ -75,6 +93,45 @@ impl Target {
             alias,
             time_zone: session.settings().time_zone(),
         })
+    }
+
+    /// # Errors
+    /// `Unsupported` or `InvalidInput` naming the option when rows cannot be changed in this way.
+    pub(super) fn check(&self, changes: Changes) -> Result<()> {
+        let named = |e: Error| to_datafusion(e.with_default("table", self.table.name()));
+        check(&self.table, changes, self.operation).map_err(named)?;
+        // settings are checked before anything is read
+        self.table.write_builder().build().map(drop).map_err(named)
+    }
+
+    /// The partitions whose rows a plan counts, as a filter over the partition columns; `None` when it leaves rows of
+    /// them out. Source: `DeleteFromPaimonTableCommand`.
+    ///
+    /// # Errors
+    /// As planning.
+    pub(super) fn whole_partitions(
+        &self,
+        session: &PaimonSession,
+        counted: &LogicalPlan,
+    ) -> Result<Option<Predicate>> {
+        if is_set(&self.table, "delete.force-produce-changelog") {
+            return Ok(None);
+        }
+        let optimized = session.context().state().optimize(counted)?;
+        let mut plan = &optimized;
+        loop {
+            plan = match plan {
+                LogicalPlan::Projection(node) => &node.input,
+                LogicalPlan::Aggregate(node) => &node.input,
+                LogicalPlan::SubqueryAlias(node) => &node.input,
+                LogicalPlan::TableScan(scan) => {
+                    let fields = self.table.schema().partition_fields();
+                    let filter = convert_all(&scan.filters, &fields);
+                    return Ok(filter.exact.then_some(filter.predicate));
+                }
+                _ => return Ok(None),
+            };
+        }
     }
 
     /// The table's columns.
@@ -177,11 +234,6 @@ fn names(name: &ObjectName) -> Result<(Vec<Ident>, Options)> {
 
 /// Whether rows of a table can be changed in this way.
 fn check(table: &Table, changes: Changes, operation: Operation) -> paimon_core::Result<()> {
-    if !matches!(table.target(), ScanTarget::Latest) {
-        return Err(Error::invalid(
-            "only the newest state of a table can be changed: take the time travel away",
-        ));
-    }
     if let Some(key) = ["data-evolution.enabled", "rowkind.field"]
         .into_iter()
         .find(|key| is_set(table, key))
