@@ -12,6 +12,7 @@
 
 mod core_exec;
 mod merge_exec;
+mod metadata;
 mod native;
 mod outcome_cache;
 mod positions;
@@ -37,7 +38,8 @@ use paimon_core::table::{ReadBuilder, Table};
 
 pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
-pub(crate) use positions::{FILE_COLUMN, ROW_COLUMN};
+pub(crate) use metadata::MetadataProvider;
+pub(crate) use positions::{FILE_COLUMN, ROW_COLUMN, ROW_ID_COLUMN};
 pub(crate) use target::{TargetFiles, TargetProvider};
 
 use crate::error::to_datafusion;

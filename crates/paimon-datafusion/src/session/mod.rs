@@ -31,6 +31,7 @@ use crate::catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 use crate::error::to_datafusion;
 use crate::parse::{
     Cursor, attach_options, parse_marked, query_with_defaults, split_statements, tokenize,
+    with_metadata_columns,
 };
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::provider::PaimonTableProvider;
@@ -254,6 +255,8 @@ impl PaimonSession {
     ) -> Result<LogicalPlan> {
         let mut statement = self.parse_statement(tokens)?;
         change(&mut statement)?;
+        let is_table = |name: &[Ident]| statement::is_paimon_table(self, name).unwrap_or(false);
+        with_metadata_columns(&mut statement, &is_table)?;
         self.plan_parsed(statement).await
     }
 

@@ -3,27 +3,88 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int8Type, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, Int64Type, Schema};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 use paimon_core::Error;
 use paimon_core::deletionvectors::DeletionVector;
-use paimon_core::spec::CommitMessage;
-use paimon_core::table::{Table, TableWrite};
+use paimon_core::spec::{CommitMessage, ROW_ID, SEQUENCE_NUMBER};
+use paimon_core::table::{Table, TableWrite, WriteBuilder};
 use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
 
 use crate::error::to_datafusion;
 use crate::scan::{TargetFiles, TargetProvider};
+use crate::sink::cleanup::WriteGuard;
 
 const INSERT: i8 = 0;
 const DELETE: i8 = 3;
 
-/// Columns before the table's own in rows of a table without primary key: action, file, position.
+/// Columns before the table's own in rows of a table without primary key: action, file, position; with row tracking the
+/// id follows.
 const LEADING: usize = 3;
+
+/// Where changed rows go.
+pub(super) struct Writes {
+    /// New rows.
+    new: WriteGuard,
+    /// Rows that keep their ids, in tables with row tracking.
+    kept: Option<WriteGuard>,
+}
+
+impl Writes {
+    /// # Errors
+    /// As [`WriteBuilder::build`].
+    pub(super) fn start(table: &Table, builder: &WriteBuilder) -> paimon_core::Result<Self> {
+        let kept = match table.options().row_tracking {
+            true => Some(builder.clone().with_row_ids_kept(true).build()?),
+            false => None,
+        };
+        Ok(Self {
+            new: WriteGuard::new(builder.clone().build()?),
+            kept: kept.map(WriteGuard::new),
+        })
+    }
+
+    /// The write that rows from the table go to.
+    fn old_rows(&mut self) -> Result<&mut TableWrite> {
+        match &mut self.kept {
+            Some(kept) => kept.get(),
+            None => self.new.get(),
+        }
+    }
+
+    /// Completes all files. Adds their messages to those given, which are there after an error, too.
+    pub(super) async fn prepare_commit(&mut self, messages: &mut Vec<CommitMessage>) -> Result<()> {
+        for write in [Some(&mut self.new), self.kept.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            let written = write.get()?.prepare_commit().await;
+            messages.extend(written.map_err(to_datafusion)?);
+        }
+        Ok(())
+    }
+
+    /// Takes the files back.
+    pub(super) async fn abort(&mut self) {
+        self.new.abort().await;
+        if let Some(kept) = &mut self.kept {
+            kept.abort().await;
+        }
+    }
+
+    /// The messages were taken: the files belong to the commit.
+    pub(super) fn finish(self) {
+        self.new.finish();
+        if let Some(kept) = self.kept {
+            kept.finish();
+        }
+    }
+}
 
 /// What a statement changes, as its rows come.
 pub(super) struct RowChanges<'a> {
@@ -66,15 +127,11 @@ impl<'a> RowChanges<'a> {
         self.count
     }
 
-    /// Takes some rows: the new ones go into the write.
+    /// Takes some rows: the new ones are written.
     ///
     /// # Errors
     /// `InvalidInput` when a row of the table is changed twice, and as writing.
-    pub(super) async fn apply(
-        &mut self,
-        batch: &RecordBatch,
-        write: &mut TableWrite,
-    ) -> Result<()> {
+    pub(super) async fn apply(&mut self, batch: &RecordBatch, writes: &mut Writes) -> Result<()> {
         let kinds = batch.column(0).as_primitive::<Int8Type>().clone();
         self.count += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
         match &mut self.rows {
@@ -83,31 +140,46 @@ impl<'a> RowChanges<'a> {
                 if keys.find_twice(&own, &kinds)? {
                     return Err(self.changed_twice());
                 }
-                let written = write.write_with_kinds(&own, &kinds).await;
+                let written = writes.new.get()?.write_with_kinds(&own, &kinds).await;
                 written.map_err(|e| self.named(e))
             }
             Rows::Placed(removed) => {
                 if !mark(removed, batch, &kinds)? {
                     return Err(self.changed_twice());
                 }
-                let keep: BooleanArray =
-                    kinds.values().iter().map(|k| Some(*k != DELETE)).collect();
-                let own = filter_record_batch(&columns_from(batch, LEADING)?, &keep)?;
-                match own.num_rows() {
-                    0 => Ok(()),
-                    _ => write.write(&own).await.map_err(|e| self.named(e)),
+                let of = |wanted: fn(i8) -> bool| -> BooleanArray {
+                    kinds.values().iter().map(|k| Some(wanted(*k))).collect()
+                };
+                if !self.table.options().row_tracking {
+                    let own = filter_record_batch(batch, &of(|kind| kind != DELETE))?;
+                    return self
+                        .write(&columns_from(&own, LEADING)?, writes.new.get()?)
+                        .await;
                 }
+                let new = filter_record_batch(batch, &of(|kind| kind == INSERT))?;
+                self.write(&columns_from(&new, LEADING + 1)?, writes.new.get()?)
+                    .await?;
+                let changed = of(|kind| kind != INSERT && kind != DELETE);
+                let changed = with_ids(&filter_record_batch(batch, &changed)?)?;
+                self.write(&changed, writes.old_rows()?).await
             }
         }
     }
 
-    /// Ends the changes: what becomes of the files whose rows changed. Rows that stay may go into the write.
+    async fn write(&self, rows: &RecordBatch, write: &mut TableWrite) -> Result<()> {
+        match rows.num_rows() {
+            0 => Ok(()),
+            _ => write.write(rows).await.map_err(|e| self.named(e)),
+        }
+    }
+
+    /// Ends the changes: what becomes of the files whose rows changed. Rows that stay may be written.
     ///
     /// # Errors
     /// As reading and writing.
     pub(super) async fn removals(
         self,
-        write: &mut TableWrite,
+        writes: &mut Writes,
         context: &WriteContext,
     ) -> Result<Vec<CommitMessage>> {
         let Rows::Placed(removed) = &self.rows else {
@@ -125,7 +197,7 @@ impl<'a> RowChanges<'a> {
             for file in &removed {
                 let mut rest = file.rest(self.table).await.map_err(|e| self.named(e))?;
                 while let Some(batch) = rest.try_next().await.map_err(|e| self.named(e))? {
-                    write.write(&batch).await.map_err(|e| self.named(e))?;
+                    self.write(&batch, writes.old_rows()?).await?;
                 }
             }
         }
@@ -197,6 +269,26 @@ impl Keys {
 fn columns_from(batch: &RecordBatch, first: usize) -> Result<RecordBatch> {
     let columns: Vec<usize> = (first..batch.num_columns()).collect();
     Ok(batch.project(&columns)?)
+}
+
+/// Changed rows as a write takes them that keeps ids: the columns of the table, `_ROW_ID`, and no `_SEQUENCE_NUMBER`,
+/// which is that of the snapshot to come.
+fn with_ids(batch: &RecordBatch) -> Result<RecordBatch> {
+    let own = columns_from(batch, LEADING + 1)?;
+    let ids = Arc::clone(batch.column(LEADING));
+    let numbers = new_null_array(&DataType::Int64, own.num_rows());
+    let system = [(ROW_ID, ids), (SEQUENCE_NUMBER, numbers)];
+    let schema = own.schema();
+    let mut fields: Vec<_> = schema.fields().iter().map(Arc::clone).collect();
+    let mut columns = own.columns().to_vec();
+    for (name, column) in system {
+        fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
+        columns.push(column);
+    }
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
 /// Notes the positions of rows that go; false when one goes twice.

@@ -27,8 +27,7 @@ use paimon_core::{Error, ErrorKind};
 
 pub(crate) use target::{ACTION_COLUMN, Operation, RowsTarget, Statement};
 
-use self::changes::RowChanges;
-use super::cleanup::WriteGuard;
+use self::changes::{RowChanges, Writes};
 use super::memory::PoolBudget;
 use crate::error::{paimon_error, to_datafusion};
 use crate::scan::TargetProvider;
@@ -109,16 +108,17 @@ impl RowsSink {
         if let Some(identity) = identity {
             builder = builder.with_commit_user(identity.user.as_str());
         }
-        let mut write = WriteGuard::new(builder.build().map_err(|e| self.named(e))?);
-        let done = self.apply(target, rows, &mut write, &commit, &own).await;
+        let writes = Writes::start(self.table(), &builder);
+        let mut writes = writes.map_err(|e| self.named(e))?;
+        let done = self.apply(target, rows, &mut writes, &commit, &own).await;
         let (count, messages) = match done {
             Ok(done) => done,
             Err(error) => {
-                write.abort().await;
+                writes.abort().await;
                 return Err(error);
             }
         };
-        write.finish();
+        writes.finish();
         if count > 0 || identity.is_some() {
             let published = self.publish(&commit, target, identity, messages).await;
             published.map_err(|e| self.named(e))?;
@@ -168,24 +168,23 @@ impl RowsSink {
         &self,
         target: &TargetProvider,
         mut rows: SendableRecordBatchStream,
-        write: &mut WriteGuard,
+        writes: &mut Writes,
         commit: &TableCommit,
         own: &WriteContext,
     ) -> Result<(u64, Vec<CommitMessage>)> {
         let mut changes = RowChanges::new(self.table(), target)?;
         while let Some(batch) = rows.next().await {
-            changes.apply(&batch?, write.get()?).await?;
+            changes.apply(&batch?, writes).await?;
         }
         let count = changes.count();
-        let mut messages = changes.removals(write.get()?, own).await?;
-        match write.get()?.prepare_commit().await {
-            Ok(written) => messages.extend(written),
+        let mut messages = changes.removals(writes, own).await?;
+        match writes.prepare_commit(&mut messages).await {
+            Ok(()) => Ok((count, messages)),
             Err(error) => {
                 commit.abort(&messages).await;
-                return Err(self.named(error));
+                Err(error)
             }
         }
-        Ok((count, messages))
     }
 
     async fn publish(

@@ -8,9 +8,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::count::count_all;
 use datafusion::logical_expr::expr::InSubquery;
-use datafusion::logical_expr::{
-    Expr, LogicalPlan, LogicalPlanBuilder, lit, scalar_subquery, when,
-};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit, scalar_subquery, when};
 use datafusion::prelude::Column;
 use datafusion::scalar::ScalarValue;
 

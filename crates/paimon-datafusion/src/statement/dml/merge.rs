@@ -81,7 +81,6 @@ pub(super) async fn plan(
     let changes = Changes {
         deletes: does(|a| matches!(a, MergeAction::Delete { .. })),
         updates: does(|a| matches!(a, MergeAction::Update(_))),
-        inserts: does(|a| matches!(a, MergeAction::Insert(_))),
     };
     let target = Target::open(session, &merge.table, changes, operation).await?;
     let clauses = merge

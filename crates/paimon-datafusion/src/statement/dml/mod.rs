@@ -40,6 +40,7 @@ use self::assign::Assignments;
 use self::query::{Query, plan_query};
 use self::target::{Changes, Target};
 use super::insert::count_of;
+use crate::scan::ROW_ID_COLUMN;
 use crate::session::PaimonSession;
 use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement};
 
@@ -47,6 +48,8 @@ use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement};
 const UPDATED: i8 = 2;
 /// Row kind -D.
 const DELETED: i8 = 3;
+/// File and position of a row.
+const PLACE_COLUMNS: usize = 2;
 
 /// Plans a statement; `tokens` are its own.
 ///
@@ -188,15 +191,22 @@ fn changed_rows(
     assignments: &Assignments,
 ) -> Result<LogicalPlan> {
     let mut exprs: Vec<Expr> = vec![lit(action).alias(ACTION_COLUMN)];
-    exprs.extend(target.places(input.schema())?);
+    let places = target.places(input.schema())?;
     // a row that goes is known by its place: nothing else of it is read
-    let places_are_enough = action == DELETED && exprs.len() > 1;
+    let places_are_enough = action == DELETED && !places.is_empty();
+    let unread = |expr: &Expr| {
+        Ok::<_, DataFusionError>(lit(ScalarValue::try_from(&expr.get_type(input.schema())?)?))
+    };
+    for (at, place) in places.into_iter().enumerate() {
+        exprs.push(match places_are_enough && at >= PLACE_COLUMNS {
+            true => unread(&place)?.alias(ROW_ID_COLUMN),
+            false => place,
+        });
+    }
     for at in 0..target.fields().len() {
         let old = target.column(input.schema(), at)?;
         if places_are_enough {
-            let data_type = old.get_type(input.schema())?;
-            let null = ScalarValue::try_from(&data_type)?;
-            exprs.push(lit(null).alias(target.name_of(at)?));
+            exprs.push(unread(&old)?.alias(target.name_of(at)?));
             continue;
         }
         let value = match assignments.value(at, Some(&old))? {

@@ -19,7 +19,7 @@ use super::refused;
 use crate::error::to_datafusion;
 use crate::filter::convert_all;
 use crate::parse::plain_and_options;
-use crate::scan::{FILE_COLUMN, ROW_COLUMN, TargetProvider};
+use crate::scan::{FILE_COLUMN, ROW_COLUMN, ROW_ID_COLUMN, TargetProvider};
 use crate::session::PaimonSession;
 use crate::sink::rows::Operation;
 
@@ -28,7 +28,6 @@ use crate::sink::rows::Operation;
 pub(super) struct Changes {
     pub(super) deletes: bool,
     pub(super) updates: bool,
-    pub(super) inserts: bool,
 }
 
 /// An opened target, pinned to a snapshot.
@@ -176,14 +175,16 @@ impl Target {
         Ok(Expr::Column(Column::from(schema.qualified_field(at))))
     }
 
-    /// The columns that say where a row is; none with a primary key.
+    /// The columns that say where a row is, and with row tracking its id; none with a primary key.
     pub(super) fn places(&self, schema: &DFSchema) -> Result<Vec<Expr>> {
         if self.table.schema().has_primary_key() {
             return Ok(Vec::new());
         }
         let first = self.fields().len();
-        let names = [FILE_COLUMN, ROW_COLUMN].into_iter().enumerate();
+        let tracked = self.table.options().row_tracking.then_some(ROW_ID_COLUMN);
+        let names = [FILE_COLUMN, ROW_COLUMN].into_iter().chain(tracked);
         Ok(names
+            .enumerate()
             .map(|(i, name)| {
                 let column = Column::from(schema.qualified_field(first + i));
                 Expr::Column(column).alias(name)
@@ -244,13 +245,6 @@ fn check(table: &Table, changes: Changes, operation: Operation) -> paimon_core::
         return check_keyed(table, changes, operation);
     }
     let options = table.options();
-    let moves = changes.updates || changes.inserts || !options.deletion_vectors;
-    if options.row_tracking && moves {
-        return Err(not_here(operation, "row-tracking.enabled").with(
-            "hint",
-            "DELETE works on such a table with deletion-vectors.enabled",
-        ));
-    }
     if options.deletion_vectors && is_set(table, "index-file-in-data-file-dir") {
         return Err(not_here(operation, "index-file-in-data-file-dir"));
     }
