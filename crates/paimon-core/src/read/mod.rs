@@ -33,7 +33,7 @@ pub(crate) use ordered::{
 };
 pub(crate) use plan::live_partition_rows;
 pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
-pub(crate) use plan::{bucket_path, data_file_path};
+pub(crate) use plan::{bucket_path, data_file_path, partition_folder};
 pub(crate) use row_ids::with_row_ids;
 pub use section_merge::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
 pub use split::{
