@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 
-use crate::commit::RowChange;
+use crate::commit::{BATCH_COMMIT_IDENTIFIER, RowChange};
 use crate::error::Result;
 use crate::manifest::partition_values;
 use crate::read::{Partition, SplitFile, bucket_path, data_file_path};
 use crate::spec::ManifestEntry;
-use crate::table::{BATCH_COMMIT_IDENTIFIER, Table};
+use crate::table::Table;
 use crate::write::{Removal, RemovedRows, WriteContext, remove_rows};
 
 /// Takes lost data files out of the newest snapshot, so that the rest can be read.

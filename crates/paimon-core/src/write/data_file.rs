@@ -320,7 +320,7 @@ impl FileBuilder {
         let (value_stats, mut value_stats_cols) = self.values.finish();
         let layout = &self.settings.layout;
         let mut write_cols = None;
-        if layout.has_row_ids() {
+        if layout.names_columns() {
             let names = |fields: &[DataField]| fields.iter().map(|f| f.name.clone()).collect();
             // without names the statistics would be of all columns of the file
             value_stats_cols.get_or_insert_with(|| names(&layout.values));

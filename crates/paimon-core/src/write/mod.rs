@@ -4,6 +4,7 @@
 
 mod append;
 pub mod assign;
+mod column_files;
 mod context;
 mod data_file;
 mod discard;
@@ -24,6 +25,7 @@ mod table_writer;
 pub(crate) mod testing;
 mod vector_files;
 
+pub use column_files::{ColumnFiles, RowRange};
 pub use context::{
     Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
 };

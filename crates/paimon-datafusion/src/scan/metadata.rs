@@ -13,7 +13,8 @@ use paimon_core::predicate::Predicate;
 use paimon_core::read::SplitKind;
 use paimon_core::table::Table;
 
-use super::positions::{NumberedFile, Place, PositionScanExec, Wanted};
+use super::place::Place;
+use super::positions::{NumberedFile, PositionScanExec, Wanted};
 use crate::error::to_datafusion;
 use crate::filter::convert;
 

@@ -15,6 +15,7 @@ mod merge_exec;
 mod metadata;
 mod native;
 mod outcome_cache;
+mod place;
 mod positions;
 mod pushdown;
 mod sections;
@@ -39,7 +40,7 @@ use paimon_core::table::{ReadBuilder, Table};
 pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
 pub(crate) use metadata::MetadataProvider;
-pub(crate) use positions::{FILE_COLUMN, ROW_COLUMN, ROW_ID_COLUMN};
+pub(crate) use place::ROW_ID_COLUMN;
 pub(crate) use target::{TargetFiles, TargetProvider};
 
 use crate::error::to_datafusion;

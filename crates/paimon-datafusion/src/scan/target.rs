@@ -17,7 +17,9 @@ use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
 use parking_lot::Mutex;
 
-use super::positions::{NumberedFile, Place, PositionScanExec, Wanted};
+use super::place::Place;
+use super::positions::{NumberedFile, PositionScanExec, Wanted};
+use crate::changes::ChangesProvider;
 use crate::error::to_datafusion;
 use crate::filter::convert;
 
@@ -204,6 +206,13 @@ impl TableProvider for TargetProvider {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let own = self.pinned.schema().fields.len();
         let places = projection.is_none_or(|columns| columns.iter().any(|at| *at >= own));
+        if places && self.pinned.options().data_evolution {
+            // ids of rows follow the table's own columns there, too
+            let tracked = ChangesProvider::tracked(self.pinned.clone()).map_err(to_datafusion)?;
+            let all = (0..self.schema.fields().len()).collect();
+            let columns = projection.unwrap_or(&all);
+            return tracked.scan(state, Some(columns), filters, limit).await;
+        }
         if self.pinned.schema().has_primary_key() || !places {
             super::scan_table(
                 &self.pinned,

@@ -13,12 +13,14 @@ use futures::TryStreamExt;
 use paimon_core::Error;
 use paimon_core::deletionvectors::DeletionVector;
 use paimon_core::spec::{CommitMessage, ROW_ID, SEQUENCE_NUMBER};
-use paimon_core::table::{Table, TableWrite, WriteBuilder};
+use paimon_core::table::{Table, TableWrite};
 use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
 
+use super::columns::ColumnChanges;
+use super::target::Statement;
+use super::writes::Writes;
 use crate::error::to_datafusion;
 use crate::scan::{TargetFiles, TargetProvider};
-use crate::sink::cleanup::WriteGuard;
 
 const INSERT: i8 = 0;
 const DELETE: i8 = 3;
@@ -27,76 +29,20 @@ const DELETE: i8 = 3;
 /// id follows.
 const LEADING: usize = 3;
 
-/// Where changed rows go.
-pub(super) struct Writes {
-    /// New rows.
-    new: WriteGuard,
-    /// Rows that keep their ids, in tables with row tracking.
-    kept: Option<WriteGuard>,
-}
-
-impl Writes {
-    /// # Errors
-    /// As [`WriteBuilder::build`].
-    pub(super) fn start(table: &Table, builder: &WriteBuilder) -> paimon_core::Result<Self> {
-        let kept = match table.options().row_tracking {
-            true => Some(builder.clone().with_row_ids_kept(true).build()?),
-            false => None,
-        };
-        Ok(Self {
-            new: WriteGuard::new(builder.clone().build()?),
-            kept: kept.map(WriteGuard::new),
-        })
-    }
-
-    /// The write that rows from the table go to.
-    fn old_rows(&mut self) -> Result<&mut TableWrite> {
-        match &mut self.kept {
-            Some(kept) => kept.get(),
-            None => self.new.get(),
-        }
-    }
-
-    /// Completes all files. Adds their messages to those given, which are there after an error, too.
-    pub(super) async fn prepare_commit(&mut self, messages: &mut Vec<CommitMessage>) -> Result<()> {
-        for write in [Some(&mut self.new), self.kept.as_mut()]
-            .into_iter()
-            .flatten()
-        {
-            let written = write.get()?.prepare_commit().await;
-            messages.extend(written.map_err(to_datafusion)?);
-        }
-        Ok(())
-    }
-
-    /// Takes the files back.
-    pub(super) async fn abort(&mut self) {
-        self.new.abort().await;
-        if let Some(kept) = &mut self.kept {
-            kept.abort().await;
-        }
-    }
-
-    /// The messages were taken: the files belong to the commit.
-    pub(super) fn finish(self) {
-        self.new.finish();
-        if let Some(kept) = self.kept {
-            kept.finish();
-        }
-    }
-}
-
 /// What a statement changes, as its rows come.
 pub(super) struct RowChanges<'a> {
     table: &'a Table,
     target: &'a TargetProvider,
     rows: Rows,
     count: u64,
+    messages: Vec<CommitMessage>,
 }
 
 enum Rows {
     /// Rows replace those of their key.
     Keyed(Box<Keys>),
+    /// Columns of rows replace those of their ids.
+    Columns(Box<ColumnChanges>),
     /// Rows replace those at their positions.
     Placed(BTreeMap<i32, DeletionVector>),
 }
@@ -109,22 +55,32 @@ struct Keys {
 }
 
 impl<'a> RowChanges<'a> {
-    pub(super) fn new(table: &'a Table, target: &'a TargetProvider) -> Result<Self> {
-        let rows = match table.schema().has_primary_key() {
-            true => Rows::Keyed(Box::new(Keys::new(table)?)),
-            false => Rows::Placed(BTreeMap::new()),
+    pub(super) fn new(
+        statement: &'a Statement,
+        target: &'a TargetProvider,
+        context: &WriteContext,
+    ) -> Result<Self> {
+        let table = &statement.table;
+        let rows = if table.schema().has_primary_key() {
+            Rows::Keyed(Box::new(Keys::new(table)?))
+        } else if table.options().data_evolution {
+            let changes = ColumnChanges::new(target.pinned(), &statement.assigned, context);
+            Rows::Columns(Box::new(changes.map_err(to_datafusion)?))
+        } else {
+            Rows::Placed(BTreeMap::new())
         };
         Ok(Self {
             table,
             target,
             rows,
             count: 0,
+            messages: Vec::new(),
         })
     }
 
-    /// Rows changed so far.
-    pub(super) fn count(&self) -> u64 {
-        self.count
+    /// The number of changed rows, and the messages of files that are no part of the writes.
+    pub(super) fn into_messages(self) -> (u64, Vec<CommitMessage>) {
+        (self.count, self.messages)
     }
 
     /// Takes some rows: the new ones are written.
@@ -140,30 +96,37 @@ impl<'a> RowChanges<'a> {
                 if keys.find_twice(&own, &kinds)? {
                     return Err(self.changed_twice());
                 }
-                let written = writes.new.get()?.write_with_kinds(&own, &kinds).await;
+                let written = writes.new_rows()?.write_with_kinds(&own, &kinds).await;
                 written.map_err(|e| self.named(e))
+            }
+            Rows::Columns(changes) => {
+                let changed = of_kinds(batch, |kind| kind != INSERT)?;
+                let ids = changed.column(1).as_primitive::<Int64Type>();
+                let own = columns_from(&changed, 2)?;
+                let applied = changes.apply(ids, &own, &mut self.messages).await;
+                applied.map_err(|e| self.named(e))?;
+                let new = columns_from(&of_kinds(batch, |kind| kind == INSERT)?, 2)?;
+                self.write(&new, writes.new_rows()?).await
             }
             Rows::Placed(removed) => {
                 if !mark(removed, batch, &kinds)? {
                     return Err(self.changed_twice());
                 }
-                let of = |wanted: fn(i8) -> bool| -> BooleanArray {
-                    kinds.values().iter().map(|k| Some(wanted(*k))).collect()
-                };
-                if !self.table.options().row_tracking {
-                    let own = filter_record_batch(batch, &of(|kind| kind != DELETE))?;
-                    return self
-                        .write(&columns_from(&own, LEADING)?, writes.new.get()?)
-                        .await;
+                if self.table.options().row_tracking {
+                    return self.write_tracked(batch, writes).await;
                 }
-                let new = filter_record_batch(batch, &of(|kind| kind == INSERT))?;
-                self.write(&columns_from(&new, LEADING + 1)?, writes.new.get()?)
-                    .await?;
-                let changed = of(|kind| kind != INSERT && kind != DELETE);
-                let changed = with_ids(&filter_record_batch(batch, &changed)?)?;
-                self.write(&changed, writes.old_rows()?).await
+                let own = columns_from(&of_kinds(batch, |kind| kind != DELETE)?, LEADING)?;
+                self.write(&own, writes.new_rows()?).await
             }
         }
+    }
+
+    /// Writes rows of a table with row tracking: changed ones keep their ids.
+    async fn write_tracked(&self, batch: &RecordBatch, writes: &mut Writes) -> Result<()> {
+        let new = columns_from(&of_kinds(batch, |kind| kind == INSERT)?, LEADING + 1)?;
+        self.write(&new, writes.new_rows()?).await?;
+        let changed = of_kinds(batch, |kind| kind != INSERT && kind != DELETE)?;
+        self.write(&with_ids(&changed)?, writes.old_rows()?).await
     }
 
     async fn write(&self, rows: &RecordBatch, write: &mut TableWrite) -> Result<()> {
@@ -177,22 +140,27 @@ impl<'a> RowChanges<'a> {
     ///
     /// # Errors
     /// As reading and writing.
-    pub(super) async fn removals(
-        self,
+    pub(super) async fn finish(
+        &mut self,
         writes: &mut Writes,
         context: &WriteContext,
-    ) -> Result<Vec<CommitMessage>> {
-        let Rows::Placed(removed) = &self.rows else {
-            return Ok(Vec::new());
+    ) -> Result<()> {
+        let removed = match &mut self.rows {
+            Rows::Keyed(_) => return Ok(()),
+            Rows::Columns(changes) => {
+                let flushed = changes.flush(&mut self.messages).await;
+                return flushed.map_err(|e| self.named(e));
+            }
+            Rows::Placed(removed) => std::mem::take(removed),
         };
         let Some(base) = self.target.base().filter(|_| !removed.is_empty()) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         let removal = match self.table.options().deletion_vectors {
             true => Removal::Vectors,
             false => Removal::Rewrite,
         };
-        let removed = removed_rows(self.target.files(), removed)?;
+        let removed = removed_rows(self.target.files(), &removed)?;
         if removal == Removal::Rewrite {
             for file in &removed {
                 let mut rest = file.rest(self.table).await.map_err(|e| self.named(e))?;
@@ -202,7 +170,8 @@ impl<'a> RowChanges<'a> {
             }
         }
         let messages = remove_rows(self.table, context, base, removed, removal).await;
-        messages.map_err(|e| self.named(e))
+        self.messages.extend(messages.map_err(|e| self.named(e))?);
+        Ok(())
     }
 
     fn changed_twice(&self) -> DataFusionError {
@@ -263,6 +232,13 @@ impl Keys {
         }
         Ok(false)
     }
+}
+
+/// The rows of some kinds.
+fn of_kinds(batch: &RecordBatch, wanted: fn(i8) -> bool) -> Result<RecordBatch> {
+    let kinds = batch.column(0).as_primitive::<Int8Type>().values();
+    let keep: BooleanArray = kinds.iter().map(|kind| Some(wanted(*kind))).collect();
+    Ok(filter_record_batch(batch, &keep)?)
 }
 
 /// The columns from one on.

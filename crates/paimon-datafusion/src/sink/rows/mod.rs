@@ -4,7 +4,9 @@
 //! the newest, as often as the table's commit options allow, so that no update is lost.
 
 mod changes;
+mod columns;
 mod target;
+mod writes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,9 +27,10 @@ use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCommit};
 use paimon_core::write::{RandomIds, SystemClock, WriteContext};
 use paimon_core::{Error, ErrorKind};
 
-pub(crate) use target::{ACTION_COLUMN, Operation, RowsTarget, Statement};
+pub(crate) use target::{ACTION_COLUMN, Operation, RowsTarget, Statement, change_keys};
 
-use self::changes::{RowChanges, Writes};
+use self::changes::RowChanges;
+use self::writes::Writes;
 use super::memory::PoolBudget;
 use crate::error::{paimon_error, to_datafusion};
 use crate::scan::TargetProvider;
@@ -172,12 +175,19 @@ impl RowsSink {
         commit: &TableCommit,
         own: &WriteContext,
     ) -> Result<(u64, Vec<CommitMessage>)> {
-        let mut changes = RowChanges::new(self.table(), target)?;
-        while let Some(batch) = rows.next().await {
-            changes.apply(&batch?, writes).await?;
+        let mut changes = RowChanges::new(&self.statement, target, own)?;
+        let changed = async {
+            while let Some(batch) = rows.next().await {
+                changes.apply(&batch?, writes).await?;
+            }
+            changes.finish(writes, own).await
+        };
+        let changed = changed.await;
+        let (count, mut messages) = changes.into_messages();
+        if let Err(error) = changed {
+            commit.abort(&messages).await;
+            return Err(error);
         }
-        let count = changes.count();
-        let mut messages = changes.removals(writes, own).await?;
         match writes.prepare_commit(&mut messages).await {
             Ok(()) => Ok((count, messages)),
             Err(error) => {

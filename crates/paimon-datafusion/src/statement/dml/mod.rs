@@ -21,7 +21,7 @@ mod target;
 
 use std::sync::Arc;
 
-use datafusion::common::ScalarValue;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions_aggregate::count::count_all;
@@ -42,7 +42,7 @@ use self::target::{Changes, Target};
 use super::insert::count_of;
 use crate::scan::ROW_ID_COLUMN;
 use crate::session::PaimonSession;
-use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement};
+use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement, change_keys};
 
 /// Row kind +U.
 const UPDATED: i8 = 2;
@@ -89,12 +89,16 @@ async fn plan_delete(session: &PaimonSession, delete: Delete) -> Result<DataFram
     let input = target.scanned(input)?;
     let counted = counted(&input)?;
     if let Some(dropped) = target.whole_partitions(session, &counted)? {
-        return finish_with(session, target, counted, false, Some(dropped));
+        let changed = Changed {
+            dropped: Some(dropped),
+            ..Changed::of(counted)
+        };
+        return finish(session, target, changed);
     }
     target.check(changes)?;
     let assignments = Assignments::none(&target);
     let rows = changed_rows(&target, input, DELETED, &assignments)?;
-    finish(session, target, rows, false)
+    finish(session, target, Changed::of(rows))
 }
 
 async fn plan_update(session: &PaimonSession, update: Update) -> Result<DataFrame> {
@@ -129,7 +133,17 @@ async fn plan_update(session: &PaimonSession, update: Update) -> Result<DataFram
     let input = target.scanned(input)?;
     let assignments = Assignments::new(&target, columns, values)?;
     let rows = changed_rows(&target, input, UPDATED, &assignments)?;
-    finish(session, target, rows, false)
+    let sorted = target.table.options().data_evolution;
+    let changed = Changed {
+        rows: match sorted {
+            true => sorted_rows(&target, rows)?,
+            false => rows,
+        },
+        sorted,
+        assigned: assignments.columns().collect(),
+        dropped: None,
+    };
+    finish(session, target, changed)
 }
 
 /// Several sources as one.
@@ -225,24 +239,35 @@ fn counted(input: &LogicalPlan) -> Result<LogicalPlan> {
         .build()
 }
 
-/// The statement whose only row is the number of changed rows.
-fn finish(
-    session: &PaimonSession,
-    target: Target,
-    rows: LogicalPlan,
-    sorted: bool,
-) -> Result<DataFrame> {
-    finish_with(session, target, rows, sorted, None)
+/// Rows by what tells which row of the table they change, so that two changes of one row meet.
+fn sorted_rows(target: &Target, rows: LogicalPlan) -> Result<LogicalPlan> {
+    let keys = change_keys(&target.table).into_iter();
+    let order = keys.map(|key| Expr::Column(Column::from_name(key)).sort(true, false));
+    let order: Vec<_> = order.collect();
+    LogicalPlanBuilder::from(rows).sort(order)?.build()
 }
 
-/// As [`finish`]; with `dropped` partitions go as a whole.
-fn finish_with(
-    session: &PaimonSession,
-    target: Target,
+/// What a statement changes: see [`Statement`].
+struct Changed {
     rows: LogicalPlan,
     sorted: bool,
+    assigned: Vec<usize>,
     dropped: Option<Predicate>,
-) -> Result<DataFrame> {
+}
+
+impl Changed {
+    fn of(rows: LogicalPlan) -> Self {
+        Self {
+            rows,
+            sorted: false,
+            assigned: Vec::new(),
+            dropped: None,
+        }
+    }
+}
+
+/// The statement whose only row is the number of changed rows.
+fn finish(session: &PaimonSession, target: Target, changed: Changed) -> Result<DataFrame> {
     let name = target.table.name().to_string();
     let statement = Statement {
         table: target.table,
@@ -250,9 +275,10 @@ fn finish_with(
         operation: target.operation,
         state: session.context().state(),
         target: target.provider.clone(),
-        rows,
-        sorted,
-        dropped,
+        rows: changed.rows,
+        sorted: changed.sorted,
+        assigned: changed.assigned,
+        dropped: changed.dropped,
     };
     let rows = statement.plan_over(&target.provider)?;
     count_of(session, &name, Arc::new(RowsTarget::new(statement)), rows)

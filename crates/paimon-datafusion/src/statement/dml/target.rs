@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema};
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::logical_plan::Filter;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, TableFactor};
 use paimon_core::Error;
 use paimon_core::options::{MergeEngine, parse_bool};
 use paimon_core::predicate::Predicate;
-use paimon_core::spec::DataField;
+use paimon_core::spec::{DataField, TypeKind};
 use paimon_core::table::{ScanTarget, Table};
 
 use super::super::ident_text;
@@ -19,7 +19,7 @@ use super::refused;
 use crate::error::to_datafusion;
 use crate::filter::convert_all;
 use crate::parse::plain_and_options;
-use crate::scan::{FILE_COLUMN, ROW_COLUMN, ROW_ID_COLUMN, TargetProvider};
+use crate::scan::TargetProvider;
 use crate::session::PaimonSession;
 use crate::sink::rows::Operation;
 
@@ -181,27 +181,42 @@ impl Target {
             return Ok(Vec::new());
         }
         let first = self.fields().len();
-        let tracked = self.table.options().row_tracking.then_some(ROW_ID_COLUMN);
-        let names = [FILE_COLUMN, ROW_COLUMN].into_iter().chain(tracked);
-        Ok(names
-            .enumerate()
-            .map(|(i, name)| {
-                let column = Column::from(schema.qualified_field(first + i));
-                Expr::Column(column).alias(name)
+        let provider = self.provider.schema();
+        let places = provider.fields().iter().enumerate().skip(first);
+        Ok(places
+            .map(|(at, field)| {
+                let column = Column::from(schema.qualified_field(at));
+                Expr::Column(column).alias(field.name())
             })
             .collect())
     }
 
+    /// The columns that cannot change: the primary key, the partition where rows stay in their files.
+    pub(super) fn keys(&self) -> &[String] {
+        let schema = self.table.schema();
+        match self.table.options().data_evolution {
+            true => &schema.partition_keys,
+            false => &schema.primary_keys,
+        }
+    }
+
     /// # Errors
-    /// When a primary-key column is among those assigned.
+    /// When one of [`Self::keys`] is among those assigned, or a column that has files of its own.
     pub(super) fn refuse_keys(&self, columns: &[usize]) -> Result<()> {
-        let keys = &self.table.schema().primary_keys;
         for at in columns {
             let name = self.name_of(*at)?;
-            if keys.iter().any(|k| k == name) {
+            let data_type = self.fields().get(*at).map(|field| &field.data_type.kind);
+            if data_type == Some(&TypeKind::Blob) {
+                return Err(refused("a new value for a BLOB column"));
+            }
+            if self.keys().iter().any(|k| k == name) {
+                let whose = match self.table.options().data_evolution {
+                    true => "partition",
+                    false => "primary key",
+                };
                 return Err(to_datafusion(
                     Error::invalid(format!(
-                        "column {name} belongs to the primary key: it cannot be updated"
+                        "column {name} belongs to the {whose}: it cannot be updated"
                     ))
                     .with("table", self.table.name())
                     .with("column", name),
@@ -235,11 +250,16 @@ fn names(name: &ObjectName) -> Result<(Vec<Ident>, Options)> {
 
 /// Whether rows of a table can be changed in this way.
 fn check(table: &Table, changes: Changes, operation: Operation) -> paimon_core::Result<()> {
-    if let Some(key) = ["data-evolution.enabled", "rowkind.field"]
-        .into_iter()
-        .find(|key| is_set(table, key))
-    {
-        return Err(not_here(operation, key));
+    if is_set(table, "rowkind.field") {
+        return Err(not_here(operation, "rowkind.field"));
+    }
+    if table.options().data_evolution {
+        if changes.deletes {
+            return Err(not_here(operation, "data-evolution.enabled"));
+        }
+        if table.options().deletion_vectors {
+            return Err(not_here(operation, "deletion-vectors.enabled"));
+        }
     }
     if table.schema().has_primary_key() {
         return check_keyed(table, changes, operation);
