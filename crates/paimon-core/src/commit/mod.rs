@@ -17,8 +17,10 @@ mod row_tracking;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 pub use attempt::retry::Retries;
 pub use checks::base::RowChange;
@@ -322,15 +324,39 @@ impl FileStoreCommit {
         Target::new(&overwrite, &fields, &[])
     }
 
+    /// Removes all rows of partitions, given by their serialised rows, that were found in the snapshot read. Returns the
+    /// snapshot.
+    ///
+    /// # Errors
+    /// `CommitConflict` when another commit changed rows since, else as [`Self::overwrite`].
+    pub async fn drop_read_partitions(
+        &self,
+        partitions: HashSet<Bytes>,
+        change: &RowChange,
+        identifier: i64,
+    ) -> Result<i64> {
+        let target = Target::Partitions(partitions);
+        let id = self
+            .publish_truncation(&target, identifier, Some(change))
+            .await?;
+        self.unregister_dropped(id).await;
+        Ok(id)
+    }
+
     async fn publish_drop(&self, target: &Target, identifier: i64) -> Result<i64> {
-        let id = self.publish_truncation(target, identifier).await?;
+        let id = self.publish_truncation(target, identifier, None).await?;
         if !matches!(target, Target::All) {
             self.unregister_dropped(id).await;
         }
         Ok(id)
     }
 
-    async fn publish_truncation(&self, target: &Target, identifier: i64) -> Result<i64> {
+    async fn publish_truncation(
+        &self,
+        target: &Target,
+        identifier: i64,
+        change: Option<&RowChange>,
+    ) -> Result<i64> {
         let none = Changes::default();
         let committable = ManifestCommittable {
             identifier,
@@ -338,7 +364,8 @@ impl FileStoreCommit {
         };
         let plan = Plan::Overwrite(target, &none, None);
         let mut request = self.request(CommitKind::Overwrite, &committable, true, plan);
-        request.operation = Some("TRUNCATE");
+        request.operation = Some(change.map_or("TRUNCATE", |change| change.operation));
+        request.read = change;
         self.publish(&request).await
     }
 

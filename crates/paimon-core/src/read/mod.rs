@@ -27,7 +27,7 @@ pub(crate) use merge::ordered::{
 pub use merge::section::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
 pub(crate) use plan::live_partition_rows;
 pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
-pub(crate) use plan::{bucket_path, data_file_path};
+pub(crate) use plan::{bucket_path, data_file_path, partition_folder};
 pub use split::{
     DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
 };

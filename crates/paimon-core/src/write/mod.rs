@@ -5,6 +5,7 @@
 mod append;
 pub mod assign;
 mod buffer;
+mod column_files;
 mod context;
 mod discard;
 mod file;
@@ -19,6 +20,7 @@ pub(crate) mod testing;
 
 pub(crate) use buffer::memory::{batch_memory, compact as compact_batch};
 pub(crate) use buffer::spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
+pub use column_files::{ColumnFiles, RowRange};
 pub use context::{
     Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
 };

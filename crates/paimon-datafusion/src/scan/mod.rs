@@ -13,8 +13,10 @@
 mod core_exec;
 mod memory;
 mod merge_exec;
+mod metadata;
 mod native;
 mod outcome_cache;
+mod place;
 mod positions;
 mod pushdown;
 mod sections;
@@ -38,7 +40,8 @@ use paimon_core::table::{ReadBuilder, Table};
 
 pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
-pub(crate) use positions::{FILE_COLUMN, ROW_COLUMN};
+pub(crate) use metadata::MetadataProvider;
+pub(crate) use place::ROW_ID_COLUMN;
 pub(crate) use target::{TargetFiles, TargetProvider};
 
 use crate::error::to_datafusion;

@@ -25,6 +25,8 @@ const TABLES: &[(&str, &str)] = &[
     ("types", "types-parquet"),
     ("indexed", "index-bloom-filter"),
     ("lost", "bad-missing-data-file"),
+    ("gone", "bad-missing-data-file"),
+    ("lost_twin", "bad-missing-data-file"),
     ("consumed", "meta-consumers"),
     ("decoupled", "changelog-decoupled"),
     ("levels", "pk-dedup-levels-parquet"),

@@ -43,7 +43,11 @@ async fn little_memory_gives_the_same_rows_and_is_given_back() {
     for query in QUERIES {
         let expected = text_rows(&plenty, query).await.unwrap();
         assert!(expected.lines().count() > 4, "{query} gives no row");
-        assert_eq!(text_rows(&little, query).await.unwrap(), expected, "{query}");
+        assert_eq!(
+            text_rows(&little, query).await.unwrap(),
+            expected,
+            "{query}"
+        );
         assert_eq!(pool.reserved(), 0, "{query}");
     }
 }

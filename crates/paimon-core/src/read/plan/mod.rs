@@ -21,7 +21,7 @@ use crate::options::MergeEngine;
 use crate::predicate::{Leaf, Predicate, may_match, project};
 use crate::read::file::stats::FileStats;
 use crate::read::split::{DataSplit, Partition, SplitFile};
-use crate::spec::{DataFileMeta, ManifestEntry, Snapshot, TableSchema, partition_path};
+use crate::spec::{DataFileMeta, Datum, ManifestEntry, Snapshot, TableSchema, partition_path};
 use crate::table::{ScanTarget, Table};
 
 /// The files a read needs.
@@ -400,29 +400,32 @@ pub(in crate::read) fn file_may_match(
 
 /// Folder of a bucket's data files.
 pub(crate) fn bucket_path(table: &Table, partition: &Partition, bucket: i32) -> Result<String> {
-    let options = table.options();
     let mut path = table.location().to_string();
-    if let Some(folder) = &options.data_file_directory {
+    if let Some(folder) = &table.options().data_file_directory {
         path = format!("{path}/{}", folder.trim_matches('/'));
     }
-    let fields = table.schema().partition_fields();
-    if !fields.is_empty() {
-        let keys: Vec<_> = fields
-            .iter()
-            .zip(&partition.values)
-            .map(|(f, v)| (f.name.clone(), v.clone(), f.data_type.clone()))
-            .collect();
-        let folders = partition_path(
-            &keys,
-            &options.partition_default_name,
-            options.partition_legacy_name,
-        );
-        path = format!("{path}/{folders}");
+    if !partition.values.is_empty() {
+        path = format!("{path}/{}", partition_folder(table, &partition.values));
     }
     Ok(match bucket {
         -2 => format!("{path}/bucket-postpone"),
         n => format!("{path}/bucket-{n}"),
     })
+}
+
+/// Folder of a partition, below those of the table.
+pub(crate) fn partition_folder(table: &Table, values: &[Option<Datum>]) -> String {
+    let options = table.options();
+    let fields = table.schema().partition_fields();
+    let keys = fields.iter().zip(values);
+    let keys: Vec<_> = keys
+        .map(|(f, v)| (f.name.clone(), v.clone(), f.data_type.clone()))
+        .collect();
+    partition_path(
+        &keys,
+        &options.partition_default_name,
+        options.partition_legacy_name,
+    )
 }
 
 /// Location of a data file.

@@ -277,14 +277,16 @@ impl FileBuilder {
         Ok(())
     }
 
-    /// Takes the sequence numbers into account that lie in the last column.
+    /// Takes the sequence numbers into account that lie in the last column. Null stands for the snapshot to come: then
+    /// the commit gives the file its number, as it does where the smallest is 0.
     fn cover_stored(&mut self, batch: &RecordBatch) -> Result<()> {
         let stored = batch
             .columns()
             .last()
             .and_then(|c| c.as_primitive_opt::<Int64Type>())
             .ok_or_else(|| Error::internal("rows that keep their ids need sequence numbers"))?;
-        for sequence in stored.iter().flatten() {
+        for sequence in stored.iter() {
+            let sequence = sequence.unwrap_or(0);
             self.cover(sequence, sequence);
         }
         Ok(())
@@ -318,7 +320,7 @@ impl FileBuilder {
         let (value_stats, mut value_stats_cols) = self.values.finish();
         let layout = &self.settings.layout;
         let mut write_cols = None;
-        if layout.has_row_ids() {
+        if layout.names_columns() {
             let names = |fields: &[DataField]| fields.iter().map(|f| f.name.clone()).collect();
             // without names the statistics would be of all columns of the file
             value_stats_cols.get_or_insert_with(|| names(&layout.values));

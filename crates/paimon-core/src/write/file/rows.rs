@@ -83,6 +83,7 @@ pub struct FileLayout {
     keyed: bool,
     thin: bool,
     row_ids: bool,
+    some_columns: bool,
 }
 
 impl FileLayout {
@@ -99,6 +100,7 @@ impl FileLayout {
             keyed: schema.has_primary_key(),
             thin,
             row_ids: false,
+            some_columns: false,
         }
     }
 
@@ -108,6 +110,18 @@ impl FileLayout {
     pub fn with_row_ids(mut self) -> Self {
         self.row_ids = true;
         self
+    }
+
+    /// The layout of files that hold some of a table's columns (data evolution): their metadata names them.
+    #[must_use]
+    pub fn naming_columns(mut self) -> Self {
+        self.some_columns = true;
+        self
+    }
+
+    /// Whether metadata names the columns of the file.
+    pub fn names_columns(&self) -> bool {
+        self.some_columns || self.row_ids
     }
 
     /// Whether ids and sequence numbers of rows are stored.

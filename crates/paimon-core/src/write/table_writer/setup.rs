@@ -75,6 +75,13 @@ impl Setup {
         })
     }
 
+    /// Data files store ids and sequence numbers of their rows.
+    pub fn keep_row_ids(&mut self) {
+        let mut data = FileSettings::clone(&self.data);
+        data.layout = data.layout.with_row_ids();
+        self.data = Arc::new(data);
+    }
+
     /// Names the files of a writer of postponed rows, so that a compaction can read them in the order of writing.
     /// Source: `PostponeBucketFileStoreWrite`.
     pub fn name_postponed_files(&mut self, commit_user: Option<&str>, context: &WriteContext) {
