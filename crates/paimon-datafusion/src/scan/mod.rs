@@ -17,6 +17,7 @@ mod outcome_cache;
 mod positions;
 mod pushdown;
 mod sections;
+mod source;
 mod statistics;
 mod survivors;
 mod target;
@@ -36,9 +37,14 @@ use paimon_core::read::{DataSplit, MergeRules, Plan, Resolution, SplitFile, Spli
 use paimon_core::table::{ReadBuilder, Table};
 
 pub use core_exec::CoreScanExec;
-pub use merge_exec::MergeScanExec;
+pub(crate) use core_exec::limited;
+pub use merge_exec::{MergeParts, MergeScanExec};
+pub use positions::{NumberedFile, PositionScanExec};
 pub(crate) use positions::{FILE_COLUMN, ROW_COLUMN};
-pub(crate) use target::{TargetFiles, TargetProvider};
+pub use sections::{CarriedSection, Share};
+pub use source::TableFileSource;
+pub(crate) use target::TargetFiles;
+pub use target::{TargetFile, TargetProvider};
 
 use crate::error::to_datafusion;
 use crate::filter::convert;

@@ -42,9 +42,12 @@ pub(super) fn position_fields() -> [Field; 2] {
 
 /// A file to scan, and its number.
 #[derive(Debug, Clone)]
-pub(super) struct NumberedFile {
+pub struct NumberedFile {
+    /// Its number in the statement.
     pub number: i32,
+    /// Its partition.
     pub partition: Arc<Partition>,
+    /// The file.
     pub file: SplitFile,
 }
 
@@ -58,8 +61,9 @@ enum Output {
 }
 
 /// Reads files one by one; rows that do not match the filter may come back.
-pub(crate) struct PositionScanExec {
+pub struct PositionScanExec {
     table: Table,
+    columns: Vec<usize>,
     fields: Arc<Vec<DataField>>,
     outputs: Arc<Vec<Output>>,
     filter: Predicate,
@@ -77,6 +81,22 @@ impl PositionScanExec {
         columns: &[usize],
         filter: Predicate,
         (partitions, batch_size): (usize, usize),
+    ) -> Result<Self> {
+        let size = |f: &NumberedFile| u64::try_from(f.file.meta.file_size).unwrap_or(0);
+        let groups = balance(files, partitions, size);
+        Self::of_groups(table, groups, columns, filter, batch_size)
+    }
+
+    /// A scan of the files of each partition.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn of_groups(
+        table: &Table,
+        groups: Vec<Vec<NumberedFile>>,
+        columns: &[usize],
+        filter: Predicate,
+        batch_size: usize,
     ) -> Result<Self> {
         let own = &table.schema().fields;
         let mut fields = Vec::new();
@@ -99,8 +119,6 @@ impl PositionScanExec {
             .chain(position_fields())
             .collect();
         let schema = Arc::new(Schema::new(all).project(columns)?);
-        let size = |f: &NumberedFile| u64::try_from(f.file.meta.file_size).unwrap_or(0);
-        let groups = balance(files, partitions, size);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(groups.len().max(1)),
@@ -109,6 +127,7 @@ impl PositionScanExec {
         );
         Ok(Self {
             table: table.clone(),
+            columns: columns.to_vec(),
             fields: Arc::new(fields),
             outputs: Arc::new(outputs),
             filter,
@@ -117,6 +136,31 @@ impl PositionScanExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The files of each partition.
+    pub fn groups(&self) -> &[Vec<NumberedFile>] {
+        &self.groups
+    }
+
+    /// Columns by index: the table's, then the file and the position of the row.
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// Rows wanted; others may come back.
+    pub fn filter(&self) -> &Predicate {
+        &self.filter
+    }
+
+    /// Rows per batch, at most.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
     }
 }
 

@@ -22,7 +22,7 @@ use paimon_core::table::{ScanTarget, Table};
 use super::RowsSink;
 use crate::provider::PaimonTableProvider;
 use crate::scan::TargetProvider;
-use crate::session::SessionSettings;
+use crate::session::{CommitIdentity, FixedIdentity, SessionSettings, USER_PREFIX};
 use crate::sink::target::unread;
 
 /// First column of changed rows: the kind of each, 0 +I, 2 +U, 3 -D.
@@ -30,15 +30,18 @@ pub(crate) const ACTION_COLUMN: &str = "__paimon_action";
 
 /// A statement that changes rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub enum Operation {
+    /// DELETE
     Delete,
+    /// UPDATE
     Update,
+    /// MERGE INTO
     Merge,
 }
 
 impl Operation {
     /// Its name, as in snapshots.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Delete => "DELETE",
             Self::Update => "UPDATE",
@@ -60,6 +63,27 @@ pub(crate) struct Statement {
     pub(crate) rows: LogicalPlan,
     /// Rows that change the same row of the table come one after the other: by primary key.
     pub(crate) sorted: bool,
+    pub(crate) identity: FixedIdentity,
+}
+
+/// What a statement that changes rows is made of.
+#[derive(Debug, Clone)]
+pub struct RowsParts {
+    /// The table.
+    pub table: Table,
+    /// Time zone of the session.
+    pub time_zone: String,
+    /// The statement.
+    pub operation: Operation,
+    /// The table as planned.
+    pub target: Arc<TargetProvider>,
+    /// The changed rows: the action, in tables without primary key the file and the position of the old row, then the
+    /// columns of the table.
+    pub rows: LogicalPlan,
+    /// Whether rows that change the same row come one after the other: by primary key.
+    pub sorted: bool,
+    /// Who commits: however often the statement is run, it takes effect once.
+    pub identity: CommitIdentity,
 }
 
 impl fmt::Debug for Statement {
@@ -72,6 +96,18 @@ impl fmt::Debug for Statement {
 }
 
 impl Statement {
+    pub(crate) fn parts(&self) -> RowsParts {
+        RowsParts {
+            table: self.table.clone(),
+            time_zone: self.settings.time_zone(),
+            operation: self.operation,
+            target: self.target.clone(),
+            rows: self.rows.clone(),
+            sorted: self.sorted,
+            identity: self.identity.choose(&self.settings, self.table.options().get(USER_PREFIX)),
+        }
+    }
+
     /// The plan of the changed rows over a state of the target. Wherever else the plan reads the newest state of the table,
     /// it reads that one.
     ///
@@ -128,7 +164,7 @@ impl Statement {
     }
 
     /// Order that the changed rows must have.
-    fn order(&self, rows: &SchemaRef) -> Result<Option<LexRequirement>> {
+    pub(crate) fn order(&self, rows: &SchemaRef) -> Result<Option<LexRequirement>> {
         if !self.sorted {
             return Ok(None);
         }
@@ -154,7 +190,7 @@ enum Role {
 
 /// Takes the rows of a statement.
 #[derive(Debug)]
-pub(crate) struct RowsTarget {
+pub struct RowsTarget {
     statement: Arc<Statement>,
     schema: SchemaRef,
 }
@@ -165,6 +201,33 @@ impl RowsTarget {
             schema: statement.rows.schema().inner().clone(),
             statement: Arc::new(statement),
         }
+    }
+
+    /// A statement of parts, that `state` plans again when others changed the table meanwhile.
+    ///
+    /// # Errors
+    /// When the time zone is not known.
+    pub fn of_parts(parts: RowsParts, state: SessionState) -> Result<Self> {
+        Ok(Self::new(Statement {
+            table: parts.table,
+            settings: Arc::new(SessionSettings::of_zone(&parts.time_zone)?),
+            operation: parts.operation,
+            state,
+            target: parts.target,
+            rows: parts.rows,
+            sorted: parts.sorted,
+            identity: FixedIdentity::of(parts.identity),
+        }))
+    }
+
+    /// What the statement is made of. From now on it commits once, however often it is run.
+    pub fn parts(&self) -> RowsParts {
+        self.statement.parts()
+    }
+
+    /// The sink of the statement.
+    pub fn sink(&self) -> RowsSink {
+        RowsSink::new(self.statement.clone(), self.schema.clone())
     }
 }
 
@@ -195,7 +258,7 @@ impl TableProvider for RowsTarget {
         _insert_op: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let order = self.statement.order(&input.schema())?;
-        let sink = RowsSink::new(self.statement.clone(), self.schema.clone());
-        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), order)))
+        let sink = Arc::new(self.sink());
+        Ok(Arc::new(DataSinkExec::new(input, sink, order)))
     }
 }

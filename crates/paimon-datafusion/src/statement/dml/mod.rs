@@ -18,6 +18,8 @@ mod merge;
 mod query;
 mod target;
 
+pub use assign::Assign;
+
 use std::sync::Arc;
 
 use datafusion::dataframe::DataFrame;
@@ -33,7 +35,7 @@ use self::assign::Assignments;
 use self::query::{Query, plan_query};
 use self::target::{Changes, Target};
 use super::insert::count_of;
-use crate::session::PaimonSession;
+use crate::session::{FixedIdentity, PaimonSession};
 use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement};
 
 /// Row kind +U.
@@ -143,6 +145,7 @@ fn finish(
         target: target.provider.clone(),
         rows,
         sorted,
+        identity: FixedIdentity::default(),
     };
     let rows = statement.plan_over(&target.provider)?;
     count_of(session, &name, Arc::new(RowsTarget::new(statement)), rows)
