@@ -56,7 +56,10 @@ pub(crate) fn required<T>(part: Option<T>, what: &str) -> Result<T> {
 ///
 /// # Errors
 /// `Damaged` naming the number.
-pub(crate) fn narrow<A: Copy + std::fmt::Display, B: TryFrom<A>>(number: A, what: &str) -> Result<B> {
+pub(crate) fn narrow<A: Copy + std::fmt::Display, B: TryFrom<A>>(
+    number: A,
+    what: &str,
+) -> Result<B> {
     B::try_from(number)
         .map_err(|_| Error::damaged(format!("{what} of a plan is out of range: {number}")))
 }

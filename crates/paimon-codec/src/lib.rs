@@ -26,5 +26,7 @@ mod write;
 
 pub use logical::PaimonLogicalCodec;
 pub use physical::PaimonPhysicalCodec;
-pub use plan::{decode_logical_plan, decode_physical_plan, encode_logical_plan, encode_physical_plan};
+pub use plan::{
+    decode_logical_plan, decode_physical_plan, encode_logical_plan, encode_physical_plan,
+};
 pub use resolver::CatalogResolver;

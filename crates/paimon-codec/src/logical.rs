@@ -144,7 +144,11 @@ impl PaimonLogicalCodec {
         })
     }
 
-    fn provider(&self, kind: ProviderKind, context: &TaskContext) -> Result<Arc<dyn TableProvider>> {
+    fn provider(
+        &self,
+        kind: ProviderKind,
+        context: &TaskContext,
+    ) -> Result<Arc<dyn TableProvider>> {
         let catalogs = &self.catalogs;
         Ok(match kind {
             ProviderKind::Table(table) => {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::bytes::{
     logical_plan_from_bytes_with_extension_codec, logical_plan_to_bytes_with_extension_codec,
@@ -19,9 +21,23 @@ use crate::resolver::CatalogResolver;
 ///
 /// # Errors
 /// `Unsupported` naming the table, statement or node that cannot travel.
-pub fn encode_logical_plan(plan: &LogicalPlan, resolver: Arc<dyn CatalogResolver>) -> Result<Vec<u8>> {
-    let codec = PaimonLogicalCodec::new(resolver);
-    let bytes = logical_plan_to_bytes_with_extension_codec(plan, &codec)?;
+pub fn encode_logical_plan(
+    plan: &LogicalPlan,
+    resolver: Arc<dyn CatalogResolver>,
+) -> Result<Vec<u8>> {
+    logical_bytes(plan, &PaimonLogicalCodec::new(resolver))
+}
+
+/// The bytes of a plan, whose IN and EXISTS became joins: DataFusion has no message for subqueries of these kinds.
+///
+/// # Errors
+/// As [`encode_logical_plan`].
+pub(crate) fn logical_bytes(plan: &LogicalPlan, codec: &PaimonLogicalCodec) -> Result<Vec<u8>> {
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
+        vec![Arc::new(DecorrelatePredicateSubquery::new())];
+    let context = OptimizerContext::new();
+    let joined = Optimizer::with_rules(rules).optimize(plan.clone(), &context, |_, _| {})?;
+    let bytes = logical_plan_to_bytes_with_extension_codec(&joined, codec)?;
     Ok(bytes.to_vec())
 }
 

@@ -181,7 +181,9 @@ impl PaimonSchemaProvider {
             Some(READ_OPTIMIZED) => Arc::new(ReadOptimizedProvider::new(table)),
             Some(ROW_TRACKING) => Arc::new(ChangesProvider::tracked(table)?.referred(reference)),
             Some(system) => match shape {
-                Some(shape) => Arc::new(ChangesProvider::of_state(table, shape)?.referred(reference)),
+                Some(shape) => {
+                    Arc::new(ChangesProvider::of_state(table, shape)?.referred(reference))
+                }
                 None => system_provider(table.system_table(system).await?, reference)?,
             },
         }))

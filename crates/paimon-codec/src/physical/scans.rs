@@ -9,9 +9,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion_proto::physical_plan::{
-    PhysicalPlanDecodeContext, PhysicalProtoConverterExtension,
-};
+use datafusion_proto::physical_plan::{PhysicalPlanDecodeContext, PhysicalProtoConverterExtension};
 use datafusion_proto::protobuf::PhysicalPlanNode;
 use paimon_core::Error;
 use paimon_core::table::Table;
@@ -338,7 +336,11 @@ fn merge(
 }
 
 impl MergeMessage {
-    fn node(self, opened: Opened, inner: &Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn node(
+        self,
+        opened: Opened,
+        inner: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let inner = inner.downcast_ref::<DataSourceExec>().ok_or_else(|| {
             to_datafusion(Error::damaged(format!(
                 "a scan of files is expected in a plan, found {}",

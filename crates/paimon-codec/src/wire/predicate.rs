@@ -107,7 +107,9 @@ impl DatumMessage {
             DatumKind::Decimal(v) => Datum::Decimal {
                 unscaled: i128::from_be_bytes(v.unscaled.as_slice().try_into().map_err(|_| {
                     let bytes = v.unscaled.len();
-                    Error::damaged(format!("a DECIMAL of a plan has {bytes} bytes, expected 16"))
+                    Error::damaged(format!(
+                        "a DECIMAL of a plan has {bytes} bytes, expected 16"
+                    ))
                 })?),
                 scale: narrow(v.scale, "the scale of a DECIMAL")?,
             },

@@ -7,9 +7,7 @@ use paimon_core::Result;
 use paimon_core::read::{
     ChangeSplit, DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind,
 };
-use paimon_datafusion::nodes::{
-    CarriedSection, ChangePart, NumberedFile, Share, TargetFile,
-};
+use paimon_datafusion::nodes::{CarriedSection, ChangePart, NumberedFile, Share, TargetFile};
 use prost::{Message, Oneof};
 
 use super::file::FileMessage;

@@ -5,9 +5,7 @@ use std::sync::{Arc, Weak};
 
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
-use datafusion_proto::bytes::{
-    logical_plan_from_bytes_with_extension_codec, logical_plan_to_bytes_with_extension_codec,
-};
+use datafusion_proto::bytes::logical_plan_from_bytes_with_extension_codec;
 use paimon_core::Error;
 use paimon_datafusion::nodes::{Operation, RowsParts, RowsTarget, TargetProvider};
 use paimon_datafusion::to_datafusion;
@@ -16,6 +14,7 @@ use prost::Message;
 
 use crate::envelope::required;
 use crate::logical::PaimonLogicalCodec;
+use crate::plan::logical_bytes;
 use crate::resolver::Catalogs;
 use crate::wire::identity::IdentityMessage;
 use crate::wire::split::TargetFileMessage;
@@ -127,18 +126,21 @@ fn same(a: &TargetProvider, b: &TargetProvider) -> bool {
 impl RowsMessage {
     /// # Errors
     /// When a table of the statement cannot travel.
-    pub(crate) fn new(parts: &RowsParts, planned: bool, codec: &PaimonLogicalCodec) -> Result<Self> {
+    pub(crate) fn new(
+        parts: &RowsParts,
+        planned: bool,
+        codec: &PaimonLogicalCodec,
+    ) -> Result<Self> {
         let target = match planned {
             true => TargetMessage::planned(&parts.target),
             false => TargetMessage::unplanned(&parts.target),
         };
-        let rows = logical_plan_to_bytes_with_extension_codec(&parts.rows, codec)?;
         Ok(Self {
             table: Some(TableMessage::new(&parts.table).map_err(to_datafusion)?),
             time_zone: parts.time_zone.clone(),
             operation: parts.operation.name().to_string(),
             target: Some(target.map_err(to_datafusion)?),
-            rows: rows.to_vec(),
+            rows: logical_bytes(&parts.rows, codec)?,
             sorted: parts.sorted,
             identity: Some(parts.identity.clone().into()),
         })

@@ -7,9 +7,7 @@ use datafusion::common::TableReference;
 use datafusion::datasource::DefaultTableSource;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion_proto::logical_plan::LogicalExtensionCodec;
-use datafusion_proto::physical_plan::{
-    DefaultPhysicalProtoConverter, PhysicalExtensionCodec,
-};
+use datafusion_proto::physical_plan::{DefaultPhysicalProtoConverter, PhysicalExtensionCodec};
 use paimon_codec::{PaimonLogicalCodec, PaimonPhysicalCodec};
 use paimon_core::ErrorKind;
 use paimon_datafusion::paimon_error;
@@ -38,7 +36,10 @@ async fn mutated_nodes_give_errors_or_nodes() {
             node = Arc::clone(child);
         }
         let mut bytes = Vec::new();
-        if codec.try_encode(node.clone(), &mut bytes, &converter).is_err() {
+        if codec
+            .try_encode(node.clone(), &mut bytes, &converter)
+            .is_err()
+        {
             let first = node.children().first().map(|c| Arc::clone(*c)).unwrap();
             codec.try_encode(first, &mut bytes, &converter).unwrap();
         }
@@ -58,7 +59,11 @@ async fn mutated_tables_give_errors_or_tables() {
     let codec = PaimonLogicalCodec::new(resolver(&session));
     let context = session.context().task_ctx();
     let name = TableReference::bare("t");
-    for sql in ["SELECT * FROM completed", "DROP TABLE pk", "SELECT * FROM logged$binlog"] {
+    for sql in [
+        "SELECT * FROM completed",
+        "DROP TABLE pk",
+        "SELECT * FROM logged$binlog",
+    ] {
         let frame = session.sql(sql).await.unwrap();
         let mut bytes = Vec::new();
         let mut plan = frame.logical_plan();
@@ -70,7 +75,9 @@ async fn mutated_tables_give_errors_or_tables() {
         };
         let source = scan.source.downcast_ref::<DefaultTableSource>().unwrap();
         let provider = source.table_provider.clone();
-        codec.try_encode_table_provider(&name, provider, &mut bytes).unwrap();
+        codec
+            .try_encode_table_provider(&name, provider, &mut bytes)
+            .unwrap();
         for mutation in mutations(&bytes, SEED, MUTATIONS) {
             let schema = Arc::new(Schema::empty());
             let decoded = codec.try_decode_table_provider(&mutation.bytes, &name, schema, &context);

@@ -128,7 +128,12 @@ async fn run_encoded(way: Way, receiver: &PaimonSession, bytes: &[u8]) -> Result
 }
 
 /// Plans a statement in one session and runs it in another one.
-async fn run(way: Way, sender: &PaimonSession, receiver: &PaimonSession, sql: &str) -> Result<Vec<String>> {
+async fn run(
+    way: Way,
+    sender: &PaimonSession,
+    receiver: &PaimonSession,
+    sql: &str,
+) -> Result<Vec<String>> {
     if way == Way::Direct {
         return Ok(texts(&sender.sql(sql).await?.collect().await?));
     }

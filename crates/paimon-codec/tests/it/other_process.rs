@@ -14,7 +14,10 @@ async fn runs_a_plan_when_asked_to() {
         return;
     };
     let folder = Path::new(&folder);
-    let way = match std::fs::read_to_string(folder.join("way")).unwrap().as_str() {
+    let way = match std::fs::read_to_string(folder.join("way"))
+        .unwrap()
+        .as_str()
+    {
         "Logical" => Way::Logical,
         _ => Way::Physical,
     };
@@ -54,7 +57,11 @@ async fn queries_and_writes_run_in_another_process() {
         let expected = run(Way::Direct, &sender, &sender, sql).await.unwrap();
         for way in [Way::Logical, Way::Physical] {
             let plan = encoded(way, &sender, sql).await.unwrap();
-            assert_eq!(elsewhere(way, warehouse.path(), &plan), expected, "{sql}: {way:?}");
+            assert_eq!(
+                elsewhere(way, warehouse.path(), &plan),
+                expected,
+                "{sql}: {way:?}"
+            );
         }
     }
     let count = "SELECT count(*) FROM parted";

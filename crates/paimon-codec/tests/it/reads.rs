@@ -106,7 +106,11 @@ async fn every_golden_table_reads_the_same_from_decoded_plans() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(read > names.len(), "{read} of {} tables were read", names.len());
+    assert!(
+        read > names.len(),
+        "{read} of {} tables were read",
+        names.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,10 @@ async fn tables_of_the_session_are_refused_by_name() {
         .unwrap();
     let error = encoded(Way::Logical, &sender, "SELECT * FROM here_only").await;
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("in-memory table") && error.contains("here_only"), "{error}");
+    assert!(
+        error.contains("in-memory table") && error.contains("here_only"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +34,10 @@ async fn statements_with_secrets_are_refused() {
     let sql = "CREATE TABLE s (a INT) WITH ('fs.oss.accessKeySecret' = 'hush')";
     for way in [Way::Logical, Way::Physical] {
         let error = encoded(way, &sender, sql).await.unwrap_err().to_string();
-        assert!(error.contains("secret") && !error.contains("hush"), "{error}");
+        assert!(
+            error.contains("secret") && !error.contains("hush"),
+            "{error}"
+        );
     }
 }
 
@@ -55,9 +61,13 @@ async fn no_secret_of_a_catalog_is_in_a_plan() {
 async fn a_catalog_that_the_receiver_lacks_is_named() {
     let warehouse = warehouse();
     let sender = session(warehouse.path());
-    let bytes = encoded(Way::Physical, &sender, "SELECT * FROM pk").await.unwrap();
+    let bytes = encoded(Way::Physical, &sender, "SELECT * FROM pk")
+        .await
+        .unwrap();
     let receiver = paimon_datafusion::PaimonSession::new();
     assert!(receiver.catalogs().is_empty());
-    let error = run_encoded(Way::Physical, &receiver, &bytes).await.unwrap_err();
-    assert!(error.to_string().contains("catalog=paimon"), "{error}");
+    let error = run_encoded(Way::Physical, &receiver, &bytes)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("catalog = paimon"), "{error}");
 }

@@ -17,16 +17,43 @@ const SETUP: &str = "
 /// Statements that commit, and what shows their effect.
 const COMMITS: &[(&str, &str)] = &[
     ("INSERT INTO plain VALUES (4, 'd')", "SELECT * FROM plain"),
-    ("INSERT INTO plain (name) SELECT name FROM keyed", "SELECT * FROM plain"),
-    ("INSERT OVERWRITE plain SELECT id, name FROM keyed", "SELECT * FROM plain"),
-    ("INSERT OVERWRITE parts PARTITION (dt = 'one') SELECT 7", "SELECT * FROM parts"),
-    ("INSERT OVERWRITE parts VALUES (8, 'two')", "SELECT * FROM parts"),
-    ("INSERT INTO keyed VALUES (2, 'z'), (3, 'w')", "SELECT * FROM keyed"),
-    ("UPDATE plain SET name = 'n' WHERE id < 3", "SELECT * FROM plain"),
-    ("UPDATE keyed SET name = concat(name, '!') WHERE id = 1", "SELECT * FROM keyed"),
-    ("UPDATE marked SET id = id + 10 WHERE name <> 'b'", "SELECT * FROM marked"),
+    (
+        "INSERT INTO plain (name) SELECT name FROM keyed",
+        "SELECT * FROM plain",
+    ),
+    (
+        "INSERT OVERWRITE plain SELECT id, name FROM keyed",
+        "SELECT * FROM plain",
+    ),
+    (
+        "INSERT OVERWRITE parts PARTITION (dt = 'one') SELECT 7",
+        "SELECT * FROM parts",
+    ),
+    (
+        "INSERT OVERWRITE parts VALUES (8, 'two')",
+        "SELECT * FROM parts",
+    ),
+    (
+        "INSERT INTO keyed VALUES (2, 'z'), (3, 'w')",
+        "SELECT * FROM keyed",
+    ),
+    (
+        "UPDATE plain SET name = 'n' WHERE id < 3",
+        "SELECT * FROM plain",
+    ),
+    (
+        "UPDATE keyed SET name = concat(name, '!') WHERE id = 1",
+        "SELECT * FROM keyed",
+    ),
+    (
+        "UPDATE marked SET id = id + 10 WHERE name <> 'b'",
+        "SELECT * FROM marked",
+    ),
     ("DELETE FROM plain WHERE id = 2", "SELECT * FROM plain"),
-    ("DELETE FROM keyed WHERE id IN (SELECT id FROM plain WHERE name = 'a')", "SELECT * FROM keyed"),
+    (
+        "DELETE FROM keyed WHERE id IN (SELECT id FROM plain WHERE name = 'a')",
+        "SELECT * FROM keyed",
+    ),
     ("DELETE FROM marked WHERE id = 3", "SELECT * FROM marked"),
     (
         "MERGE INTO keyed t USING plain s ON t.id = s.id WHEN MATCHED THEN UPDATE SET name = s.name \
@@ -38,7 +65,10 @@ const COMMITS: &[(&str, &str)] = &[
          WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)",
         "SELECT * FROM plain",
     ),
-    ("CREATE TABLE made AS SELECT id + 1 AS id, name FROM plain", "SELECT * FROM made"),
+    (
+        "CREATE TABLE made AS SELECT id + 1 AS id, name FROM plain",
+        "SELECT * FROM made",
+    ),
     (
         "CREATE TABLE made WITH ('file.format' = 'orc') AS SELECT * FROM keyed",
         "SELECT * FROM made",
@@ -52,12 +82,24 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("DROP TABLE plain", "SHOW TABLES"),
     ("ALTER TABLE plain RENAME TO renamed", "SHOW TABLES"),
     ("ALTER TABLE plain ADD COLUMN extra INT", "DESCRIBE plain"),
-    ("ALTER TABLE plain SET ('snapshot.num-retained.max' = '9')", "SHOW TBLPROPERTIES plain"),
+    (
+        "ALTER TABLE plain SET ('snapshot.num-retained.max' = '19')",
+        "SHOW TBLPROPERTIES plain",
+    ),
     ("TRUNCATE TABLE plain", "SELECT count(*) FROM plain"),
-    ("ALTER TABLE parts DROP PARTITION (dt = 'one')", "SELECT * FROM parts"),
-    ("CALL sys.create_tag(table => 'plain', tag => 'first')", "SELECT tag_name FROM plain$tags"),
+    (
+        "ALTER TABLE parts DROP PARTITION (dt = 'one')",
+        "SELECT * FROM parts",
+    ),
+    (
+        "CALL sys.create_tag(table => 'plain', tag => 'first')",
+        "SELECT tag_name FROM plain$tags",
+    ),
     ("CALL sys.compact(table => 'keyed')", "SELECT * FROM keyed"),
-    ("ANALYZE TABLE plain COMPUTE STATISTICS", "SELECT * FROM plain"),
+    (
+        "ANALYZE TABLE plain COMPUTE STATISTICS",
+        "SELECT * FROM plain",
+    ),
 ];
 
 struct Site {
@@ -137,7 +179,9 @@ async fn a_decoded_update_is_planned_again_over_what_others_committed() {
         let sql = "UPDATE plain SET name = concat(name, '+')";
         let bytes = encoded(way, &site.sender, sql).await.unwrap();
         let between = "INSERT INTO plain VALUES (9, 'late')";
-        run(Way::Direct, &site.sender, &site.receiver, between).await.unwrap();
+        run(Way::Direct, &site.sender, &site.receiver, between)
+            .await
+            .unwrap();
         run_encoded(way, &site.receiver, &bytes).await.unwrap();
         let rows = seen(&site, "SELECT * FROM plain").await;
         assert_eq!(rows, ["1|a+", "2|b+", "3|c+", "9|late+"], "{way:?}");
@@ -149,7 +193,13 @@ async fn a_statement_takes_the_settings_of_its_session_along() {
     for way in [Way::Logical, Way::Physical] {
         let site = site().await;
         let setup = "CREATE DATABASE own; USE own; CREATE TABLE t (id INT)";
-        site.sender.sql(setup).await.unwrap().collect().await.unwrap();
+        site.sender
+            .sql(setup)
+            .await
+            .unwrap()
+            .collect()
+            .await
+            .unwrap();
         let sql = "CALL sys.create_branch(table => 't', branch => 'b')";
         run(way, &site.sender, &site.receiver, sql).await.unwrap();
         let branches = seen(&site, "SELECT branch_name FROM own.t$branches").await;

@@ -53,11 +53,7 @@ impl Shape {
     ///
     /// # Errors
     /// `NotFound` for an unknown one.
-    pub fn columns(
-        self,
-        table: &SchemaRef,
-        names: &[String],
-    ) -> paimon_core::Result<SchemaRef> {
+    pub fn columns(self, table: &SchemaRef, names: &[String]) -> paimon_core::Result<SchemaRef> {
         let all = self.schema(table);
         let find = |name: &String| {
             let found = all.field_with_name(name).ok();
@@ -66,7 +62,10 @@ impl Shape {
                     .with("column", name)
             })
         };
-        let fields = names.iter().map(find).collect::<paimon_core::Result<Vec<_>>>()?;
+        let fields = names
+            .iter()
+            .map(find)
+            .collect::<paimon_core::Result<Vec<_>>>()?;
         Ok(Arc::new(Schema::new(fields)))
     }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_expr::scalar_subquery::ScalarSubqueryExpr;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr};
-use datafusion::physical_plan::filter_pushdown::FilterPushdownPropagation;
+use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::Morselizer;
@@ -124,9 +125,20 @@ impl FileSource for TableFileSource {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let pushed = self.inner.try_pushdown_filters(filters, config)?;
+        let waits: Vec<bool> = filters
+            .iter()
+            .map(waits_for_subquery)
+            .collect::<Result<_>>()?;
+        let own = filters.into_iter().zip(&waits);
+        let own = own.filter(|(_, waits)| !**waits).map(|(filter, _)| filter);
+        let pushed = self.inner.try_pushdown_filters(own.collect(), config)?;
+        let mut answers = pushed.filters.into_iter();
+        let answer = |waits: &bool| match waits {
+            true => PushedDown::No,
+            false => answers.next().unwrap_or(PushedDown::No),
+        };
         Ok(FilterPushdownPropagation {
-            filters: pushed.filters,
+            filters: waits.iter().map(answer).collect(),
             updated_node: pushed.updated_node.map(|inner| self.wrap(inner)),
         })
     }
@@ -158,4 +170,10 @@ impl FileSource for TableFileSource {
     ) -> Result<TreeNodeRecursion> {
         self.inner.apply_expressions(f)
     }
+}
+
+/// Whether a filter needs the result of a subquery. Such a result belongs to the plan around the scan: a scan that holds a
+/// filter of this kind could not travel to another process.
+fn waits_for_subquery(filter: &Arc<dyn PhysicalExpr>) -> Result<bool> {
+    filter.exists(|part| Ok(part.is::<ScalarSubqueryExpr>()))
 }

@@ -37,8 +37,8 @@ use crate::statement;
 use crate::stream::refusing_endless_work;
 
 use catalogs::Catalogs;
-pub(crate) use settings::{FixedIdentity, USER_PREFIX};
 pub use settings::{CarriedSettings, CommitIdentity, OverwriteMode, SessionSettings};
+pub(crate) use settings::{FixedIdentity, USER_PREFIX};
 pub(crate) use travel::instant_ms;
 
 /// A SQL session over Paimon catalogs and everything DataFusion knows.

@@ -162,11 +162,7 @@ impl SessionSettings {
     ///
     /// # Errors
     /// When its time zone is not known.
-    pub fn take(
-        &self,
-        carried: &CarriedSettings,
-        is_catalog: impl Fn(&str) -> bool,
-    ) -> Result<()> {
+    pub fn take(&self, carried: &CarriedSettings, is_catalog: impl Fn(&str) -> bool) -> Result<()> {
         self.set_time_zone(&carried.time_zone)?;
         for (key, value) in &carried.options {
             self.set(key, value, &is_catalog);

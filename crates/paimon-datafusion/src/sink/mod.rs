@@ -93,7 +93,9 @@ impl PaimonSink {
             table: self.table.clone(),
             time_zone: self.store.zone().to_string(),
             mode: self.mode.clone(),
-            identity: self.identity.choose(&self.settings, self.table.options().get(USER_PREFIX)),
+            identity: self
+                .identity
+                .choose(&self.settings, self.table.options().get(USER_PREFIX)),
         }
     }
 

@@ -59,7 +59,9 @@ impl SinkTarget {
             table: self.table.clone(),
             time_zone: self.settings.time_zone(),
             mode: self.mode.clone(),
-            identity: self.identity.choose(&self.settings, self.table.options().get(USER_PREFIX)),
+            identity: self
+                .identity
+                .choose(&self.settings, self.table.options().get(USER_PREFIX)),
         }
     }
 }

@@ -24,9 +24,9 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::parse;
+pub use dml::Assign;
 pub use effect::{Effect, EffectExec, StatementOrigin};
 pub(crate) use effect::{effect_rows, with_origin};
-pub use dml::Assign;
 pub(crate) use run::run;
 
 use crate::parse::Cursor;

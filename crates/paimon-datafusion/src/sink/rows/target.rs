@@ -104,7 +104,9 @@ impl Statement {
             target: self.target.clone(),
             rows: self.rows.clone(),
             sorted: self.sorted,
-            identity: self.identity.choose(&self.settings, self.table.options().get(USER_PREFIX)),
+            identity: self
+                .identity
+                .choose(&self.settings, self.table.options().get(USER_PREFIX)),
         }
     }
 
