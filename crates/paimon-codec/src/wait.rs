@@ -4,23 +4,28 @@ use std::future::Future;
 
 use paimon_core::{Error, Result};
 use tokio::runtime::{Builder, Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
-/// Runs some I/O to its end on a thread of its own. The caller waits, so that no task of a single-threaded runtime is
-/// waited for there: those runtimes get a helper.
+/// Runs some I/O to its end. A runtime with several threads goes on meanwhile; where there is none, or one thread that
+/// must not be waited on, the I/O gets a thread and a runtime of its own.
 ///
 /// # Errors
 /// Those of the work.
 pub(crate) fn wait<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() != RuntimeFlavor::CurrentThread => {
+            block_in_place(|| handle.block_on(work))
+        }
+        _ => wait_elsewhere(work),
+    }
+}
+
+fn wait_elsewhere<T: Send>(work: impl Future<Output = Result<T>> + Send) -> Result<T> {
     std::thread::scope(|scope| {
-        let handle = Handle::try_current();
-        let worker = scope.spawn(move || match handle {
-            Ok(handle) if handle.runtime_flavor() != RuntimeFlavor::CurrentThread => {
-                handle.block_on(work)
-            }
-            _ => match Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(work),
-                Err(error) => Err(Error::internal("no runtime").with_source(error)),
-            },
+        let worker = scope.spawn(|| {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|e| Error::internal("no runtime").with_source(e))?;
+            runtime.block_on(work)
         });
         worker
             .join()

@@ -28,6 +28,8 @@ async fn mutated_nodes_give_errors_or_nodes() {
     for sql in [
         "SELECT * FROM completed",
         "SELECT * FROM logged$audit_log",
+        "SELECT * FROM pk",
+        "SELECT * FROM parted",
         "CALL sys.compact(table => 'pk')",
     ] {
         let plan = session.sql(sql).await.unwrap();

@@ -29,8 +29,10 @@ const QUERIES: &[&str] = &[
     "SELECT * FROM logged /*+ OPTIONS('incremental-between'='1,2') */",
     "SELECT * FROM logged$audit_log /*+ OPTIONS('incremental-between'='1,3') */",
     "SELECT * FROM travel /*+ OPTIONS('incremental-between'='1,2', 'incremental-between-scan-mode'='diff') */",
+    "SELECT * FROM paimon_incremental_query('logged', 1, 3)",
     "SELECT * FROM with_row_ids$row_tracking",
     "SELECT * FROM completed",
+    "SELECT * FROM branched$branch_from_tag",
     "SELECT * FROM sys.all_table_options",
     "SELECT 1, 'x', DATE '2024-01-01'",
     "VALUES (1, 'a'), (2, NULL)",
@@ -124,4 +126,58 @@ async fn a_physical_plan_reads_the_snapshot_it_was_planned_on() {
     run(Way::Direct, &sender, &receiver, insert).await.unwrap();
     let rows = super::run_encoded(Way::Physical, &receiver, &physical).await;
     assert_eq!(rows.unwrap(), before);
+}
+
+/// Some rows of a stream that never ends.
+const STREAMS: &[&str] = &[
+    "SELECT * FROM logged LIMIT 2",
+    "SELECT * FROM parted WHERE id > 1 LIMIT 2",
+    "SELECT rowkind FROM logged$audit_log LIMIT 3",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_followed_from_decoded_plans() {
+    let warehouse = warehouse();
+    let (sender, receiver) = (session(warehouse.path()), session(warehouse.path()));
+    sender.settings().set_streaming(true);
+    for sql in STREAMS {
+        let expected = run(Way::Direct, &sender, &receiver, sql).await.unwrap();
+        for way in [Way::Logical, Way::Physical] {
+            let rows = run(way, &sender, &receiver, sql).await.unwrap();
+            assert_eq!(rows.len(), expected.len(), "{sql}: {way:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_of_the_session_travel_with_its_tables() {
+    let warehouse = warehouse();
+    let (sender, receiver) = (session(warehouse.path()), session(warehouse.path()));
+    let sql = "SELECT * FROM travel";
+    let set = "SET paimon.scan.snapshot-id = 1; SELECT * FROM travel";
+    let newest = run(Way::Direct, &receiver, &receiver, sql).await.unwrap();
+    let expected = run(Way::Direct, &sender, &receiver, set).await.unwrap();
+    assert_ne!(newest, expected);
+    for way in [Way::Logical, Way::Physical] {
+        assert_eq!(
+            run(way, &sender, &receiver, sql).await.unwrap(),
+            expected,
+            "{way:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn plans_are_decoded_on_a_runtime_of_one_thread() {
+    let warehouse = warehouse();
+    let (sender, receiver) = (session(warehouse.path()), session(warehouse.path()));
+    let sql = "SELECT * FROM pk";
+    let expected = run(Way::Direct, &sender, &receiver, sql).await.unwrap();
+    for way in [Way::Logical, Way::Physical] {
+        assert_eq!(
+            run(way, &sender, &receiver, sql).await.unwrap(),
+            expected,
+            "{way:?}"
+        );
+    }
 }

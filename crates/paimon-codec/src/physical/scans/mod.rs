@@ -1,33 +1,31 @@
 //! Scans with their files.
 
+mod changes;
+mod files;
+
 use std::sync::Arc;
 
 use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
-use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion_proto::physical_plan::{PhysicalPlanDecodeContext, PhysicalProtoConverterExtension};
-use datafusion_proto::protobuf::PhysicalPlanNode;
-use paimon_core::Error;
+use datafusion_proto::physical_plan::PhysicalProtoConverterExtension;
 use paimon_core::table::Table;
 use paimon_datafusion::nodes::{
-    ChangesExec, CoreScanExec, MergeParts, MergeScanExec, PositionScanExec, Shape, StreamScanExec,
-    TableFileSource,
+    ChangesExec, CoreScanExec, MergeScanExec, PositionScanExec, StreamScanExec, TableFileSource,
 };
 use paimon_datafusion::to_datafusion;
 use prost::{Message, Oneof};
 
+use self::changes::{ChangesMessage, StreamMessage, changes, stream};
+use self::files::{MergeMessage, decoded, files, merge, source_of};
 use super::{ColumnsMessage, PaimonPhysicalCodec};
-use crate::envelope::{malformed, narrow, required, wide};
-use crate::wait::wait;
+use crate::envelope::{narrow, required, wide};
 use crate::wire::predicate::PredicateMessage;
 use crate::wire::read::ReadMessage;
-use crate::wire::split::{
-    CarriedSectionMessage, NumberedFileMessage, PartMessage, ShareMessage, SplitMessage,
-};
+use crate::wire::split::{NumberedFileMessage, SplitMessage};
 use crate::wire::table::TableMessage;
 
 /// A scan of a table.
@@ -108,26 +106,6 @@ struct SplitsMessage {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct MergeMessage {
-    #[prost(message, repeated, tag = "1")]
-    sections: Vec<CarriedSectionMessage>,
-    #[prost(message, repeated, tag = "2")]
-    partitions: Vec<SharesMessage>,
-    /// DataFusion's node of the source.
-    #[prost(bytes = "vec", tag = "3")]
-    inner: Vec<u8>,
-    /// Rows before filters.
-    #[prost(message, optional, tag = "4")]
-    rows: Option<CountMessage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct SharesMessage {
-    #[prost(message, repeated, tag = "1")]
-    shares: Vec<ShareMessage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 struct PositionsMessage {
     #[prost(message, repeated, tag = "1")]
     partitions: Vec<NumberedMessage>,
@@ -141,57 +119,6 @@ struct PositionsMessage {
 struct NumberedMessage {
     #[prost(message, repeated, tag = "1")]
     files: Vec<NumberedFileMessage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ChangesMessage {
-    #[prost(message, optional, tag = "1")]
-    read: Option<ReadMessage>,
-    #[prost(message, repeated, tag = "2")]
-    partitions: Vec<PartsMessage>,
-    #[prost(string, tag = "3")]
-    shape: String,
-    #[prost(string, repeated, tag = "4")]
-    columns: Vec<String>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct PartsMessage {
-    #[prost(message, repeated, tag = "1")]
-    parts: Vec<PartMessage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct StreamMessage {
-    #[prost(string, tag = "1")]
-    shape: String,
-    #[prost(string, repeated, tag = "2")]
-    columns: Vec<String>,
-}
-
-/// Shapes by the names that they travel under.
-const SHAPES: &[(&str, Shape)] = &[
-    ("rows", Shape::Rows),
-    ("audit", Shape::Audit),
-    ("binlog", Shape::Binlog),
-    ("kinds", Shape::Kinds),
-];
-
-fn shape_name(shape: Shape) -> String {
-    let found = SHAPES.iter().find(|(_, s)| *s == shape);
-    found.map(|(name, _)| *name).unwrap_or_default().to_string()
-}
-
-fn shape_of(name: &str) -> paimon_core::Result<Shape> {
-    let found = SHAPES.iter().find(|(n, _)| *n == name);
-    found.map(|(_, shape)| *shape).ok_or_else(|| {
-        Error::unsupported(format!("a plan shows rows as {name:?}, which is not known"))
-    })
-}
-
-fn names(plan: &dyn ExecutionPlan) -> Vec<String> {
-    let schema = plan.schema();
-    schema.fields().iter().map(|f| f.name().clone()).collect()
 }
 
 impl ScanMessage {
@@ -264,111 +191,6 @@ struct Opened {
     filter: PredicateMessage,
 }
 
-/// A node of DataFusion's inside of one of ours.
-fn decoded(
-    bytes: &[u8],
-    codec: &PaimonPhysicalCodec,
-    context: &TaskContext,
-    converter: &dyn PhysicalProtoConverterExtension,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let node = PhysicalPlanNode::decode(bytes).map_err(|e| to_datafusion(malformed(e)))?;
-    converter.proto_to_execution_plan(&node, &PhysicalPlanDecodeContext::new(context, codec))
-}
-
-fn source_of(plan: &Arc<dyn ExecutionPlan>) -> Result<&FileScanConfig> {
-    let scan = plan.downcast_ref::<DataSourceExec>();
-    let scan = scan.and_then(|s| s.data_source().downcast_ref::<FileScanConfig>());
-    scan.ok_or_else(|| {
-        to_datafusion(Error::damaged(format!(
-            "a scan of files is expected in a plan, found {}",
-            plan.name()
-        )))
-    })
-}
-
-fn files(
-    scan: &DataSourceExec,
-    codec: &PaimonPhysicalCodec,
-    converter: &dyn PhysicalProtoConverterExtension,
-) -> Result<Option<ScanMessage>> {
-    let Some(config) = scan.data_source().downcast_ref::<FileScanConfig>() else {
-        return Ok(None);
-    };
-    let Some(source) = config.file_source().downcast_ref::<TableFileSource>() else {
-        return Ok(None);
-    };
-    let mut plain = config.clone();
-    plain.file_source = source.inner().clone();
-    let plain: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(plain);
-    let node = converter.execution_plan_to_proto(&plain, codec)?;
-    Ok(Some(ScanMessage {
-        table: Some(TableMessage::new(source.table()).map_err(to_datafusion)?),
-        limit: None,
-        filter: None,
-        kind: Some(Kind::Files(node.encode_to_vec())),
-    }))
-}
-
-fn merge(
-    parts: MergeParts,
-    codec: &PaimonPhysicalCodec,
-    converter: &dyn PhysicalProtoConverterExtension,
-) -> Result<ScanMessage> {
-    let inner: Arc<dyn ExecutionPlan> = Arc::new(parts.inner);
-    let inner = converter.execution_plan_to_proto(&inner, codec)?;
-    let shares = |own: &Vec<_>| SharesMessage {
-        shares: own.iter().map(ShareMessage::from).collect(),
-    };
-    let sections = parts.sections.iter().map(CarriedSectionMessage::from);
-    let kind = MergeMessage {
-        sections: sections.collect(),
-        partitions: parts.shares.iter().map(shares).collect(),
-        inner: inner.encode_to_vec(),
-        rows: CountMessage::new(parts.rows),
-    };
-    let filter = PredicateMessage::new(&parts.filter).map_err(to_datafusion)?;
-    Ok(ScanMessage {
-        table: Some(TableMessage::new(&parts.table).map_err(to_datafusion)?),
-        limit: parts.limit.map(wide),
-        filter: Some(filter),
-        kind: Some(Kind::Merge(kind)),
-    })
-}
-
-impl MergeMessage {
-    fn node(
-        self,
-        opened: Opened,
-        inner: &Arc<dyn ExecutionPlan>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let inner = inner.downcast_ref::<DataSourceExec>().ok_or_else(|| {
-            to_datafusion(Error::damaged(format!(
-                "a scan of files is expected in a plan, found {}",
-                inner.name()
-            )))
-        })?;
-        let sections = self.sections.into_iter().map(CarriedSectionMessage::value);
-        let shares = self.partitions.into_iter().map(|own| {
-            let shares = own.shares.into_iter().map(ShareMessage::value);
-            shares.collect::<paimon_core::Result<Vec<_>>>()
-        });
-        let parts = MergeParts {
-            table: opened.table,
-            filter: opened.filter.value().map_err(to_datafusion)?,
-            sections: sections
-                .collect::<paimon_core::Result<_>>()
-                .map_err(to_datafusion)?,
-            shares: shares
-                .collect::<paimon_core::Result<_>>()
-                .map_err(to_datafusion)?,
-            inner: inner.clone(),
-            limit: opened.limit,
-            rows: CountMessage::value(self.rows).map_err(to_datafusion)?,
-        };
-        Ok(Arc::new(MergeScanExec::of_parts(parts)?))
-    }
-}
-
 fn core(scan: &CoreScanExec) -> paimon_core::Result<ScanMessage> {
     let splits = |own: &Vec<_>| SplitsMessage {
         splits: own.iter().map(SplitMessage::from).collect(),
@@ -435,61 +257,5 @@ impl PositionsMessage {
             narrow(self.batch_size, "a batch size")?,
         );
         Ok(made.map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>))
-    }
-}
-
-fn changes(scan: &ChangesExec) -> paimon_core::Result<ScanMessage> {
-    let parts = |own: &Vec<_>| PartsMessage {
-        parts: own.iter().map(PartMessage::from).collect(),
-    };
-    Ok(ScanMessage {
-        table: Some(TableMessage::new(scan.reader().table())?),
-        limit: scan.limit().map(wide),
-        filter: None,
-        kind: Some(Kind::Changes(ChangesMessage {
-            read: Some(ReadMessage::new(scan.reader())?),
-            partitions: scan.groups().iter().map(parts).collect(),
-            shape: shape_name(scan.shape()),
-            columns: names(scan),
-        })),
-    })
-}
-
-impl ChangesMessage {
-    fn node(self, opened: Opened) -> paimon_core::Result<Arc<dyn ExecutionPlan>> {
-        let reader = required(self.read, "columns")?.reader(&opened.table)?;
-        let groups = self.partitions.into_iter().map(|own| {
-            let parts = own.parts.into_iter().map(PartMessage::value);
-            parts.collect::<paimon_core::Result<Vec<_>>>()
-        });
-        let groups = groups.collect::<paimon_core::Result<_>>()?;
-        let made = ChangesExec::of_columns(
-            reader,
-            groups,
-            shape_of(&self.shape)?,
-            &self.columns,
-            opened.limit,
-        );
-        Ok(Arc::new(made?))
-    }
-}
-
-fn stream(scan: &StreamScanExec) -> paimon_core::Result<ScanMessage> {
-    Ok(ScanMessage {
-        table: Some(TableMessage::new(scan.read().table())?),
-        limit: None,
-        filter: Some(PredicateMessage::new(scan.read().filter())?),
-        kind: Some(Kind::Stream(StreamMessage {
-            shape: shape_name(scan.shape()),
-            columns: names(scan),
-        })),
-    })
-}
-
-impl StreamMessage {
-    fn node(self, opened: Opened) -> paimon_core::Result<Arc<dyn ExecutionPlan>> {
-        let (shape, filter) = (shape_of(&self.shape)?, opened.filter.value()?);
-        let opening = StreamScanExec::open(&opened.table, shape, &self.columns, filter);
-        Ok(Arc::new(wait(opening)?))
     }
 }
