@@ -52,8 +52,8 @@ enum ProviderKind {
     NewTable(NewTableMessage),
     #[prost(message, tag = "6")]
     Target(TargetMessage),
-    #[prost(message, tag = "7")]
-    Rows(RowsMessage),
+    #[prost(message, boxed, tag = "7")]
+    Rows(Box<RowsMessage>),
     #[prost(message, tag = "8")]
     Statement(StatementMessage),
 }
@@ -133,7 +133,8 @@ impl PaimonLogicalCodec {
             return Ok(ProviderKind::Target(target));
         }
         if let Some(rows) = provider.downcast_ref::<RowsTarget>() {
-            return RowsMessage::new(&rows.parts(), false, self).map(ProviderKind::Rows);
+            let rows = RowsMessage::new(&rows.parts(), false, self)?;
+            return Ok(ProviderKind::Rows(Box::new(rows)));
         }
         if let Some(effect) = provider.downcast_ref::<Effect>() {
             return StatementMessage::new(effect).map(ProviderKind::Statement);

@@ -223,7 +223,7 @@ impl LeafMessage {
             column: leaf.column.clone(),
             data_type: json(&leaf.data_type)?,
             op: required(op, "comparison")?.0.to_string(),
-            literals: leaf.literals.iter().map(|l| literal(l)).collect(),
+            literals: leaf.literals.iter().map(literal).collect(),
         })
     }
 

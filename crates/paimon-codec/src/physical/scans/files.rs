@@ -29,7 +29,7 @@ pub(super) struct MergeMessage {
     partitions: Vec<SharesMessage>,
     /// DataFusion's node of the source.
     #[prost(bytes = "vec", tag = "3")]
-    inner: Vec<u8>,
+    pub(super) inner: Vec<u8>,
     /// Rows before filters.
     #[prost(message, optional, tag = "4")]
     rows: Option<CountMessage>,
