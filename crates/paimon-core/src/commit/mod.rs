@@ -6,44 +6,36 @@
 //! doubtful attempt wrote is ever removed. Source: `FileStoreCommitImpl`.
 
 mod attempt;
-mod base;
 mod changes;
-mod conflict;
+mod checks;
 mod environment;
-mod index;
-mod manifest_compact;
-mod manifest_files;
-mod manifest_merge;
+mod manifests;
 mod options;
 mod overwrite;
-mod place;
 mod register;
-mod retry;
 mod row_tracking;
-mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
-mod vectors;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use base::RowChange;
-pub use conflict::overlapping_files;
+pub use attempt::retry::Retries;
+pub use checks::base::RowChange;
+pub use checks::conflict::overlapping_files;
 pub use environment::{
     CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
     PartitionStatistics,
 };
 pub use overwrite::{Overwrite, Replaced};
 pub use register::live_partitions;
-pub use retry::Retries;
 
+use self::attempt::shared::Shared;
 use self::attempt::{Attempt, Outcome};
 use self::changes::Changes;
-use self::manifest_files::ManifestFiles;
+use self::manifests::files::ManifestFiles;
 use self::options::CommitOptions;
 use self::overwrite::Target;
-use self::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
 use crate::table::Table;

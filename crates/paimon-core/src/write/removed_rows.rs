@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::context::WriteContext;
-use super::vector_files::{read_vectors, write_vectors};
+use super::file::vectors::{read_vectors, write_vectors};
 use crate::deletionvectors::{DeletionVector, DeletionVectorVersion};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;

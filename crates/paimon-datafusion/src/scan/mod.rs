@@ -6,11 +6,12 @@
 //!   first-row): the rows that survive are found first, then read by the same source where filters can be pushed into
 //!   it, else by `paimon-core` ([`MergeScanExec`]);
 //! - everything else (folding merge engines, ORC, Avro, evolved columns, nested types, column groups) is read by
-//!   `paimon-core` ([`CoreScanExec`]).
+//!   `paimon-core` ([`CoreScanExec`]); files whose row groups are too large for a session with limited memory, too.
 //!
 //! Statements that change rows read their target through `TargetProvider`.
 
 mod core_exec;
+mod memory;
 mod merge_exec;
 mod native;
 mod outcome_cache;
@@ -126,7 +127,7 @@ impl ScanRequest {
         let mut rest = Vec::new();
         for split in plan.splits {
             match &split.kind {
-                SplitKind::Raw(files) if native.fits(files.iter()) => {
+                SplitKind::Raw(files) if native.has_memory() && native.fits(files.iter()) => {
                     let filtered = self.predicate != Predicate::AlwaysTrue;
                     let by_bits = |f: &SplitFile| f.deletion.is_some() || filtered && has_index(f);
                     if files.iter().any(by_bits) {

@@ -7,11 +7,11 @@ use crate::mergetree::function::{MergeFunction, create_merge_function};
 use crate::options::{ChangelogProducer, CoreOptions, MergeEngine, parse_i64};
 use crate::table::Table;
 use crate::write::assign::BucketMode;
+use crate::write::buffer::flush::KeyValueSettings;
+use crate::write::buffer::sort_buffer::SortSpec;
 use crate::write::context::WriteContext;
-use crate::write::data_file::{FileBuilder, FileRole, FileSettings};
-use crate::write::key_value::KeyValueSettings;
+use crate::write::file::data_file::{FileBuilder, FileRole, FileSettings};
 use crate::write::options::WriteOptions;
-use crate::write::sort_buffer::SortSpec;
 use crate::write::stats::StatsMode;
 
 /// Settings of a table's writers.
