@@ -18,7 +18,7 @@ use paimon_core::write::WriteOptions;
 use super::Ddl;
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
-use crate::session::PaimonSession;
+use crate::session::{FixedIdentity, PaimonSession};
 use crate::sink::NewTableTarget;
 use crate::statement::effect::effect;
 use crate::statement::partition::{PartitionSpec, drop_partitions};
@@ -274,6 +274,7 @@ async fn create_as(
         if_not_exists,
         schema: arrow_schema(&schema.fields),
         settings: session.settings().clone(),
+        identity: FixedIdentity::default(),
     };
     insert::count_of(session, &name, Arc::new(target), query)
 }
