@@ -16,6 +16,8 @@ const KINDS: &[&str] = &[
     "hive",
     #[cfg(feature = "jdbc")]
     "jdbc",
+    #[cfg(feature = "rest")]
+    "rest",
 ];
 
 /// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind. Its warehouse is a
@@ -57,6 +59,10 @@ pub fn create_catalog_on(
         )?)),
         #[cfg(feature = "jdbc")]
         "jdbc" => Ok(Arc::new(crate::jdbc::JdbcCatalog::on(
+            name, options, stores,
+        )?)),
+        #[cfg(feature = "rest")]
+        "rest" => Ok(Arc::new(crate::rest::RestCatalog::on(
             name, options, stores,
         )?)),
         other => Err(Error::unsupported(format!(

@@ -15,6 +15,8 @@ mod jdbc;
 mod names;
 #[cfg(any(feature = "hive", feature = "jdbc"))]
 mod queues;
+#[cfg(feature = "rest")]
+mod rest;
 mod sys_tables;
 #[cfg(any(feature = "hive", feature = "jdbc", feature = "rest"))]
 mod tables;
@@ -29,6 +31,8 @@ pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABA
 pub use jdbc::JdbcCatalog;
 pub use names::absolute_location;
 pub use paimon_core::options::{is_secret_key, redacted};
+#[cfg(feature = "rest")]
+pub use rest::RestCatalog;
 
 // tests that are shared with those of the public interface name the crate
 #[cfg(test)]

@@ -9,3 +9,5 @@ mod hive_faults;
 mod hive_server;
 #[cfg(feature = "jdbc")]
 mod jdbc;
+#[cfg(feature = "rest")]
+mod rest;

@@ -24,6 +24,7 @@ mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
 mod vectors;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use environment::{
 pub use overwrite::{Overwrite, Replaced};
 pub use register::live_partitions;
 pub use retry::Retries;
+pub use versions::{CommitAnswer, SnapshotPublication, VersionManagement};
 
 use self::attempt::{Attempt, Outcome};
 use self::changes::Changes;
