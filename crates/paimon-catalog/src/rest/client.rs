@@ -122,7 +122,12 @@ impl RestClient {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<T, Failure> {
-        let answer = self.send(Method::GET, headers, path, query, None).await?;
+        let answer = self.send(Method::GET, headers, path, query, None).await;
+        let answer = answer.map_err(|failure| match failure {
+            // there is nothing to be in doubt about
+            Failure::Doubtful(error) => Failure::Refused(error),
+            other => other,
+        })?;
         // a token may be in it: what it holds is not shown
         serde_json::from_slice(&answer).map_err(|e| {
             let found = format!(
@@ -254,62 +259,41 @@ impl RestClient {
     /// The failure that a code stands for.
     fn refusal(&self, status: StatusCode, body: &[u8], path: &[&str]) -> Refusal {
         let answer: ErrorAnswer = serde_json::from_slice(body).unwrap_or_default();
+        let kind = Kind::of(answer.resource_type.as_deref().unwrap_or_default());
+        let code = status.as_u16();
+        let error = self.error(code, answer, path);
+        let (failure, again) = match code {
+            401 => return Refusal::Token(Failure::Refused(error)),
+            404 => (Failure::Missing(kind, error), Again::No),
+            409 => (Failure::Exists(error), Again::No),
+            429 => (Failure::Refused(error), Again::Safe),
+            501 => (Failure::Refused(error), Again::No),
+            502..=504 => (Failure::Doubtful(error), Again::IfReading),
+            500..=599 => (Failure::Doubtful(error), Again::No),
+            _ => (Failure::Refused(error), Again::No),
+        };
+        Refusal::Other(failure, again)
+    }
+
+    fn error(&self, code: u16, answer: ErrorAnswer, path: &[&str]) -> Error {
+        let (kind, text) = match code {
+            400 => (ErrorKind::InvalidInput, "the service refuses the request"),
+            401 => (ErrorKind::InvalidInput, "the service does not take the token"),
+            403 => (ErrorKind::InvalidInput, "the service forbids it"),
+            404 => (ErrorKind::NotFound, "the service does not have it"),
+            409 => (ErrorKind::InvalidInput, "the service has it already"),
+            405 | 501 => (ErrorKind::Unsupported, "the service cannot do that"),
+            429 => (ErrorKind::Io, "the service has too much to do"),
+            500..=599 => (ErrorKind::Io, "the service failed"),
+            _ => (ErrorKind::Io, "the service gave an unexpected answer"),
+        };
         let said = answer.message.filter(|m| !m.is_empty());
         let said = said.map(|m| format!(": {}", hide_secrets(&m)));
-        let said = said.unwrap_or_default();
-        let error = |kind, text: &str| {
-            let error = Error::new(kind, format!("{text}{said}")).with("uri", self.shown(path));
-            match &answer.resource_name {
-                Some(name) if !name.is_empty() => error.with("resource", name),
-                _ => error,
-            }
-        };
-        let other = |failure, again| Refusal::Other(failure, again);
-        match status.as_u16() {
-            400 => other(
-                Failure::Refused(error(
-                    ErrorKind::InvalidInput,
-                    "the service refuses the request",
-                )),
-                Again::No,
-            ),
-            401 => Refusal::Token(Failure::Refused(error(
-                ErrorKind::InvalidInput,
-                "the service does not take the token",
-            ))),
-            403 => other(
-                Failure::Refused(error(ErrorKind::InvalidInput, "the service forbids it")),
-                Again::No,
-            ),
-            404 => {
-                let kind = Kind::of(answer.resource_type.as_deref().unwrap_or_default());
-                let missing = error(ErrorKind::NotFound, "the service does not have it");
-                other(Failure::Missing(kind, missing), Again::No)
-            }
-            409 => other(
-                Failure::Exists(error(ErrorKind::InvalidInput, "the service has it already")),
-                Again::No,
-            ),
-            405 | 501 => other(
-                Failure::Refused(error(ErrorKind::Unsupported, "the service cannot do that")),
-                Again::No,
-            ),
-            429 => other(
-                Failure::Refused(error(ErrorKind::Io, "the service has too much to do")),
-                Again::Safe,
-            ),
-            code @ 500..=599 => {
-                let again = match code {
-                    502..=504 => Again::IfReading,
-                    _ => Again::No,
-                };
-                let text = format!("the service failed with code {code}");
-                other(Failure::Doubtful(error(ErrorKind::Io, &text)), again)
-            }
-            code => {
-                let text = format!("the service answered with the unexpected code {code}");
-                other(Failure::Refused(error(ErrorKind::Io, &text)), Again::No)
-            }
+        let text = format!("{text} (code {code}){}", said.unwrap_or_default());
+        let error = Error::new(kind, text).with("uri", self.shown(path));
+        match answer.resource_name.filter(|name| !name.is_empty()) {
+            Some(name) => error.with("resource", name),
+            None => error,
         }
     }
 

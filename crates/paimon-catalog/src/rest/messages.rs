@@ -207,6 +207,17 @@ fn change(change: &SchemaChange) -> Result<Value> {
             json!({ "action": "renameColumn", "fieldNames": path, "newName": to })
         }
         SchemaChange::DropColumn { path } => json!({ "action": "dropColumn", "fieldNames": path }),
+        SchemaChange::UpdateColumnPosition { column, position } => {
+            json!({ "action": "updateColumnPosition", "move": place(column, position) })
+        }
+        SchemaChange::DropPrimaryKey => json!({ "action": "dropPrimaryKey" }),
+        other => column_change(other)?,
+    })
+}
+
+/// A change of what a column is.
+fn column_change(change: &SchemaChange) -> Result<Value> {
+    Ok(match change {
         SchemaChange::UpdateColumnType {
             path,
             data_type,
@@ -225,15 +236,16 @@ fn change(change: &SchemaChange) -> Result<Value> {
         SchemaChange::UpdateColumnComment { path, comment } => {
             json!({ "action": "updateColumnComment", "fieldNames": path, "newComment": comment })
         }
-        SchemaChange::UpdateColumnPosition { column, position } => {
-            json!({ "action": "updateColumnPosition", "move": place(column, position) })
-        }
         SchemaChange::UpdateColumnDefault { path, default } => json!({
             "action": "updateColumnDefaultValue",
             "fieldNames": path,
             "newDefaultValue": default,
         }),
-        SchemaChange::DropPrimaryKey => json!({ "action": "dropPrimaryKey" }),
+        other => {
+            return Err(Error::internal(format!(
+                "a change has no JSON: {other:?}"
+            )));
+        }
     })
 }
 

@@ -1,4 +1,5 @@
-//! JDBC catalogs: SQLite always, PostgreSQL where `PAIMON_TEST_POSTGRES` names one (as `jdbc:postgresql://...`).
+//! JDBC catalogs: SQLite always, PostgreSQL and MySQL where `PAIMON_TEST_POSTGRES` and `PAIMON_TEST_MYSQL` name one (as
+//! `jdbc:postgresql://...`), with `.._USER` and `.._PASSWORD`.
 
 use std::collections::BTreeMap;
 
@@ -31,21 +32,33 @@ async fn on_sqlite_it_does_what_every_catalog_does() {
     run("jdbc:sqlite:FOLDER/c.db", "lite", &locked).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn on_postgresql_it_does_what_every_catalog_does() {
-    let Ok(uri) = std::env::var("PAIMON_TEST_POSTGRES") else {
-        eprintln!("left out: PAIMON_TEST_POSTGRES does not name a server");
+/// A server that the environment names: its address, and its user and password where it needs them.
+async fn run_on_server(name: &str, prefix: &str) {
+    let given = |suffix: &str| std::env::var(format!("PAIMON_TEST_{name}{suffix}"));
+    let Ok(uri) = given("") else {
+        eprintln!("left out: PAIMON_TEST_{name} does not name a server");
         return;
     };
-    let user = std::env::var("PAIMON_TEST_POSTGRES_USER").unwrap_or_else(|_| "paimon".to_string());
+    let user = given("_USER").unwrap_or_else(|_| "paimon".to_string());
+    let password = given("_PASSWORD").unwrap_or_default();
     let key = format!("rust-{}", std::process::id());
-    let plain = [("jdbc.user", user.as_str()), ("catalog-key", key.as_str())];
-    run(&uri, "pg", &plain).await;
-    let locked = [
-        plain[0],
-        plain[1],
-        ("lock.enabled", "true"),
-        ("lock-check-max-sleep", "20 ms"),
+    let mut options = vec![
+        ("jdbc.user", user.as_str()),
+        ("jdbc.password", password.as_str()),
+        ("catalog-key", key.as_str()),
     ];
-    run(&uri, "pg", &locked).await;
+    options.retain(|(_, value)| !value.is_empty());
+    run(&uri, prefix, &options).await;
+    options.extend([("lock.enabled", "true"), ("lock-check-max-sleep", "20 ms")]);
+    run(&uri, prefix, &options).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgresql_it_does_what_every_catalog_does() {
+    run_on_server("POSTGRES", "pg").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_mysql_it_does_what_every_catalog_does() {
+    run_on_server("MYSQL", "my").await;
 }
