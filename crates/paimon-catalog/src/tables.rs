@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(any(feature = "hive", feature = "jdbc"))]
 use paimon_core::io::FileIo;
+#[cfg(any(feature = "hive", feature = "jdbc"))]
 use paimon_core::options::CoreOptions;
-use paimon_core::schema::{NewTable, SchemaManager};
+use paimon_core::schema::NewTable;
+#[cfg(any(feature = "hive", feature = "jdbc"))]
+use paimon_core::schema::SchemaManager;
 use paimon_core::{Error, Result};
 
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
@@ -49,6 +53,7 @@ pub(crate) fn refuse_kinds(table: &NewTable) -> Result<()> {
     }
 }
 
+#[cfg(any(feature = "hive", feature = "jdbc"))]
 /// Refuses to drop a table whose data files outside of its folder would stay behind.
 pub(crate) async fn refuse_external_data(
     io: &FileIo,
@@ -70,6 +75,7 @@ pub(crate) async fn refuse_external_data(
     }
 }
 
+#[cfg(any(feature = "hive", feature = "jdbc"))]
 /// Whether a change may have taken effect although it failed.
 pub(crate) fn is_doubtful(error: &Error) -> bool {
     let unknown = (OUTCOME, UNKNOWN);

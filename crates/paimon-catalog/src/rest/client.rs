@@ -278,7 +278,10 @@ impl RestClient {
     fn error(&self, code: u16, answer: ErrorAnswer, path: &[&str]) -> Error {
         let (kind, text) = match code {
             400 => (ErrorKind::InvalidInput, "the service refuses the request"),
-            401 => (ErrorKind::InvalidInput, "the service does not take the token"),
+            401 => (
+                ErrorKind::InvalidInput,
+                "the service does not take the token",
+            ),
             403 => (ErrorKind::InvalidInput, "the service forbids it"),
             404 => (ErrorKind::NotFound, "the service does not have it"),
             409 => (ErrorKind::InvalidInput, "the service has it already"),

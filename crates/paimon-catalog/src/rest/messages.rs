@@ -242,9 +242,7 @@ fn column_change(change: &SchemaChange) -> Result<Value> {
             "newDefaultValue": default,
         }),
         other => {
-            return Err(Error::internal(format!(
-                "a change has no JSON: {other:?}"
-            )));
+            return Err(Error::internal(format!("a change has no JSON: {other:?}")));
         }
     })
 }
