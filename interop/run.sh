@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Released Java Paimon against tables written here. Usage: run.sh [NAME..]   (only cases whose name holds one of the texts)
+# Released Java Paimon against tables written here. Usage: run.sh [--share K/N] [NAME..]
+# (only the K-th of every N cases; only cases whose name holds one of the texts)
 #
 # Needs JDK 17 or newer and Maven 3. Exit codes: 0 everything agreed, 1 a case failed, 2 bad usage or a broken build,
 # 3 Java, Maven or the jars cannot be had.
@@ -13,7 +14,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${PAIMON_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paimon-interop}"
 case "${1:-}" in
   -h | --help)
-    sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
     exit 0
     ;;
 esac

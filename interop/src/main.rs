@@ -23,9 +23,10 @@ use crate::case::{Case, Outcome};
 use crate::java::Java;
 use crate::summary::Summary;
 
-const USAGE: &str = "usage: paimon-interop --class-path JARS --program PAIMON [--release NAME] [--jobs N] [--keep FOLDER] [NAME..]
+const USAGE: &str = "usage: paimon-interop --class-path JARS --program PAIMON [--release NAME] [--jobs N] [--keep FOLDER] [--share K/N] [NAME..]
   NAME     only cases whose name holds one of these texts
-  --keep   leave the tables in this folder";
+  --keep   leave the tables in this folder
+  --share  only the K-th of every N cases";
 
 /// The command line.
 struct Args {
@@ -34,7 +35,28 @@ struct Args {
     release: String,
     jobs: usize,
     keep: Option<PathBuf>,
+    share: Share,
     names: Vec<String>,
+}
+
+/// Which cases of all are played: the one at `first` and every `step`-th after it.
+#[derive(Clone, Copy)]
+struct Share {
+    first: usize,
+    step: usize,
+}
+
+impl Share {
+    const ALL: Self = Self { first: 0, step: 1 };
+
+    /// From `K/N`, with `1 <= K <= N`.
+    fn parse(text: &str) -> Option<Self> {
+        let (k, n) = text.split_once('/')?;
+        let (k, step): (usize, usize) = (k.parse().ok()?, n.parse().ok()?);
+        (1..=step)
+            .contains(&k)
+            .then_some(Self { first: k - 1, step })
+    }
 }
 
 impl Args {
@@ -45,6 +67,7 @@ impl Args {
             release: String::new(),
             jobs: std::thread::available_parallelism().map_or(2, usize::from),
             keep: None,
+            share: Share::ALL,
             names: Vec::new(),
         };
         while let Some(word) = words.next() {
@@ -54,6 +77,7 @@ impl Args {
                 "--release" => args.release = words.next()?,
                 "--jobs" => args.jobs = words.next()?.parse().ok().filter(|n| *n > 0)?,
                 "--keep" => args.keep = Some(words.next()?.into()),
+                "--share" => args.share = Share::parse(&words.next()?)?,
                 _ if word.starts_with('-') => return None,
                 _ => args.names.push(word),
             }
@@ -98,6 +122,10 @@ async fn run(args: Args) -> Result<bool, String> {
     );
     cases.extend(matrix::primary_key_tables().map_err(|e| e.to_string())?);
     cases.retain(|c| args.wants(&c.name));
+    let cases = cases
+        .into_iter()
+        .skip(args.share.first)
+        .step_by(args.share.step);
     let java = Arc::new(Java::start(&args.class_path, args.jobs)?);
     let mut summary = Summary::new(&args.release);
     if args.wants(program::NAME) {
@@ -134,4 +162,24 @@ async fn one(
     let _turn = turns.acquire().await;
     let outcome = play::play(&case, &java, &root.join(&case.name)).await;
     (case.name, outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn shares_take_every_case_once() {
+        let mut played: Vec<usize> = Vec::new();
+        for text in ["1/3", "2/3", "3/3"] {
+            let share = Share::parse(text).unwrap();
+            played.extend((0..10).skip(share.first).step_by(share.step));
+        }
+        played.sort_unstable();
+        assert_eq!(played, (0..10).collect::<Vec<_>>());
+        for wrong in ["0/3", "4/3", "1/0", "1", "a/b"] {
+            assert!(Share::parse(wrong).is_none(), "{wrong}");
+        }
+    }
 }

@@ -15,8 +15,9 @@ use parking_lot::RwLock;
 
 use crate::changes::{ChangesProvider, Shape};
 use crate::error::to_datafusion;
-use crate::parse::plain_and_options;
+use crate::parse::{METADATA_OPTION, plain_and_options};
 use crate::provider::{PaimonTableProvider, ReadOptimizedProvider, SystemTableProvider};
+use crate::scan::MetadataProvider;
 use crate::session::SessionSettings;
 use crate::stream::StreamSource;
 
@@ -132,8 +133,12 @@ impl PaimonSchemaProvider {
             self.settings
                 .table_options(self.catalog.name(), &self.database, identifier.table());
         dynamic.extend(options);
+        let metadata = dynamic.remove(METADATA_OPTION);
         let shape = Shape::of_system(identifier.system());
         if let Some(changes) = table.incremental(&dynamic).await? {
+            if metadata.is_some() {
+                return Err(no_metadata("changes between snapshots"));
+            }
             let shape = shape.ok_or_else(|| {
                 Error::unsupported(format!(
                     "incremental options are not supported with `${}`",
@@ -145,6 +150,9 @@ impl PaimonSchemaProvider {
         if self.settings.is_streaming()
             && let Some(shape) = shape
         {
+            if metadata.is_some() {
+                return Err(no_metadata("streams"));
+            }
             return self.open_stream(&table, &dynamic, shape).await.map(Some);
         }
         let table = if dynamic.is_empty() {
@@ -152,6 +160,10 @@ impl PaimonSchemaProvider {
         } else {
             table.with_options(&dynamic).await?
         };
+        if let (Some(names), None) = (&metadata, identifier.system()) {
+            let provider = MetadataProvider::new(table, names.split(','));
+            return Ok(Some(Arc::new(provider)));
+        }
         Ok(Some(match identifier.system() {
             None => Arc::new(PaimonTableProvider::new(table, self.settings.clone())),
             Some(READ_OPTIMIZED) => Arc::new(ReadOptimizedProvider::new(table)),
@@ -224,6 +236,10 @@ impl PaimonSchemaProvider {
             _ => Ok(None),
         }
     }
+}
+
+fn no_metadata(whose: &str) -> Error {
+    Error::unsupported(format!("{whose} have no metadata columns"))
 }
 
 fn system_provider(

@@ -52,7 +52,8 @@ impl Changes {
     /// Whether files are removed or deletion vectors change: such a write is an OVERWRITE.
     pub(super) fn removes_rows(&self) -> bool {
         let removed = |e: &ManifestEntry| e.kind == FileKind::Delete;
-        let vectors = |e: &IndexManifestEntry| e.index_type == super::index::DELETION_VECTORS;
+        let vectors =
+            |e: &IndexManifestEntry| e.index_type == super::manifests::index::DELETION_VECTORS;
         self.entries.iter().any(removed) || self.index.iter().any(vectors)
     }
 

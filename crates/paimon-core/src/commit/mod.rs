@@ -6,46 +6,40 @@
 //! doubtful attempt wrote is ever removed. Source: `FileStoreCommitImpl`.
 
 mod attempt;
-mod base;
 mod changes;
-mod conflict;
+mod checks;
 mod environment;
-mod index;
-mod manifest_compact;
-mod manifest_files;
-mod manifest_merge;
+mod manifests;
 mod options;
 mod overwrite;
-mod place;
 mod register;
-mod retry;
 mod row_tracking;
-mod shared;
 #[cfg(test)]
 pub(crate) mod testing;
-mod vectors;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-pub use base::RowChange;
-pub use conflict::overlapping_files;
+use bytes::Bytes;
+
+pub use attempt::retry::Retries;
+pub use checks::base::RowChange;
+pub use checks::conflict::overlapping_files;
 pub use environment::{
     CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
     PartitionStatistics,
 };
 pub use overwrite::{Overwrite, Replaced};
 pub use register::live_partitions;
-pub use retry::Retries;
 pub use versions::{CommitAnswer, SnapshotPublication, VersionManagement};
 
+use self::attempt::shared::Shared;
 use self::attempt::{Attempt, Outcome};
 use self::changes::Changes;
-use self::manifest_files::ManifestFiles;
+use self::manifests::files::ManifestFiles;
 use self::options::CommitOptions;
 use self::overwrite::Target;
-use self::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
 use crate::table::Table;
@@ -332,15 +326,39 @@ impl FileStoreCommit {
         Target::new(&overwrite, &fields, &[])
     }
 
+    /// Removes all rows of partitions, given by their serialised rows, that were found in the snapshot read. Returns the
+    /// snapshot.
+    ///
+    /// # Errors
+    /// `CommitConflict` when another commit changed rows since, else as [`Self::overwrite`].
+    pub async fn drop_read_partitions(
+        &self,
+        partitions: HashSet<Bytes>,
+        change: &RowChange,
+        identifier: i64,
+    ) -> Result<i64> {
+        let target = Target::Partitions(partitions);
+        let id = self
+            .publish_truncation(&target, identifier, Some(change))
+            .await?;
+        self.unregister_dropped(id).await;
+        Ok(id)
+    }
+
     async fn publish_drop(&self, target: &Target, identifier: i64) -> Result<i64> {
-        let id = self.publish_truncation(target, identifier).await?;
+        let id = self.publish_truncation(target, identifier, None).await?;
         if !matches!(target, Target::All) {
             self.unregister_dropped(id).await;
         }
         Ok(id)
     }
 
-    async fn publish_truncation(&self, target: &Target, identifier: i64) -> Result<i64> {
+    async fn publish_truncation(
+        &self,
+        target: &Target,
+        identifier: i64,
+        change: Option<&RowChange>,
+    ) -> Result<i64> {
         let none = Changes::default();
         let committable = ManifestCommittable {
             identifier,
@@ -348,7 +366,8 @@ impl FileStoreCommit {
         };
         let plan = Plan::Overwrite(target, &none, None);
         let mut request = self.request(CommitKind::Overwrite, &committable, true, plan);
-        request.operation = Some("TRUNCATE");
+        request.operation = Some(change.map_or("TRUNCATE", |change| change.operation));
+        request.read = change;
         self.publish(&request).await
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use bytes::Bytes;
 
 use super::changes::Changes;
-use super::conflict::compare_keys;
+use super::checks::conflict::compare_keys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::partition_values;
 use crate::spec::{DataField, Datum, FileKind, IndexManifestEntry, ManifestEntry, datum_to_text};

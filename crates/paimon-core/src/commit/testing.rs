@@ -92,7 +92,7 @@ pub(crate) fn vectors(kind: FileKind, name: &str, owners: &[&str]) -> IndexManif
         kind,
         partition: BinaryRow::empty().to_serialized(),
         bucket: 0,
-        index_type: super::index::DELETION_VECTORS.into(),
+        index_type: super::manifests::index::DELETION_VECTORS.into(),
         file_name: name.into(),
         file_size: 1,
         row_count: 1,

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use futures::StreamExt;
 
-use super::file_scan::{FileScan, live_rows};
-use super::row_ids::with_row_ids;
+use super::file::row_ids::with_row_ids;
+use super::file::scan::{FileScan, live_rows};
 use super::split::{Partition, SplitFile, is_side_file};
-use super::split_read::SplitRead;
+use super::split_read::{FILES_AT_ONCE, SplitRead};
 use crate::arrow_bridge::{arrow_field, arrow_type};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
@@ -42,6 +42,7 @@ pub(super) async fn read_column_group(
         let mut scan = FileScan::new(&read.table, partition, &file, &read.fields);
         scan.filter = read.filter.clone();
         scan.batch_size = read.batch_size;
+        scan.step_bytes = read.memory.step_bytes(FILES_AT_ONCE, scan.step_bytes);
         return with_row_ids(scan).await;
     }
     check_same_rows(&normal)?;
@@ -74,6 +75,7 @@ pub(super) async fn read_column_group(
     let live = live_rows(&read.table, &anchor).await?.map(Arc::new);
     let mut inputs = Vec::new();
     let mut part_index = vec![usize::MAX; parts.len()];
+    let at_once = parts.len();
     for (i, (files, fields)) in parts.into_iter().enumerate() {
         if fields.is_empty() {
             continue;
@@ -86,6 +88,7 @@ pub(super) async fn read_column_group(
             let rows = usize::try_from(file.meta.row_count).unwrap_or(0);
             let mut scan = FileScan::new(&read.table, partition, &file, &fields);
             scan.batch_size = read.batch_size;
+            scan.step_bytes = read.memory.step_bytes(at_once, scan.step_bytes);
             scan.selection = live.as_ref().map(|l| {
                 if l.rows() == rows {
                     l.clone()

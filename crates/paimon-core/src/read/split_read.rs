@@ -8,12 +8,13 @@ use arrow_array::{Array, ArrayRef, Int8Array, RecordBatch, RecordBatchOptions};
 use futures::{StreamExt, TryStreamExt};
 
 use super::changes::ChangeSplit;
+use super::changes::difference::read_difference;
 use super::column_groups::read_column_group;
-use super::difference::read_difference;
-use super::file_scan::{DEFAULT_BATCH_SIZE, FileScan};
-use super::fold::{FoldRequest, fold_section};
-use super::row_ids::with_row_ids;
-use super::section_merge::{MergeRules, Resolution, SectionOutcome, merge_section};
+use super::file::row_ids::with_row_ids;
+use super::file::scan::{DEFAULT_BATCH_SIZE, FileScan};
+use super::memory::ReadMemory;
+use super::merge::fold::{FoldRequest, fold_section};
+use super::merge::section::{MergeRules, Resolution, SectionOutcome, merge_section};
 use super::split::{DataSplit, Partition, Section, SplitFile, SplitKind};
 use crate::arrow_bridge::arrow_field;
 use crate::error::{Error, Result};
@@ -22,6 +23,9 @@ use crate::mergetree::function::{MergeFunction, create_merge_function, required_
 use crate::predicate::{Predicate, project};
 use crate::spec::{DataField, value_kind_field};
 use crate::table::Table;
+
+/// Files of a stream that are open at once: one is opened while another is read.
+pub(super) const FILES_AT_ONCE: usize = 2;
 
 /// What a split's reader returns.
 #[derive(Clone)]
@@ -38,6 +42,8 @@ pub struct SplitRead {
     pub keep_deletes: bool,
     /// Rows per batch.
     pub batch_size: usize,
+    /// Memory of one stream.
+    pub memory: ReadMemory,
 }
 
 impl SplitRead {
@@ -50,6 +56,7 @@ impl SplitRead {
             with_row_kind: false,
             keep_deletes: false,
             batch_size: DEFAULT_BATCH_SIZE,
+            memory: ReadMemory::UNLIMITED,
         }
     }
 
@@ -164,6 +171,7 @@ impl SplitRead {
         let mut scan = FileScan::new(&self.table, partition, file, &self.fields);
         scan.filter = filter;
         scan.batch_size = self.batch_size;
+        scan.step_bytes = self.memory.step_bytes(FILES_AT_ONCE, scan.step_bytes);
         scan
     }
 
@@ -177,7 +185,8 @@ impl SplitRead {
 
     async fn section(&self, partition: Arc<Partition>, section: Section) -> Result<BatchStream> {
         let rules = self.rules();
-        let outcome = Arc::new(merge_section(&self.table, &partition, &section, &rules).await?);
+        let outcome =
+            Arc::new(merge_section(&self.table, &partition, &section, &rules, self.memory).await?);
         if rules.resolution == Resolution::Fold {
             return self.folded(partition, section, outcome);
         }
@@ -222,6 +231,7 @@ impl SplitRead {
             fields,
             keep_deletes: self.keep_deletes,
             batch_size: self.batch_size,
+            memory: self.memory,
         });
         Ok(stream
             .map(move |batch| Ok(batch?.project(&wanted)?))

@@ -1,12 +1,14 @@
 //! Committing what was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Table;
 pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
 use crate::commit::{CommitContext, FileStoreCommit, Overwrite, RowChange};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
+use crate::manifest::ManifestScan;
+use crate::predicate::Predicate;
 use crate::spec::{CommitMessage, Datum, ManifestCommittable, Snapshot};
 use crate::write::discard_files;
 
@@ -152,6 +154,46 @@ impl TableCommit {
         self.maintain(&self.committable(identifier, Vec::new()), &[made], true)
             .await;
         Ok(made)
+    }
+
+    /// Removes all rows of the partitions that a filter over the partition columns keeps, as they were read for the
+    /// change. Returns the snapshot; `None` when there was nothing to remove.
+    ///
+    /// # Errors
+    /// `CommitConflict` when another commit changed rows since, else as [`Self::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn drop_read_partitions(
+        &self,
+        filter: &Predicate,
+        change: &RowChange,
+        identifier: i64,
+    ) -> Result<Option<i64>> {
+        let commit = self.file_store_commit()?;
+        if let Some(done) = self.done_before(&commit, identifier).await? {
+            return Ok(done.last().copied());
+        }
+        let partitions = match &change.base {
+            Some(base) => {
+                let scan = ManifestScan {
+                    partition_filter: filter.clone(),
+                    ..self.table.manifest_scan()
+                };
+                let (files, _) = scan.live_files(base).await?;
+                files.into_iter().map(|file| file.partition).collect()
+            }
+            None => HashSet::new(),
+        };
+        if partitions.is_empty() && !change.even_if_empty {
+            return Ok(None);
+        }
+        let made = commit
+            .drop_read_partitions(partitions, change, identifier)
+            .await?;
+        self.maintain(&self.committable(identifier, Vec::new()), &[made], true)
+            .await;
+        Ok(Some(made))
     }
 
     /// Compacts what was written and expires what the table's options let go. The commit stands, so a failure is no error

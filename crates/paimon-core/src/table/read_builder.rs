@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::predicate::Predicate;
 use crate::read::{
-    ChangeSplit, DataSplit, Plan, PlanRequest, SplitRead, filter_batch, no_column, plan,
+    ChangeSplit, DataSplit, Plan, PlanRequest, ReadMemory, SplitRead, filter_batch, no_column, plan,
 };
 use crate::spec::{DataField, value_kind_field};
 
@@ -27,6 +27,7 @@ pub struct ReadBuilder {
     with_row_kind: bool,
     keep_deletes: bool,
     batch_size: Option<usize>,
+    memory: ReadMemory,
 }
 
 impl ReadBuilder {
@@ -39,6 +40,7 @@ impl ReadBuilder {
             with_row_kind: false,
             keep_deletes: false,
             batch_size: None,
+            memory: ReadMemory::UNLIMITED,
         }
     }
 
@@ -81,6 +83,13 @@ impl ReadBuilder {
     #[must_use]
     pub fn with_batch_size(mut self, rows: usize) -> Self {
         self.batch_size = Some(rows.max(1));
+        self
+    }
+
+    /// Memory of each stream of rows: less is fetched of every file at a time.
+    #[must_use]
+    pub fn with_memory(mut self, memory: ReadMemory) -> Self {
+        self.memory = memory;
         self
     }
 
@@ -140,6 +149,7 @@ impl ReadBuilder {
         read.filter = self.request.filter.clone();
         read.with_row_kind = self.with_row_kind;
         read.keep_deletes = self.keep_deletes;
+        read.memory = self.memory;
         if let Some(rows) = self.batch_size {
             read.batch_size = rows;
         }
@@ -210,6 +220,13 @@ impl TableRead {
     /// Schema of the batches.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The same reader with another memory.
+    #[must_use]
+    pub fn with_memory(mut self, memory: ReadMemory) -> Self {
+        self.read.memory = memory;
+        self
     }
 
     /// Rows of a split that match the filter, in no particular order.

@@ -38,6 +38,14 @@ impl WriteBuilder {
         self
     }
 
+    /// Rows of a table with row tracking keep their ids: they have `_ROW_ID` and `_SEQUENCE_NUMBER` behind the table's
+    /// columns. A null number stands for the snapshot to come.
+    #[must_use]
+    pub fn with_row_ids_kept(mut self, keep: bool) -> Self {
+        self.settings.keep_row_ids = keep;
+        self
+    }
+
     /// The user that will commit: writers of postponed rows (bucket -2) put it into file names.
     #[must_use]
     pub fn with_commit_user(mut self, user: impl Into<String>) -> Self {

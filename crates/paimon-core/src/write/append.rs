@@ -7,8 +7,8 @@ use arrow_array::{Array, RecordBatch};
 use arrow_select::concat::{concat, concat_batches};
 use tokio::task::JoinHandle;
 
-use super::rolling::RollingFileWriter;
-use super::rows::{FileRows, KeyValueBatch};
+use super::file::rolling::RollingFileWriter;
+use super::file::rows::{FileRows, KeyValueBatch};
 use crate::error::{Error, Result};
 use crate::spec::DataFileMeta;
 
@@ -277,7 +277,7 @@ fn join(parts: &[FileRows]) -> Result<FileRows> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::write::rolling::tests::{memory, rows, sibling, writer};
+    use crate::write::file::rolling::tests::{memory, rows, sibling, writer};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn lanes_share_the_rows() {

@@ -1,8 +1,8 @@
 //! Removing what was written for a commit that did not take effect. Source: `FileStoreCommitImpl.abort`.
 
 use super::context::IdSource;
+use super::file::paths::DataFilePaths;
 use super::options::WriteOptions;
-use super::paths::DataFilePaths;
 use crate::error::Result;
 use crate::manifest::partition_values;
 use crate::read::Partition;

@@ -4,39 +4,34 @@
 
 mod append;
 pub mod assign;
+mod buffer;
+mod column_files;
 mod context;
-mod data_file;
 mod discard;
-mod key_value;
-mod memory;
+mod file;
 mod options;
-mod paths;
 mod pipeline;
 mod removed_rows;
 mod restore;
-mod rolling;
-mod rows;
-mod sort_buffer;
-mod spill;
 pub mod stats;
 mod table_writer;
 #[cfg(test)]
 pub(crate) mod testing;
-mod vector_files;
 
+pub(crate) use buffer::memory::{batch_memory, compact as compact_batch};
+pub(crate) use buffer::spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
+pub use column_files::{ColumnFiles, RowRange};
 pub use context::{
     Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
 };
-pub use data_file::{FileRole, FileSettings};
 pub use discard::discard_files;
-pub(crate) use memory::{batch_memory, compact as compact_batch};
+pub use file::data_file::{FileRole, FileSettings};
+pub use file::paths::{DataFilePaths, NewFile};
+pub use file::rolling::RollingFileWriter;
+pub(crate) use file::rolling::blocking;
+pub use file::rows::{FileLayout, FileRows, KeyValueBatch};
+pub(crate) use file::vectors::{read_vectors, write_vectors};
 pub use options::{FileKind, SpillCompression, WriteOptions};
-pub use paths::{DataFilePaths, NewFile};
 pub use pipeline::{PreparedRows, RowPipeline};
 pub use removed_rows::{Removal, RemovedRows, remove_rows};
-pub use rolling::RollingFileWriter;
-pub(crate) use rolling::blocking;
-pub use rows::{FileLayout, FileRows, KeyValueBatch};
-pub(crate) use spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
 pub use table_writer::{TableWriter, WriteSettings};
-pub(crate) use vector_files::{read_vectors, write_vectors};

@@ -14,7 +14,9 @@ use crate::arrow_bridge::{arrow_schema, arrow_type, cast_array};
 use crate::error::{Error, Result};
 use crate::options::CoreOptions;
 use crate::spec::row_kind::UPDATE_BEFORE;
-use crate::spec::{DataField, DataType, TableSchema, is_retract};
+use crate::spec::{
+    DataField, DataType, TableSchema, is_retract, row_id_field, sequence_number_field,
+};
 
 /// Rows ready to be routed.
 #[derive(Debug, Clone)]
@@ -74,6 +76,16 @@ impl RowPipeline {
     #[must_use]
     pub fn keeping_nulls(mut self) -> Self {
         self.defaults.fill(None);
+        self
+    }
+
+    /// Rows have `_ROW_ID` and `_SEQUENCE_NUMBER` behind the table's columns.
+    #[must_use]
+    pub fn with_row_ids(mut self) -> Self {
+        let system = [row_id_field(), sequence_number_field()];
+        self.defaults.extend(system.iter().map(|_| None));
+        self.fields.extend(system);
+        self.schema = arrow_schema(&self.fields);
         self
     }
 

@@ -9,15 +9,18 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::context::WriteContext;
-use super::vector_files::{read_vectors, write_vectors};
+use super::file::vectors::{read_vectors, write_vectors};
 use crate::deletionvectors::{DeletionVector, DeletionVectorVersion};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::manifest::read_index_manifest;
 use crate::options::parse_bool;
-use crate::read::{FileScan, Partition, SplitFile, live_rows};
+use crate::read::{FileScan, Partition, SplitFile, live_rows, with_row_ids};
 use crate::selection::FileSelection;
-use crate::spec::{CommitMessage, DataFileMeta, DataIncrement, IndexManifestEntry, Snapshot};
+use crate::spec::{
+    CommitMessage, DataFileMeta, DataIncrement, IndexManifestEntry, Snapshot, row_id_field,
+    sequence_number_field,
+};
 use crate::table::Table;
 
 /// Some rows of one data file.
@@ -45,7 +48,7 @@ pub enum Removal {
 }
 
 impl RemovedRows {
-    /// The rows of the file that stay: all columns of the table. Fewer or more rows than the manifest says are an error
+    /// The rows of the file that stay: all columns of the table, and with row tracking `_ROW_ID` and `_SEQUENCE_NUMBER`. Fewer or more rows than the manifest says are an error
     /// at the end.
     ///
     /// # Errors
@@ -63,10 +66,14 @@ impl RemovedRows {
         }
         let mut bare = self.file.clone();
         bare.deletion = None;
-        let mut scan = FileScan::new(table, &self.partition, &bare, &table.schema().fields);
+        let mut fields = table.schema().fields.clone();
+        if table.options().row_tracking {
+            fields.extend([row_id_field(), sequence_number_field()]);
+        }
+        let mut scan = FileScan::new(table, &self.partition, &bare, &fields);
         scan.selection = Some(Arc::new(stay));
         let path = Arc::clone(&self.file.path);
-        Ok(counted(scan.open().await?, expected, path))
+        Ok(counted(with_row_ids(scan).await?, expected, path))
     }
 
     /// Whether no row is left, as far as that is known without reading.

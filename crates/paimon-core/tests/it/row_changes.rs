@@ -3,8 +3,11 @@
 use paimon_core::ErrorKind;
 use paimon_core::commit::RowChange;
 use paimon_core::deletionvectors::DeletionVector;
+use paimon_core::maintenance::{RemoveMissingFiles, mark_partitions_done};
+use paimon_core::manifest::read_index_manifest;
+use paimon_core::predicate::{Predicate, PredicateOp};
 use paimon_core::read::SplitKind;
-use paimon_core::spec::{CommitKind, CommitMessage, Snapshot};
+use paimon_core::spec::{CommitKind, CommitMessage, Datum, Snapshot};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
 
@@ -170,4 +173,92 @@ async fn what_is_left_of_rewritten_files_is_read_without_the_removed_rows() {
     change(&table, Some(base), messages).await.unwrap();
     assert_eq!(ids(&table).await, once([1, 3]));
     assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn partitions_go_only_as_they_were_read() {
+    let table = in_memory(&partitioned()).await;
+    add(&table, &[0, 1], 0).await;
+    add(&table, &[2], 1).await;
+    let field = table.schema().partition_fields().remove(0);
+    let second = Predicate::leaf(&field, PredicateOp::Eq, vec![Some(Datum::Int(1))]).unwrap();
+    let read = |base| RowChange {
+        base,
+        operation: "DELETE",
+        even_if_empty: false,
+    };
+    let change = read(newest(&table).await);
+    add(&table, &[3], 1).await;
+    let commit = table.new_commit();
+    let late = commit
+        .drop_read_partitions(&second, &change, BATCH_COMMIT_IDENTIFIER)
+        .await;
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::CommitConflict);
+    let change = read(newest(&table).await);
+    for (filter, snapshot) in [(Predicate::AlwaysFalse, None), (second, Some(4))] {
+        let dropped = commit
+            .drop_read_partitions(&filter, &change, BATCH_COMMIT_IDENTIFIER)
+            .await;
+        assert_eq!(dropped.unwrap(), snapshot);
+    }
+    assert_eq!(ids(&table).await, once([0, 1]));
+    let snapshot = newest(&table).await.unwrap();
+    assert_eq!(snapshot.commit_kind, CommitKind::Overwrite);
+    assert_eq!(snapshot.operation.as_deref(), Some("DELETE"));
+    assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn lost_files_are_taken_out_with_their_vectors() {
+    let switch = r#""options": {"deletion-vectors.enabled": "true","#;
+    let table = in_memory(&partitioned().replace(r#""options": {"#, switch)).await;
+    add(&table, &[0, 1], 0).await;
+    add(&table, &[2, 3], 1).await;
+    let context = WriteContext::with_memory(0);
+    let base = newest(&table).await.unwrap();
+    let rows = picked(&table, &[1]).await;
+    let lost = rows.last().unwrap().file.clone();
+    let messages = remove_rows(&table, &context, &base, rows, Removal::Vectors).await;
+    change(&table, Some(base), messages.unwrap()).await.unwrap();
+    table.io().discard(&lost.path).await.unwrap();
+    let mut request = RemoveMissingFiles {
+        dry_run: true,
+        parallelism: 2,
+    };
+    let name = lost.meta.file_name.clone();
+    for (dry_run, found) in [
+        (true, vec![name.clone()]),
+        (false, vec![name]),
+        (false, vec![]),
+    ] {
+        request.dry_run = dry_run;
+        assert_eq!(request.run(&table, &context).await.unwrap(), found);
+    }
+    assert_eq!(ids(&table).await.len(), 1);
+    // earlier snapshots name the file still
+    let index = newest(&table).await.unwrap().index_manifest;
+    let index = read_index_manifest(table.io(), table.location(), index.as_deref());
+    let index = index.await.unwrap();
+    let ranges = index
+        .iter()
+        .flat_map(|entry| entry.dv_ranges.iter().flatten());
+    let names: Vec<&String> = ranges.map(|range| &range.data_file_name).collect();
+    assert_eq!(names.len(), 1);
+    assert_ne!(*names[0], lost.meta.file_name);
+}
+
+#[tokio::test]
+async fn a_partition_that_is_done_keeps_the_time_of_its_first_mark() {
+    let table = in_memory(&partitioned()).await;
+    let partition = vec![vec![("p".to_string(), Some(Datum::Int(7)))]];
+    for now_ms in [5, 9] {
+        mark_partitions_done(&table, &partition, now_ms)
+            .await
+            .unwrap();
+    }
+    let location = format!("{}/p=7/_SUCCESS", table.location());
+    let mark = table.io().read(&location, 1000).await.unwrap();
+    let mark: serde_json::Value = serde_json::from_slice(&mark).unwrap();
+    let expected = serde_json::json!({"creationTime": 5, "modificationTime": 9});
+    assert_eq!(mark, expected);
 }

@@ -21,6 +21,7 @@ use futures::{StreamExt, TryStreamExt};
 use paimon_core::read::DataSplit;
 use paimon_core::table::TableRead;
 
+use super::memory::ScanMemory;
 use super::{ScanRequest, balance, physical_rows};
 use crate::error::to_datafusion;
 
@@ -122,17 +123,19 @@ impl ExecutionPlan for CoreScanExec {
     fn execute(
         &self,
         partition: usize,
-        _context: Arc<TaskContext>,
+        context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let schema: SchemaRef = self.schema();
         let splits = self.splits.get(partition).cloned().unwrap_or_default();
-        let reader = self.reader.clone();
+        let memory = ScanMemory::reserve(&context, &self.table, self.splits.len())?;
+        let reader = self.reader.clone().with_memory(memory.bytes);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let read = MetricBuilder::new(&self.metrics).counter("splits_read", partition);
         let files = MetricBuilder::new(&self.metrics).counter("files_read", partition);
         let bytes = MetricBuilder::new(&self.metrics).counter("bytes_planned", partition);
         let stream = futures::stream::iter(splits)
             .map(move |split| {
+                let _held = &memory;
                 read.add(1);
                 files.add(split.files().len());
                 bytes.add(usize::try_from(split.size()).unwrap_or(usize::MAX));

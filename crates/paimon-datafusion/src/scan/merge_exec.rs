@@ -26,8 +26,9 @@ use futures::{StreamExt, TryStreamExt};
 use paimon_core::read::DataSplit;
 
 use super::ScanRequest;
+use super::memory::ScanMemory;
 use super::sections::{ScanMetrics, Work};
-use super::survivors::Road;
+use super::survivors::{ReadContext, Road};
 
 /// Reads sections that need a key merge and files with deletion vectors. Output order is not defined.
 pub struct MergeScanExec {
@@ -162,18 +163,23 @@ impl ExecutionPlan for MergeScanExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let shares = self.work.shares.get(partition).cloned().unwrap_or_default();
-        let metrics = ScanMetrics::new(&self.metrics, partition);
         let schema = self.schema();
         let road = Road::choose(&self.work, self.config()?, &schema)?;
+        let partitions = self.work.shares.len();
+        let memory = ScanMemory::reserve(&context, self.work.table.name(), partitions)?;
         let work = self.work.clone();
-        let out = schema.clone();
+        let around = ReadContext {
+            task: context,
+            memory: Arc::new(memory),
+            metrics: ScanMetrics::new(&self.metrics, partition),
+            schema: schema.clone(),
+        };
         let stream = futures::stream::iter(shares)
             .map(move |share| {
-                let (work, road, metrics) = (work.clone(), road.clone(), metrics.clone());
-                let (context, schema) = (context.clone(), out.clone());
+                let (work, road, around) = (work.clone(), road.clone(), around.clone());
                 async move {
-                    let outcome = work.outcome(share.section, &metrics).await?;
-                    road.read(&work, &share, &outcome, &context, &metrics, &schema)
+                    let outcome = work.outcome(share.section, &around).await?;
+                    road.read(&work, &share, &outcome, &around)
                 }
             })
             .buffered(1)

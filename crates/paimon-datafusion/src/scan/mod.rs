@@ -6,14 +6,17 @@
 //!   first-row): the rows that survive are found first, then read by the same source where filters can be pushed into
 //!   it, else by `paimon-core` ([`MergeScanExec`]);
 //! - everything else (folding merge engines, ORC, Avro, evolved columns, nested types, column groups) is read by
-//!   `paimon-core` ([`CoreScanExec`]).
+//!   `paimon-core` ([`CoreScanExec`]); files whose row groups are too large for a session with limited memory, too.
 //!
 //! Statements that change rows read their target through `TargetProvider`.
 
 mod core_exec;
+mod memory;
 mod merge_exec;
+mod metadata;
 mod native;
 mod outcome_cache;
+mod place;
 mod positions;
 mod pushdown;
 mod sections;
@@ -37,7 +40,8 @@ use paimon_core::table::{ReadBuilder, Table};
 
 pub use core_exec::CoreScanExec;
 pub use merge_exec::MergeScanExec;
-pub(crate) use positions::{FILE_COLUMN, ROW_COLUMN};
+pub(crate) use metadata::MetadataProvider;
+pub(crate) use place::ROW_ID_COLUMN;
 pub(crate) use target::{TargetFiles, TargetProvider};
 
 use crate::error::to_datafusion;
@@ -120,7 +124,7 @@ impl ScanRequest {
         let mut rest = Vec::new();
         for split in plan.splits {
             match &split.kind {
-                SplitKind::Raw(files) if native.fits(files.iter()) => {
+                SplitKind::Raw(files) if native.has_memory() && native.fits(files.iter()) => {
                     let filtered = self.predicate != Predicate::AlwaysTrue;
                     let by_bits = |f: &SplitFile| f.deletion.is_some() || filtered && has_index(f);
                     if files.iter().any(by_bits) {

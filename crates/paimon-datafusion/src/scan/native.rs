@@ -19,6 +19,7 @@ use paimon_core::read::{FileSelection, Plan, SplitFile};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
 use parquet::arrow::arrow_reader::RowSelection;
 
+use super::memory::holds_row_groups;
 use super::pushdown::filters_late;
 use super::{ScanRequest, balance};
 use crate::error::to_datafusion;
@@ -33,6 +34,8 @@ pub(super) struct NativeScan {
     fitting_schemas: HashSet<i64>,
     /// Lost or damaged files are to be left out, which the source cannot do.
     skips_broken_files: bool,
+    /// The session has the memory for the row groups of the largest file.
+    has_memory: bool,
     url: ObjectStoreUrl,
     source: Arc<ParquetSource>,
 }
@@ -68,7 +71,11 @@ impl NativeScan {
         let source = ParquetSource::new(table.arrow_schema())
             .with_table_parquet_options(options)
             .with_pushdown_filters(filters_late(request, state, plan));
+        let files = plan.splits.iter().flat_map(|s| s.files());
+        let wanted = (request.columns.len(), table.schema().fields.len());
+        let pool = &state.runtime_env().memory_pool;
         Ok(Self {
+            has_memory: holds_row_groups(pool, files, wanted, request.partitions),
             fitting_schemas,
             skips_broken_files: table.options().ignore_lost_files
                 || table.options().ignore_corrupt_files,
@@ -93,6 +100,11 @@ impl NativeScan {
         let builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
             .with_projection_indices(Some(request.columns.clone()))?;
         Ok(builder.build())
+    }
+
+    /// Whether row groups of unmerged files can be held as the source does.
+    pub(super) fn has_memory(&self) -> bool {
+        self.has_memory
     }
 
     /// A plain scan of files without deletion vectors.

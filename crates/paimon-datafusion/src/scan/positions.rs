@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -18,26 +18,22 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::{StreamExt, TryStreamExt};
+use paimon_core::format::BatchStream;
 use paimon_core::predicate::Predicate;
-use paimon_core::read::{FileScan, Partition, SplitFile};
-use paimon_core::spec::DataField;
+use paimon_core::read::{FileScan, Partition, SplitFile, live_rows};
+use paimon_core::spec::{DataField, row_id_field, sequence_number_field};
 use paimon_core::table::Table;
 
 use super::balance;
+use super::place::{Place, ROW_COLUMN, place_of_file, row_ids};
 use crate::error::to_datafusion;
 
-/// Number of the row's file in [`super::TargetFiles`].
-pub(crate) const FILE_COLUMN: &str = "__paimon_file";
-
-/// Physical position of the row in its file.
-pub(crate) const ROW_COLUMN: &str = "__paimon_row_index";
-
-/// The two columns that follow a table's own.
-pub(super) fn position_fields() -> [Field; 2] {
-    [
-        Field::new(FILE_COLUMN, DataType::Int32, false),
-        Field::new(ROW_COLUMN, DataType::Int64, false),
-    ]
+/// A column that a scan is to give.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted {
+    /// Of the table, by position.
+    Column(usize),
+    Place(Place),
 }
 
 /// A file to scan, and its number.
@@ -45,19 +41,24 @@ pub(super) fn position_fields() -> [Field; 2] {
 pub(super) struct NumberedFile {
     pub number: i32,
     pub partition: Arc<Partition>,
+    pub bucket: i32,
     pub file: SplitFile,
 }
 
 /// A column of the scan.
 #[derive(Debug, Clone, Copy)]
 enum Output {
-    /// Of the table's columns read, by position.
+    /// Of the columns read, by position.
     Column(usize),
-    File,
-    Row,
+    /// The id stored with the row is among the columns read, by position.
+    RowId(usize),
+    /// The same of sequence numbers.
+    Sequence(usize),
+    Place(Place),
 }
 
-/// Reads files one by one; rows that do not match the filter may come back.
+/// Reads files one by one; rows that do not match the filter may come back. Without columns of the table no file is
+/// opened.
 pub(crate) struct PositionScanExec {
     table: Table,
     fields: Arc<Vec<DataField>>,
@@ -70,35 +71,44 @@ pub(crate) struct PositionScanExec {
 }
 
 impl PositionScanExec {
-    /// A scan of some of the columns: the table's, then the two of [`position_fields`], by index.
+    /// A scan of some columns.
     pub(super) fn new(
         table: &Table,
         files: Vec<NumberedFile>,
-        columns: &[usize],
+        wanted: &[Wanted],
         filter: Predicate,
         (partitions, batch_size): (usize, usize),
     ) -> Result<Self> {
         let own = &table.schema().fields;
         let mut fields = Vec::new();
-        let mut outputs = Vec::with_capacity(columns.len());
-        for column in columns {
-            outputs.push(match own.get(*column) {
-                Some(field) => {
-                    fields.push(field.clone());
-                    Output::Column(fields.len() - 1)
+        let mut outputs = Vec::with_capacity(wanted.len());
+        let mut columns = Vec::with_capacity(wanted.len());
+        let arrow = table.arrow_schema();
+        for wanted in wanted {
+            let at = fields.len();
+            match wanted {
+                Wanted::Column(column) => {
+                    let field = own.get(*column);
+                    fields.extend(field.cloned());
+                    columns.push(arrow.field(*column).clone());
+                    outputs.push(Output::Column(at));
+                    continue;
                 }
-                None if *column == own.len() => Output::File,
-                None => Output::Row,
-            });
+                Wanted::Place(Place::RowId(_)) => {
+                    fields.push(row_id_field());
+                    outputs.push(Output::RowId(at));
+                }
+                Wanted::Place(Place::Sequence) => {
+                    fields.push(sequence_number_field());
+                    outputs.push(Output::Sequence(at));
+                }
+                Wanted::Place(place) => outputs.push(Output::Place(*place)),
+            }
+            if let Wanted::Place(place) = wanted {
+                columns.push(place.field(table));
+            }
         }
-        let all: Vec<_> = table
-            .arrow_schema()
-            .fields()
-            .iter()
-            .map(|f| f.as_ref().clone())
-            .chain(position_fields())
-            .collect();
-        let schema = Arc::new(Schema::new(all).project(columns)?);
+        let schema = Arc::new(Schema::new(columns));
         let size = |f: &NumberedFile| u64::try_from(f.file.meta.file_size).unwrap_or(0);
         let groups = balance(files, partitions, size);
         let properties = PlanProperties::new(
@@ -120,23 +130,65 @@ impl PositionScanExec {
     }
 }
 
+/// The positions of a file's rows, which metadata and its deletion vector tell: the file is not opened.
+async fn places(
+    table: &Table,
+    file: &SplitFile,
+    batch_size: usize,
+) -> paimon_core::Result<BatchStream> {
+    let live = live_rows(table, file).await?;
+    let field = Field::new(ROW_COLUMN, DataType::Int64, false);
+    let schema = Arc::new(Schema::new(vec![field]));
+    let rows = file.meta.row_count;
+    let mut at: i64 = 0;
+    let batches = std::iter::from_fn(move || {
+        let step = i64::try_from(batch_size.max(1)).unwrap_or(i64::MAX);
+        let end = at.saturating_add(step).min(rows);
+        let is_live = |row: &i64| match &live {
+            Some(live) => usize::try_from(*row).is_ok_and(|row| live.bits().value(row)),
+            None => true,
+        };
+        let positions: Int64Array = (at..end).filter(is_live).collect();
+        let more = at < rows;
+        at = end;
+        more.then(|| {
+            let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(positions)]);
+            batch.map_err(paimon_core::Error::from)
+        })
+    });
+    Ok(futures::stream::iter(batches).boxed())
+}
+
 /// A batch of a file as a batch of the scan.
 fn shaped(
     batch: &RecordBatch,
     outputs: &[Output],
     columns: usize,
-    number: i32,
-    schema: &SchemaRef,
+    file: &NumberedFile,
+    (table, schema): (&Table, &SchemaRef),
 ) -> Result<RecordBatch> {
     let rows = batch.num_rows();
+    let meta = &file.file.meta;
+    let positions = || {
+        let positions = batch.columns().get(columns);
+        positions
+            .ok_or_else(|| DataFusionError::Internal("a scan gives no positions of rows".into()))
+    };
     let arrays = outputs
         .iter()
         .map(|output| match output {
             Output::Column(at) => Ok(batch.column(*at).clone()),
-            Output::File => Ok(Arc::new(Int32Array::from(vec![number; rows])) as ArrayRef),
-            Output::Row => batch.columns().get(columns).cloned().ok_or_else(|| {
-                DataFusionError::Internal("a scan gives no positions of rows".into())
-            }),
+            Output::RowId(at) => {
+                let ids = row_ids(batch.column(*at), positions()?, meta.first_row_id);
+                Ok(Arc::new(ids) as ArrayRef)
+            }
+            Output::Sequence(at) => {
+                let stored = batch.column(*at).as_primitive::<Int64Type>().iter();
+                let numbers = stored.map(|n| n.unwrap_or(meta.max_sequence_number));
+                Ok(Arc::new(Int64Array::from_iter_values(numbers)) as ArrayRef)
+            }
+            Output::Place(Place::Row) => positions().cloned(),
+            Output::Place(place) => place_of_file(table, file, *place, rows),
         })
         .collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -210,12 +262,20 @@ impl ExecutionPlan for PositionScanExec {
                 scan.with_position = true;
                 let (outputs, schema) = (outputs.clone(), schema.clone());
                 let columns = fields.len();
-                opened.add(1);
+                let opened = opened.clone();
+                let table = table.clone();
                 async move {
-                    let rows = scan.open().await.map_err(to_datafusion)?;
+                    let rows = match columns {
+                        0 => places(&table, &numbered.file, batch_size).await,
+                        _ => {
+                            opened.add(1);
+                            scan.open().await
+                        }
+                    };
+                    let rows = rows.map_err(to_datafusion)?;
                     Result::<_>::Ok(rows.map(move |batch| {
                         let batch = batch.map_err(to_datafusion)?;
-                        shaped(&batch, &outputs, columns, numbered.number, &schema)
+                        shaped(&batch, &outputs, columns, &numbered, (&table, &schema))
                     }))
                 }
             })

@@ -13,6 +13,7 @@ use paimon_core::read::{
 use paimon_core::table::Table;
 use tokio::sync::OnceCell;
 
+use super::survivors::ReadContext;
 use super::{ScanRequest, balance, outcome_cache};
 use crate::error::to_datafusion;
 
@@ -103,22 +104,23 @@ impl Work {
     pub(super) async fn outcome(
         &self,
         section: usize,
-        metrics: &ScanMetrics,
+        around: &ReadContext,
     ) -> Result<Arc<SectionOutcome>> {
         let shared = &self.sections[section];
         let outcome = shared
             .outcome
-            .get_or_try_init(|| self.find_outcome(shared, metrics))
+            .get_or_try_init(|| self.find_outcome(shared, around))
             .await?;
-        metrics.sections.add(1);
+        around.metrics.sections.add(1);
         Ok(outcome.clone())
     }
 
     async fn find_outcome(
         &self,
         shared: &SharedSection,
-        metrics: &ScanMetrics,
+        around: &ReadContext,
     ) -> Result<Arc<SectionOutcome>> {
+        let metrics = &around.metrics;
         let rules = if shared.unmerged {
             "unmerged".to_string()
         } else {
@@ -140,7 +142,9 @@ impl Work {
         let mut rules = self.rules.clone();
         rules.key_filter = self.key_filter.clone();
         let timer = metrics.key_merge_time.timer();
-        let merged = merge_section(&self.table, &shared.partition, &shared.section, &rules)
+        let memory = around.memory.bytes;
+        let (partition, section) = (&shared.partition, &shared.section);
+        let merged = merge_section(&self.table, partition, section, &rules, memory)
             .await
             .map_err(to_datafusion)?;
         timer.done();
@@ -153,6 +157,7 @@ impl Work {
         }
         Ok(merged)
     }
+
     /// The rows that deletion vectors and file indexes leave, and whether the filter had no part in it.
     async fn unmerged_rows(&self, shared: &SharedSection) -> Result<(SectionOutcome, bool)> {
         let mut outcome = SectionOutcome::default();

@@ -22,9 +22,23 @@ use paimon_core::io::FolderPaths;
 use paimon_core::read::{FileScan, FileSelection, SectionOutcome, SplitFile};
 use paimon_core::spec::DataField;
 
+use super::memory::ScanMemory;
 use super::native::{partitioned_file, with_selection};
 use super::sections::{SHARED_ROWS_MIN, ScanMetrics, Share, Work};
 use crate::error::to_datafusion;
+
+/// Files of a partition that are open at once: one is opened while another is read.
+const FILES_AT_ONCE: usize = 2;
+
+/// What a partition of a scan runs in.
+#[derive(Clone)]
+pub(super) struct ReadContext {
+    pub(super) task: Arc<TaskContext>,
+    pub(super) memory: Arc<ScanMemory>,
+    pub(super) metrics: ScanMetrics,
+    /// Of the batches.
+    pub(super) schema: SchemaRef,
+}
 
 /// How the survivors of a scan are read.
 #[derive(Clone)]
@@ -62,17 +76,12 @@ impl Road {
         work: &Arc<Work>,
         share: &Share,
         outcome: &SectionOutcome,
-        context: &Arc<TaskContext>,
-        metrics: &ScanMetrics,
-        schema: &SchemaRef,
+        around: &ReadContext,
     ) -> Result<SendableRecordBatchStream> {
-        let batch_size = context.session_config().batch_size();
         match self {
-            Road::Count => Ok(counted(schema, outcome, share, batch_size)),
-            Road::Native(config) => {
-                native(work, share, outcome, (**config).clone(), context, metrics)
-            }
-            Road::Core(road) => Ok(road.read(work, share, outcome, batch_size, metrics, schema)),
+            Road::Count => Ok(counted(outcome, share, around)),
+            Road::Native(config) => native(work, share, outcome, (**config).clone(), around),
+            Road::Core(road) => Ok(road.read(work, share, outcome, around)),
         }
     }
 }
@@ -117,9 +126,7 @@ impl CoreRoad {
         work: &Arc<Work>,
         share: &Share,
         outcome: &SectionOutcome,
-        batch_size: usize,
-        metrics: &ScanMetrics,
-        schema: &SchemaRef,
+        around: &ReadContext,
     ) -> SendableRecordBatchStream {
         let mut scans = Vec::new();
         for (i, (file, keep)) in survivors(work, share, outcome).enumerate() {
@@ -130,21 +137,25 @@ impl CoreRoad {
             let mut scan = FileScan::new(&work.table, partition, file, &self.fields);
             // the survivors account for it already
             scan.file.deletion = None;
-            scan.batch_size = batch_size;
+            scan.batch_size = around.task.session_config().batch_size();
+            scan.step_bytes = around
+                .memory
+                .bytes
+                .step_bytes(FILES_AT_ONCE, scan.step_bytes);
             scan.row_range = rows;
             scan.selection = selection;
             scans.push(scan);
         }
-        metrics.files.add(scans.len());
+        around.metrics.files.add(scans.len());
         let road = self.clone();
-        let out = schema.clone();
+        let out = around.schema.clone();
         let stream = futures::stream::iter(scans)
             .map(|scan| scan.open())
             .buffered(1)
             .try_flatten()
             .map_err(to_datafusion)
             .map(move |batch| road.project(batch?, &out));
-        Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stream))
+        Box::pin(RecordBatchStreamAdapter::new(around.schema.clone(), stream))
     }
 
     fn project(&self, batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
@@ -221,8 +232,7 @@ fn native(
     share: &Share,
     outcome: &SectionOutcome,
     config: FileScanConfig,
-    context: &Arc<TaskContext>,
-    metrics: &ScanMetrics,
+    around: &ReadContext,
 ) -> Result<SendableRecordBatchStream> {
     let mut group = Vec::new();
     let mut paths = FolderPaths::new(work.table.io());
@@ -237,27 +247,26 @@ fn native(
             with_selection(own, &part)
         });
     }
-    metrics.files.add(group.len());
+    around.metrics.files.add(group.len());
     let config = FileScanConfigBuilder::from(config)
         .with_file_groups(vec![FileGroup::new(group)])
         .build();
-    DataSourceExec::new(Arc::new(config)).execute(0, context.clone())
+    DataSourceExec::new(Arc::new(config)).execute(0, around.task.clone())
 }
 
 /// Batches without columns, for counting: the surviving rows of the section come with its first share.
 fn counted(
-    schema: &SchemaRef,
     outcome: &SectionOutcome,
     share: &Share,
-    batch_size: usize,
+    around: &ReadContext,
 ) -> SendableRecordBatchStream {
     let rows = if share.index == 0 {
         outcome.kept_rows()
     } else {
         0
     };
-    let step = batch_size.max(1);
-    let out = schema.clone();
+    let step = around.task.session_config().batch_size().max(1);
+    let out = around.schema.clone();
     let batches = (0..rows.div_ceil(step)).map(move |i| {
         let count = step.min(rows - i * step);
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -265,5 +274,5 @@ fn counted(
             .map_err(DataFusionError::from)
     });
     let stream = futures::stream::iter(batches);
-    Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stream))
+    Box::pin(RecordBatchStreamAdapter::new(around.schema.clone(), stream))
 }

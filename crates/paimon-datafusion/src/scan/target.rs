@@ -17,7 +17,9 @@ use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
 use parking_lot::Mutex;
 
-use super::positions::{NumberedFile, PositionScanExec, position_fields};
+use super::place::Place;
+use super::positions::{NumberedFile, PositionScanExec, Wanted};
+use crate::changes::ChangesProvider;
 use crate::error::to_datafusion;
 use crate::filter::convert;
 
@@ -54,7 +56,7 @@ impl TargetFiles {
     }
 }
 
-/// A table pinned to its newest snapshot. Tables without primary key have two columns more: where each row is.
+/// A table pinned to its newest snapshot. Tables without primary key have more columns: where each row is, and with row tracking its id.
 #[derive(Debug)]
 pub(crate) struct TargetProvider {
     pinned: Table,
@@ -102,9 +104,8 @@ impl TargetProvider {
             false => {
                 let own = table.arrow_schema();
                 let own = own.fields().iter().map(|f| f.as_ref().clone());
-                Arc::new(Schema::new(
-                    own.chain(position_fields()).collect::<Vec<_>>(),
-                ))
+                let places = Place::of_changes(table).into_iter().map(|p| p.field(table));
+                Arc::new(Schema::new(own.chain(places).collect::<Vec<_>>()))
             }
         };
         Ok(Self {
@@ -162,6 +163,7 @@ impl TargetProvider {
                 files.push(NumberedFile {
                     number,
                     partition: split.partition.clone(),
+                    bucket: split.bucket,
                     file,
                 });
             }
@@ -170,9 +172,17 @@ impl TargetProvider {
             Some(columns) => columns.clone(),
             None => (0..self.schema.fields().len()).collect(),
         };
+        let places = Place::of_changes(table);
+        let wanted = columns.iter().map(|column| {
+            let place = column
+                .checked_sub(fields.len())
+                .and_then(|at| places.get(at));
+            place.map_or(Wanted::Column(*column), |place| Wanted::Place(*place))
+        });
+        let wanted: Vec<Wanted> = wanted.collect();
         let partitions = state.config().target_partitions().max(1);
         let shape = (partitions, state.config().batch_size());
-        let exec = PositionScanExec::new(table, files, &columns, predicate, shape)?;
+        let exec = PositionScanExec::new(table, files, &wanted, predicate, shape)?;
         Ok(Arc::new(exec))
     }
 }
@@ -194,7 +204,16 @@ impl TableProvider for TargetProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if self.pinned.schema().has_primary_key() {
+        let own = self.pinned.schema().fields.len();
+        let places = projection.is_none_or(|columns| columns.iter().any(|at| *at >= own));
+        if places && self.pinned.options().data_evolution {
+            // ids of rows follow the table's own columns there, too
+            let tracked = ChangesProvider::tracked(self.pinned.clone()).map_err(to_datafusion)?;
+            let all = (0..self.schema.fields().len()).collect();
+            let columns = projection.unwrap_or(&all);
+            return tracked.scan(state, Some(columns), filters, limit).await;
+        }
+        if self.pinned.schema().has_primary_key() || !places {
             super::scan_table(
                 &self.pinned,
                 self.pinned.read_builder(),

@@ -1,6 +1,7 @@
 //! The session: DataFusion with Paimon's catalogs, options and statements.
 
 mod catalogs;
+mod max_pt;
 mod settings;
 mod travel;
 
@@ -30,6 +31,7 @@ use crate::catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 use crate::error::to_datafusion;
 use crate::parse::{
     Cursor, attach_options, parse_marked, query_with_defaults, split_statements, tokenize,
+    with_metadata_columns,
 };
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::provider::PaimonTableProvider;
@@ -226,7 +228,7 @@ impl PaimonSession {
     /// Plans one statement. Statements that change the session alone (SET, USE, CREATE VIEW) take effect at once, those
     /// that write when their plan is executed.
     async fn statement(&self, sql: &str) -> Result<DataFrame> {
-        let tokens = tokenize(sql)?;
+        let tokens = max_pt::with_max_pt(self, tokenize(sql)?).await?;
         let mut cursor = Cursor::new(&tokens);
         let explain = statement::explain::parse(&mut cursor)?;
         if let Some(rows) = statement::write(self, &cursor, &tokens).await? {
@@ -253,6 +255,8 @@ impl PaimonSession {
     ) -> Result<LogicalPlan> {
         let mut statement = self.parse_statement(tokens)?;
         change(&mut statement)?;
+        let is_table = |name: &[Ident]| statement::is_paimon_table(self, name).unwrap_or(false);
+        with_metadata_columns(&mut statement, &is_table)?;
         self.plan_parsed(statement).await
     }
 

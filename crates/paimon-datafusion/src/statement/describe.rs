@@ -4,8 +4,10 @@ use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use paimon_catalog::redacted;
+use paimon_core::arrow_bridge::paimon_type;
 use paimon_core::table::Table;
 
+use super::refuse::is_paimon_table;
 use super::result::text_rows;
 use super::show::as_paimon;
 use super::{command::dotted, ident_text};
@@ -25,6 +27,8 @@ pub(crate) async fn table(
     extended: bool,
 ) -> Result<DataFrame> {
     let provider = session.table(name).await?;
+    // a system table: its types are Paimon's; those of the session's own tables are Arrow's
+    let is_own = is_paimon_table(session, name)?;
     let rows = match as_paimon(provider.as_ref()) {
         Some(table) => {
             let mut rows = columns(table);
@@ -40,7 +44,11 @@ pub(crate) async fn table(
             .iter()
             .map(|f| {
                 let null = if f.is_nullable() { "" } else { " NOT NULL" };
-                row(f.name(), format!("{}{null}", f.data_type()), "")
+                let data_type = match (is_own, paimon_type(f.data_type())) {
+                    (true, Ok(data_type)) => data_type.to_string(),
+                    _ => f.data_type().to_string(),
+                };
+                row(f.name(), format!("{data_type}{null}"), "")
             })
             .collect(),
     };

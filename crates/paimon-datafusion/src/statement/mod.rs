@@ -25,6 +25,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::parse;
 pub(crate) use effect::effect_rows;
+pub(crate) use refuse::is_paimon_table;
 pub(crate) use run::run;
 
 use crate::parse::Cursor;

@@ -3,6 +3,7 @@
 
 mod lost_updates;
 mod random_changes;
+mod scan_memory;
 mod streams;
 mod system_tables;
 
@@ -24,6 +25,8 @@ const TABLES: &[(&str, &str)] = &[
     ("types", "types-parquet"),
     ("indexed", "index-bloom-filter"),
     ("lost", "bad-missing-data-file"),
+    ("gone", "bad-missing-data-file"),
+    ("lost_twin", "bad-missing-data-file"),
     ("consumed", "meta-consumers"),
     ("decoupled", "changelog-decoupled"),
     ("levels", "pk-dedup-levels-parquet"),
@@ -99,7 +102,11 @@ fn warehouse() -> tempfile::TempDir {
 }
 
 fn session(warehouse: &Path) -> PaimonSession {
-    let session = PaimonSession::new();
+    opened(PaimonSession::new(), warehouse)
+}
+
+/// The session with the warehouse as its catalog.
+fn opened(session: PaimonSession, warehouse: &Path) -> PaimonSession {
     let options = BTreeMap::from([(
         "warehouse".to_string(),
         warehouse.to_str().unwrap().to_string(),

@@ -12,14 +12,14 @@ use crate::spec::{DataFileMeta, DataIncrement};
 use crate::table::Table;
 use crate::write::append::{AppendWriter, LANE_BYTES};
 use crate::write::assign::BucketMode;
+use crate::write::buffer::flush::{Buffered, Flush, Flushed, KeyValueSettings};
+use crate::write::buffer::sort_buffer::BufferedRows;
+use crate::write::buffer::spill::SpilledRun;
 use crate::write::context::{Reservation, WriteContext};
-use crate::write::key_value::{Buffered, Flush, Flushed, KeyValueSettings};
-use crate::write::paths::DataFilePaths;
+use crate::write::file::paths::DataFilePaths;
+use crate::write::file::rolling::RollingFileWriter;
+use crate::write::file::rows::{FileRows, KeyValueBatch};
 use crate::write::pipeline::PreparedRows;
-use crate::write::rolling::RollingFileWriter;
-use crate::write::rows::{FileRows, KeyValueBatch};
-use crate::write::sort_buffer::BufferedRows;
-use crate::write::spill::SpilledRun;
 
 /// One bucket of a write.
 pub(super) struct Bucket {

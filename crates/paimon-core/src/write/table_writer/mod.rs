@@ -20,13 +20,13 @@ use tokio::task::JoinSet;
 use self::bucket::Bucket;
 use self::setup::Setup;
 use super::assign::{BucketMode, DynamicBuckets, GlobalIndex, RoutedRows, Router};
+use super::buffer::flush::Flushed;
+use super::buffer::memory::{batch_memory, compact, take_rows};
+use super::buffer::spill::{SpillSpace, SpilledRun};
 use super::context::WriteContext;
-use super::key_value::Flushed;
-use super::memory::{batch_memory, compact, take_rows};
+use super::file::rows::KeyValueBatch;
 use super::pipeline::{PreparedRows, RowPipeline};
 use super::restore::{Restored, load_keys};
-use super::rows::KeyValueBatch;
-use super::spill::{SpillSpace, SpilledRun};
 use crate::error::{Error, Result};
 use crate::mergetree::function::MergeInput;
 use crate::read::Partition;
@@ -54,6 +54,8 @@ pub struct WriteSettings {
     pub commit_user: Option<String>,
     /// Nulls stay nulls where a column has a default: rows that were in the table before.
     pub keep_nulls: bool,
+    /// Rows of a table with row tracking bring their ids: `_ROW_ID` and `_SEQUENCE_NUMBER` behind the table's columns.
+    pub keep_row_ids: bool,
     /// Postponed rows are written after all: to so many buckets in partitions without any.
     pub postponed_into: Option<i32>,
 }
@@ -96,6 +98,9 @@ impl TableWriter {
         }
         let mut setup = Setup::new(table, settings.postponed_into)
             .map_err(|e| e.with_default("table", table.name()))?;
+        if settings.keep_row_ids {
+            setup.keep_row_ids();
+        }
         let context = settings.context.clone();
         let context =
             context.unwrap_or_else(|| WriteContext::with_memory(setup.options.buffer_size));
@@ -109,7 +114,10 @@ impl TableWriter {
         let schema = table.schema();
         let reads_files = !matches!(setup.mode, BucketMode::Unaware | BucketMode::Postponed)
             && !settings.ignore_previous_files;
-        let pipeline = RowPipeline::new(schema, table.options(), &setup.options)?;
+        let mut pipeline = RowPipeline::new(schema, table.options(), &setup.options)?;
+        if settings.keep_row_ids {
+            pipeline = pipeline.with_row_ids();
+        }
         Ok(Self {
             pipeline: match settings.keep_nulls {
                 true => pipeline.keeping_nulls(),

@@ -7,11 +7,11 @@ use crate::mergetree::function::{MergeFunction, create_merge_function};
 use crate::options::{ChangelogProducer, CoreOptions, MergeEngine, parse_i64};
 use crate::table::Table;
 use crate::write::assign::BucketMode;
+use crate::write::buffer::flush::KeyValueSettings;
+use crate::write::buffer::sort_buffer::SortSpec;
 use crate::write::context::WriteContext;
-use crate::write::data_file::{FileBuilder, FileRole, FileSettings};
-use crate::write::key_value::KeyValueSettings;
+use crate::write::file::data_file::{FileBuilder, FileRole, FileSettings};
 use crate::write::options::WriteOptions;
-use crate::write::sort_buffer::SortSpec;
 use crate::write::stats::StatsMode;
 
 /// Settings of a table's writers.
@@ -73,6 +73,13 @@ impl Setup {
             data,
             key_value,
         })
+    }
+
+    /// Data files store ids and sequence numbers of their rows.
+    pub fn keep_row_ids(&mut self) {
+        let mut data = FileSettings::clone(&self.data);
+        data.layout = data.layout.with_row_ids();
+        self.data = Arc::new(data);
     }
 
     /// Names the files of a writer of postponed rows, so that a compaction can read them in the order of writing.

@@ -3,26 +3,30 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int8Type, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, Int64Type, Schema};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 use paimon_core::Error;
 use paimon_core::deletionvectors::DeletionVector;
-use paimon_core::spec::CommitMessage;
+use paimon_core::spec::{CommitMessage, ROW_ID, SEQUENCE_NUMBER};
 use paimon_core::table::{Table, TableWrite};
 use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
 
+use super::columns::ColumnChanges;
+use super::target::Statement;
+use super::writes::Writes;
 use crate::error::to_datafusion;
 use crate::scan::{TargetFiles, TargetProvider};
 
 const INSERT: i8 = 0;
 const DELETE: i8 = 3;
 
-/// Columns before the table's own in rows of a table without primary key: action, file, position.
+/// Columns before the table's own in rows of a table without primary key: action, file, position; with row tracking the
+/// id follows.
 const LEADING: usize = 3;
 
 /// What a statement changes, as its rows come.
@@ -31,11 +35,14 @@ pub(super) struct RowChanges<'a> {
     target: &'a TargetProvider,
     rows: Rows,
     count: u64,
+    messages: Vec<CommitMessage>,
 }
 
 enum Rows {
     /// Rows replace those of their key.
     Keyed(Box<Keys>),
+    /// Columns of rows replace those of their ids.
+    Columns(Box<ColumnChanges>),
     /// Rows replace those at their positions.
     Placed(BTreeMap<i32, DeletionVector>),
 }
@@ -48,33 +55,39 @@ struct Keys {
 }
 
 impl<'a> RowChanges<'a> {
-    pub(super) fn new(table: &'a Table, target: &'a TargetProvider) -> Result<Self> {
-        let rows = match table.schema().has_primary_key() {
-            true => Rows::Keyed(Box::new(Keys::new(table)?)),
-            false => Rows::Placed(BTreeMap::new()),
+    pub(super) fn new(
+        statement: &'a Statement,
+        target: &'a TargetProvider,
+        context: &WriteContext,
+    ) -> Result<Self> {
+        let table = &statement.table;
+        let rows = if table.schema().has_primary_key() {
+            Rows::Keyed(Box::new(Keys::new(table)?))
+        } else if table.options().data_evolution {
+            let changes = ColumnChanges::new(target.pinned(), &statement.assigned, context);
+            Rows::Columns(Box::new(changes.map_err(to_datafusion)?))
+        } else {
+            Rows::Placed(BTreeMap::new())
         };
         Ok(Self {
             table,
             target,
             rows,
             count: 0,
+            messages: Vec::new(),
         })
     }
 
-    /// Rows changed so far.
-    pub(super) fn count(&self) -> u64 {
-        self.count
+    /// The number of changed rows, and the messages of files that are no part of the writes.
+    pub(super) fn into_messages(self) -> (u64, Vec<CommitMessage>) {
+        (self.count, self.messages)
     }
 
-    /// Takes some rows: the new ones go into the write.
+    /// Takes some rows: the new ones are written.
     ///
     /// # Errors
     /// `InvalidInput` when a row of the table is changed twice, and as writing.
-    pub(super) async fn apply(
-        &mut self,
-        batch: &RecordBatch,
-        write: &mut TableWrite,
-    ) -> Result<()> {
+    pub(super) async fn apply(&mut self, batch: &RecordBatch, writes: &mut Writes) -> Result<()> {
         let kinds = batch.column(0).as_primitive::<Int8Type>().clone();
         self.count += u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
         match &mut self.rows {
@@ -83,54 +96,82 @@ impl<'a> RowChanges<'a> {
                 if keys.find_twice(&own, &kinds)? {
                     return Err(self.changed_twice());
                 }
-                let written = write.write_with_kinds(&own, &kinds).await;
+                let written = writes.new_rows()?.write_with_kinds(&own, &kinds).await;
                 written.map_err(|e| self.named(e))
+            }
+            Rows::Columns(changes) => {
+                let changed = of_kinds(batch, |kind| kind != INSERT)?;
+                let ids = changed.column(1).as_primitive::<Int64Type>();
+                let own = columns_from(&changed, 2)?;
+                let applied = changes.apply(ids, &own, &mut self.messages).await;
+                applied.map_err(|e| self.named(e))?;
+                let new = columns_from(&of_kinds(batch, |kind| kind == INSERT)?, 2)?;
+                self.write(&new, writes.new_rows()?).await
             }
             Rows::Placed(removed) => {
                 if !mark(removed, batch, &kinds)? {
                     return Err(self.changed_twice());
                 }
-                let keep: BooleanArray =
-                    kinds.values().iter().map(|k| Some(*k != DELETE)).collect();
-                let own = filter_record_batch(&columns_from(batch, LEADING)?, &keep)?;
-                match own.num_rows() {
-                    0 => Ok(()),
-                    _ => write.write(&own).await.map_err(|e| self.named(e)),
+                if self.table.options().row_tracking {
+                    return self.write_tracked(batch, writes).await;
                 }
+                let own = columns_from(&of_kinds(batch, |kind| kind != DELETE)?, LEADING)?;
+                self.write(&own, writes.new_rows()?).await
             }
         }
     }
 
-    /// Ends the changes: what becomes of the files whose rows changed. Rows that stay may go into the write.
+    /// Writes rows of a table with row tracking: changed ones keep their ids.
+    async fn write_tracked(&self, batch: &RecordBatch, writes: &mut Writes) -> Result<()> {
+        let new = columns_from(&of_kinds(batch, |kind| kind == INSERT)?, LEADING + 1)?;
+        self.write(&new, writes.new_rows()?).await?;
+        let changed = of_kinds(batch, |kind| kind != INSERT && kind != DELETE)?;
+        self.write(&with_ids(&changed)?, writes.old_rows()?).await
+    }
+
+    async fn write(&self, rows: &RecordBatch, write: &mut TableWrite) -> Result<()> {
+        match rows.num_rows() {
+            0 => Ok(()),
+            _ => write.write(rows).await.map_err(|e| self.named(e)),
+        }
+    }
+
+    /// Ends the changes: what becomes of the files whose rows changed. Rows that stay may be written.
     ///
     /// # Errors
     /// As reading and writing.
-    pub(super) async fn removals(
-        self,
-        write: &mut TableWrite,
+    pub(super) async fn finish(
+        &mut self,
+        writes: &mut Writes,
         context: &WriteContext,
-    ) -> Result<Vec<CommitMessage>> {
-        let Rows::Placed(removed) = &self.rows else {
-            return Ok(Vec::new());
+    ) -> Result<()> {
+        let removed = match &mut self.rows {
+            Rows::Keyed(_) => return Ok(()),
+            Rows::Columns(changes) => {
+                let flushed = changes.flush(&mut self.messages).await;
+                return flushed.map_err(|e| self.named(e));
+            }
+            Rows::Placed(removed) => std::mem::take(removed),
         };
         let Some(base) = self.target.base().filter(|_| !removed.is_empty()) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         let removal = match self.table.options().deletion_vectors {
             true => Removal::Vectors,
             false => Removal::Rewrite,
         };
-        let removed = removed_rows(self.target.files(), removed)?;
+        let removed = removed_rows(self.target.files(), &removed)?;
         if removal == Removal::Rewrite {
             for file in &removed {
                 let mut rest = file.rest(self.table).await.map_err(|e| self.named(e))?;
                 while let Some(batch) = rest.try_next().await.map_err(|e| self.named(e))? {
-                    write.write(&batch).await.map_err(|e| self.named(e))?;
+                    self.write(&batch, writes.old_rows()?).await?;
                 }
             }
         }
         let messages = remove_rows(self.table, context, base, removed, removal).await;
-        messages.map_err(|e| self.named(e))
+        self.messages.extend(messages.map_err(|e| self.named(e))?);
+        Ok(())
     }
 
     fn changed_twice(&self) -> DataFusionError {
@@ -193,10 +234,37 @@ impl Keys {
     }
 }
 
+/// The rows of some kinds.
+fn of_kinds(batch: &RecordBatch, wanted: fn(i8) -> bool) -> Result<RecordBatch> {
+    let kinds = batch.column(0).as_primitive::<Int8Type>().values();
+    let keep: BooleanArray = kinds.iter().map(|kind| Some(wanted(*kind))).collect();
+    Ok(filter_record_batch(batch, &keep)?)
+}
+
 /// The columns from one on.
 fn columns_from(batch: &RecordBatch, first: usize) -> Result<RecordBatch> {
     let columns: Vec<usize> = (first..batch.num_columns()).collect();
     Ok(batch.project(&columns)?)
+}
+
+/// Changed rows as a write takes them that keeps ids: the columns of the table, `_ROW_ID`, and no `_SEQUENCE_NUMBER`,
+/// which is that of the snapshot to come.
+fn with_ids(batch: &RecordBatch) -> Result<RecordBatch> {
+    let own = columns_from(batch, LEADING + 1)?;
+    let ids = Arc::clone(batch.column(LEADING));
+    let numbers = new_null_array(&DataType::Int64, own.num_rows());
+    let system = [(ROW_ID, ids), (SEQUENCE_NUMBER, numbers)];
+    let schema = own.schema();
+    let mut fields: Vec<_> = schema.fields().iter().map(Arc::clone).collect();
+    let mut columns = own.columns().to_vec();
+    for (name, column) in system {
+        fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
+        columns.push(column);
+    }
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
 /// Notes the positions of rows that go; false when one goes twice.

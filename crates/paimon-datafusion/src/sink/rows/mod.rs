@@ -4,12 +4,15 @@
 //! the newest, as often as the table's commit options allow, so that no update is lost.
 
 mod changes;
+mod columns;
 mod target;
+mod writes;
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::AsArray;
+use arrow::datatypes::{Int64Type, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::Result;
 use datafusion::datasource::sink::DataSink;
@@ -18,15 +21,16 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder,
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, execute_stream};
 use futures::StreamExt;
 use paimon_core::commit::{CommitContext, Retries, RowChange};
+use paimon_core::predicate::Predicate;
 use paimon_core::spec::CommitMessage;
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCommit};
 use paimon_core::write::{RandomIds, SystemClock, WriteContext};
 use paimon_core::{Error, ErrorKind};
 
-pub(crate) use target::{ACTION_COLUMN, Operation, RowsTarget, Statement};
+pub(crate) use target::{ACTION_COLUMN, Operation, RowsTarget, Statement, change_keys};
 
 use self::changes::RowChanges;
-use super::cleanup::WriteGuard;
+use self::writes::Writes;
 use super::memory::PoolBudget;
 use crate::error::{paimon_error, to_datafusion};
 use crate::scan::TargetProvider;
@@ -95,6 +99,9 @@ impl RowsSink {
         context: &TaskContext,
     ) -> Result<u64> {
         let commit = self.commit(identity);
+        if let Some(dropped) = &self.statement.dropped {
+            return self.drop_partitions(target, rows, identity, dropped).await;
+        }
         let own = self.context(context).map_err(|e| self.named(e))?;
         let mut builder = self
             .table()
@@ -104,21 +111,52 @@ impl RowsSink {
         if let Some(identity) = identity {
             builder = builder.with_commit_user(identity.user.as_str());
         }
-        let mut write = WriteGuard::new(builder.build().map_err(|e| self.named(e))?);
-        let done = self.apply(target, rows, &mut write, &commit, &own).await;
+        let writes = Writes::start(self.table(), &builder);
+        let mut writes = writes.map_err(|e| self.named(e))?;
+        let done = self.apply(target, rows, &mut writes, &commit, &own).await;
         let (count, messages) = match done {
             Ok(done) => done,
             Err(error) => {
-                write.abort().await;
+                writes.abort().await;
                 return Err(error);
             }
         };
-        write.finish();
+        writes.finish();
         if count > 0 || identity.is_some() {
             let published = self.publish(&commit, target, identity, messages).await;
             published.map_err(|e| self.named(e))?;
         }
         Ok(count)
+    }
+
+    /// Removes whole partitions; `rows` say how many rows are in them.
+    async fn drop_partitions(
+        &self,
+        target: &TargetProvider,
+        mut rows: SendableRecordBatchStream,
+        identity: Option<&CommitIdentity>,
+        dropped: &Predicate,
+    ) -> Result<u64> {
+        let mut count = 0;
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let counts = batch.column(0).as_primitive::<Int64Type>();
+            count += counts.values().iter().sum::<i64>();
+        }
+        let change = self.change(target, identity);
+        let identifier = identity.map_or(BATCH_COMMIT_IDENTIFIER, |own| own.identifier);
+        let commit = self.commit(identity);
+        let done = commit.drop_read_partitions(dropped, &change, identifier);
+        done.await.map_err(|e| self.named(e))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn change(&self, target: &TargetProvider, identity: Option<&CommitIdentity>) -> RowChange {
+        RowChange {
+            base: target.base().cloned(),
+            operation: self.statement.operation.name(),
+            even_if_empty: identity.is_some(),
+        }
     }
 
     fn commit(&self, identity: Option<&CommitIdentity>) -> TableCommit {
@@ -133,24 +171,30 @@ impl RowsSink {
         &self,
         target: &TargetProvider,
         mut rows: SendableRecordBatchStream,
-        write: &mut WriteGuard,
+        writes: &mut Writes,
         commit: &TableCommit,
         own: &WriteContext,
     ) -> Result<(u64, Vec<CommitMessage>)> {
-        let mut changes = RowChanges::new(self.table(), target)?;
-        while let Some(batch) = rows.next().await {
-            changes.apply(&batch?, write.get()?).await?;
+        let mut changes = RowChanges::new(&self.statement, target, own)?;
+        let changed = async {
+            while let Some(batch) = rows.next().await {
+                changes.apply(&batch?, writes).await?;
+            }
+            changes.finish(writes, own).await
+        };
+        let changed = changed.await;
+        let (count, mut messages) = changes.into_messages();
+        if let Err(error) = changed {
+            commit.abort(&messages).await;
+            return Err(error);
         }
-        let count = changes.count();
-        let mut messages = changes.removals(write.get()?, own).await?;
-        match write.get()?.prepare_commit().await {
-            Ok(written) => messages.extend(written),
+        match writes.prepare_commit(&mut messages).await {
+            Ok(()) => Ok((count, messages)),
             Err(error) => {
                 commit.abort(&messages).await;
-                return Err(self.named(error));
+                Err(error)
             }
         }
-        Ok((count, messages))
     }
 
     async fn publish(
@@ -164,11 +208,7 @@ impl RowsSink {
         MetricBuilder::new(&self.metrics)
             .global_counter("files_written")
             .add(files);
-        let change = RowChange {
-            base: target.base().cloned(),
-            operation: self.statement.operation.name(),
-            even_if_empty: identity.is_some(),
-        };
+        let change = self.change(target, identity);
         let identifier = identity.map_or(BATCH_COMMIT_IDENTIFIER, |own| own.identifier);
         let done = commit
             .commit_change(&change, identifier, messages.clone())

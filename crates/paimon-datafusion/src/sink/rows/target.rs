@@ -17,6 +17,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableType};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexRequirement, PhysicalSortRequirement};
 use datafusion::physical_plan::ExecutionPlan;
+use paimon_core::predicate::Predicate;
+use paimon_core::spec::ROW_ID;
 use paimon_core::table::{ScanTarget, Table};
 
 use super::RowsSink;
@@ -55,11 +57,15 @@ pub(crate) struct Statement {
     pub(crate) state: SessionState,
     /// The target as planned.
     pub(crate) target: Arc<TargetProvider>,
-    /// The changed rows: the action, in tables without primary key the file and the position of the old row (null where
-    /// there is none), then the columns of the table.
+    /// The changed rows: the action, in tables without primary key the file and the position of the old row (with row
+    /// tracking its id, too, with data evolution its id alone; null where there is none), then the columns of the table.
     pub(crate) rows: LogicalPlan,
-    /// Rows that change the same row of the table come one after the other: by primary key.
+    /// Rows that change the same row of the table come one after the other: by primary key, or by row id.
     pub(crate) sorted: bool,
+    /// Columns that may change, by position, ascending.
+    pub(crate) assigned: Vec<usize>,
+    /// A filter over the partition columns: what it keeps goes as a whole, and `rows` are one row with their number.
+    pub(crate) dropped: Option<Predicate>,
 }
 
 impl fmt::Debug for Statement {
@@ -132,15 +138,22 @@ impl Statement {
         if !self.sorted {
             return Ok(None);
         }
-        let keys = &self.table.schema().primary_keys;
-        let keys = keys
-            .iter()
+        let keys = change_keys(&self.table)
+            .into_iter()
             .map(|name| {
-                let column = Arc::new(Column::new(name, rows.index_of(name)?));
+                let column = Arc::new(Column::new(&name, rows.index_of(&name)?));
                 Ok(PhysicalSortRequirement::new(column, None))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(LexRequirement::new(keys))
+    }
+}
+
+/// The columns that say which row of a table a changed row is for, where changed rows come sorted.
+pub(crate) fn change_keys(table: &Table) -> Vec<String> {
+    match table.options().data_evolution {
+        true => vec![ROW_ID.to_string()],
+        false => table.schema().primary_keys.clone(),
     }
 }
 

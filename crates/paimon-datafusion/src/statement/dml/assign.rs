@@ -107,6 +107,11 @@ impl Assignments {
         })
     }
 
+    /// The columns that are assigned, ascending.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.values.keys().copied()
+    }
+
     /// The value of a column, of its type; `None` when it is not assigned. `old` is what the row has, if there is one.
     ///
     /// # Errors

@@ -182,7 +182,7 @@ pub(super) fn planned_clause(
         }
     }
     if clause.kind == UPDATED {
-        let keys = &target.table.schema().primary_keys;
+        let keys = target.keys();
         // what the condition equates with the key is the key
         let mut changed = Vec::with_capacity(pairs.len());
         for (at, value) in pairs {

@@ -1,5 +1,7 @@
 //! `MERGE INTO`: target and source joined; of the clauses that fit a row the first one counts.
 
+use std::collections::BTreeSet;
+
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, case, col, lit, when};
@@ -13,7 +15,7 @@ use super::clause::{Planned, STAR, Written, planned_clause};
 use super::join::{Parts, Side, with_column};
 use super::query::{Query, plan_query};
 use super::target::{Changes, Target};
-use super::{UPDATED, finish, refuse_clauses, refused};
+use super::{Changed, UPDATED, finish, refuse_clauses, refused, sorted_rows};
 use crate::parse::tokenize;
 use crate::session::PaimonSession;
 use crate::sink::rows::{ACTION_COLUMN, Operation};
@@ -62,11 +64,15 @@ fn first_word(tokens: &[TokenWithSpan]) -> Option<&str> {
     words.next()
 }
 
-/// Plans a MERGE.
+/// Plans a MERGE, or another operation said as one.
 ///
 /// # Errors
 /// As [`super::plan`].
-pub(super) async fn plan(session: &PaimonSession, merge: Merge) -> Result<DataFrame> {
+pub(super) async fn plan(
+    session: &PaimonSession,
+    merge: Merge,
+    operation: Operation,
+) -> Result<DataFrame> {
     refuse_clauses(&[(merge.output.is_some(), "MERGE .. RETURNING")])?;
     if merge.clauses.is_empty() {
         return Err(DataFusionError::Plan(
@@ -77,9 +83,8 @@ pub(super) async fn plan(session: &PaimonSession, merge: Merge) -> Result<DataFr
     let changes = Changes {
         deletes: does(|a| matches!(a, MergeAction::Delete { .. })),
         updates: does(|a| matches!(a, MergeAction::Update(_))),
-        inserts: does(|a| matches!(a, MergeAction::Insert(_))),
     };
-    let target = Target::open(session, &merge.table, changes, Operation::Merge).await?;
+    let target = Target::open(session, &merge.table, changes, operation).await?;
     let clauses = merge
         .clauses
         .into_iter()
@@ -92,10 +97,18 @@ pub(super) async fn plan(session: &PaimonSession, merge: Merge) -> Result<DataFr
         on: *merge.on,
     };
     let (planned, join) = scopes.plan(&target, clauses).await?;
-    let sorted = target.table.schema().has_primary_key()
-        && planned.iter().any(|clause| clause.side == Side::Both);
-    let rows = changed_rows(&target, planned, join, sorted)?;
-    finish(session, target, rows, sorted)
+    let keyed = target.table.schema().has_primary_key();
+    let sorted = target.table.options().data_evolution
+        || keyed && planned.iter().any(|clause| clause.side == Side::Both);
+    let updates = planned.iter().filter(|clause| clause.kind == UPDATED);
+    let assigned: BTreeSet<usize> = updates.flat_map(|c| c.assignments.columns()).collect();
+    let changed = Changed {
+        rows: changed_rows(&target, planned, join, sorted)?,
+        sorted,
+        assigned: assigned.into_iter().collect(),
+        dropped: None,
+    };
+    finish(session, target, changed)
 }
 
 /// What the names in clauses stand for.
@@ -186,13 +199,7 @@ fn changed_rows(
     if !sorted {
         return rows.build();
     }
-    // two changes of one row meet
-    let keys = &target.table.schema().primary_keys;
-    let order = keys.iter().map(|k| {
-        let column = datafusion::common::Column::from_name(k);
-        Expr::Column(column).sort(true, false)
-    });
-    rows.sort(order.collect::<Vec<_>>())?.build()
+    sorted_rows(target, rows.build()?)
 }
 
 fn number(at: usize) -> Result<Expr> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DELETE FROM t [alias] [WHERE condition]
-//! UPDATE t [alias] SET column = value, .. [WHERE condition]
+//! UPDATE t [alias] SET column = value, .. [FROM source, ..] [WHERE condition]
 //! MERGE INTO t [alias] USING source [alias] ON condition
 //!   WHEN MATCHED [AND condition] THEN UPDATE SET column = value, .. | UPDATE SET * | DELETE
 //!   WHEN NOT MATCHED [BY TARGET] [AND condition] THEN INSERT (columns) VALUES (values) | INSERT *
@@ -14,32 +14,42 @@
 mod assign;
 mod clause;
 mod join;
+mod membership;
 mod merge;
 mod query;
 mod target;
 
 use std::sync::Arc;
 
+use datafusion::common::{Column, ScalarValue};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::functions_aggregate::count::count_all;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::sql::parser::Statement as AnyStatement;
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Delete, FromTable, Statement as SqlStatement, TableWithJoins, Update,
+    Assignment, Delete, Expr as SqlExpr, FromTable, Join, JoinConstraint, JoinOperator, Merge,
+    MergeAction, MergeClause, MergeClauseKind, MergeUpdateExpr, Statement as SqlStatement,
+    TableFactor, TableWithJoins, Update, UpdateTableFromKind, Value,
 };
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+use paimon_core::predicate::Predicate;
 
 use self::assign::Assignments;
 use self::query::{Query, plan_query};
 use self::target::{Changes, Target};
 use super::insert::count_of;
+use crate::scan::ROW_ID_COLUMN;
 use crate::session::PaimonSession;
-use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement};
+use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement, change_keys};
 
 /// Row kind +U.
 const UPDATED: i8 = 2;
 /// Row kind -D.
 const DELETED: i8 = 3;
+/// File and position of a row.
+const PLACE_COLUMNS: usize = 2;
 
 /// Plans a statement; `tokens` are its own.
 ///
@@ -53,7 +63,7 @@ pub(crate) async fn plan(session: &PaimonSession, tokens: Vec<TokenWithSpan>) ->
     match *statement {
         SqlStatement::Delete(delete) => plan_delete(session, delete).await,
         SqlStatement::Update(update) => plan_update(session, update).await,
-        SqlStatement::Merge(merge) => merge::plan(session, merge).await,
+        SqlStatement::Merge(merge) => merge::plan(session, merge, Operation::Merge).await,
         _ => Err(refused("this form of the statement")),
     }
 }
@@ -73,18 +83,26 @@ async fn plan_delete(session: &PaimonSession, delete: Delete) -> Result<DataFram
         deletes: true,
         ..Changes::default()
     };
-    let target = Target::open(session, &relation.relation, changes, Operation::Delete).await?;
+    let target = Target::locate(session, &relation.relation, Operation::Delete).await?;
     let query = Query::over(relation, Vec::new(), delete.selection);
     let (_, input) = plan_query(session, query).await?;
     let input = target.scanned(input)?;
+    let counted = counted(&input)?;
+    if let Some(dropped) = target.whole_partitions(session, &counted)? {
+        let changed = Changed {
+            dropped: Some(dropped),
+            ..Changed::of(counted)
+        };
+        return finish(session, target, changed);
+    }
+    target.check(changes)?;
     let assignments = Assignments::none(&target);
     let rows = changed_rows(&target, input, DELETED, &assignments)?;
-    finish(session, target, rows, false)
+    finish(session, target, Changed::of(rows))
 }
 
 async fn plan_update(session: &PaimonSession, update: Update) -> Result<DataFrame> {
     refuse_clauses(&[
-        (update.from.is_some(), "UPDATE .. FROM"),
         (update.returning.is_some(), "UPDATE .. RETURNING"),
         (update.output.is_some(), "UPDATE .. OUTPUT"),
         (update.or.is_some(), "UPDATE OR .."),
@@ -92,6 +110,17 @@ async fn plan_update(session: &PaimonSession, update: Update) -> Result<DataFram
         (update.limit.is_some(), "UPDATE .. LIMIT"),
     ])?;
     let relation = single(vec![update.table], "UPDATE")?;
+    if let Some(from) = update.from {
+        let (UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) = from;
+        let source = joined(from)?;
+        let merge = merge_of(
+            relation.relation,
+            source,
+            update.assignments,
+            update.selection,
+        );
+        return merge::plan(session, merge, Operation::Update).await;
+    }
     let changes = Changes {
         updates: true,
         ..Changes::default()
@@ -104,7 +133,68 @@ async fn plan_update(session: &PaimonSession, update: Update) -> Result<DataFram
     let input = target.scanned(input)?;
     let assignments = Assignments::new(&target, columns, values)?;
     let rows = changed_rows(&target, input, UPDATED, &assignments)?;
-    finish(session, target, rows, false)
+    let sorted = target.table.options().data_evolution;
+    let changed = Changed {
+        rows: match sorted {
+            true => sorted_rows(&target, rows)?,
+            false => rows,
+        },
+        sorted,
+        assigned: assignments.columns().collect(),
+        dropped: None,
+    };
+    finish(session, target, changed)
+}
+
+/// Several sources as one.
+fn joined(from: Vec<TableWithJoins>) -> Result<TableFactor> {
+    let one = |source: TableWithJoins| match source.joins.is_empty() {
+        true => source.relation,
+        false => TableFactor::NestedJoin {
+            table_with_joins: Box::new(source),
+            alias: None,
+        },
+    };
+    let mut sources = from.into_iter().map(one);
+    let relation = sources.next().ok_or_else(|| refused("FROM of nothing"))?;
+    let joins = sources.map(|relation| Join {
+        relation,
+        global: false,
+        join_operator: JoinOperator::CrossJoin(JoinConstraint::None),
+    });
+    let joins = joins.collect();
+    Ok(one(TableWithJoins { relation, joins }))
+}
+
+/// `MERGE INTO table USING source ON selection WHEN MATCHED THEN UPDATE SET assignments`.
+fn merge_of(
+    table: TableFactor,
+    source: TableFactor,
+    assignments: Vec<Assignment>,
+    selection: Option<SqlExpr>,
+) -> Merge {
+    let every = || SqlExpr::Value(Value::Boolean(true).with_empty_span());
+    let update = MergeUpdateExpr {
+        update_token: AttachedToken::empty(),
+        assignments,
+        update_predicate: None,
+        delete_predicate: None,
+    };
+    Merge {
+        merge_token: AttachedToken::empty(),
+        optimizer_hints: Vec::new(),
+        into: true,
+        table,
+        source,
+        on: Box::new(selection.unwrap_or_else(every)),
+        clauses: vec![MergeClause {
+            when_token: AttachedToken::empty(),
+            clause_kind: MergeClauseKind::Matched,
+            predicate: None,
+            action: MergeAction::Update(update),
+        }],
+        output: None,
+    }
 }
 
 /// The rows of the target as changed: action, place, columns.
@@ -115,9 +205,24 @@ fn changed_rows(
     assignments: &Assignments,
 ) -> Result<LogicalPlan> {
     let mut exprs: Vec<Expr> = vec![lit(action).alias(ACTION_COLUMN)];
-    exprs.extend(target.places(input.schema())?);
+    let places = target.places(input.schema())?;
+    // a row that goes is known by its place: nothing else of it is read
+    let places_are_enough = action == DELETED && !places.is_empty();
+    let unread = |expr: &Expr| {
+        Ok::<_, DataFusionError>(lit(ScalarValue::try_from(&expr.get_type(input.schema())?)?))
+    };
+    for (at, place) in places.into_iter().enumerate() {
+        exprs.push(match places_are_enough && at >= PLACE_COLUMNS {
+            true => unread(&place)?.alias(ROW_ID_COLUMN),
+            false => place,
+        });
+    }
     for at in 0..target.fields().len() {
         let old = target.column(input.schema(), at)?;
+        if places_are_enough {
+            exprs.push(unread(&old)?.alias(target.name_of(at)?));
+            continue;
+        }
         let value = match assignments.value(at, Some(&old))? {
             Some(value) => value,
             None => old,
@@ -127,13 +232,42 @@ fn changed_rows(
     LogicalPlanBuilder::from(input).project(exprs)?.build()
 }
 
-/// The statement whose only row is the number of changed rows.
-fn finish(
-    session: &PaimonSession,
-    target: Target,
+/// One row: how many a plan gives.
+fn counted(input: &LogicalPlan) -> Result<LogicalPlan> {
+    LogicalPlanBuilder::from(input.clone())
+        .aggregate(Vec::<Expr>::new(), vec![count_all()])?
+        .build()
+}
+
+/// Rows by what tells which row of the table they change, so that two changes of one row meet.
+fn sorted_rows(target: &Target, rows: LogicalPlan) -> Result<LogicalPlan> {
+    let keys = change_keys(&target.table).into_iter();
+    let order = keys.map(|key| Expr::Column(Column::from_name(key)).sort(true, false));
+    let order: Vec<_> = order.collect();
+    LogicalPlanBuilder::from(rows).sort(order)?.build()
+}
+
+/// What a statement changes: see [`Statement`].
+struct Changed {
     rows: LogicalPlan,
     sorted: bool,
-) -> Result<DataFrame> {
+    assigned: Vec<usize>,
+    dropped: Option<Predicate>,
+}
+
+impl Changed {
+    fn of(rows: LogicalPlan) -> Self {
+        Self {
+            rows,
+            sorted: false,
+            assigned: Vec::new(),
+            dropped: None,
+        }
+    }
+}
+
+/// The statement whose only row is the number of changed rows.
+fn finish(session: &PaimonSession, target: Target, changed: Changed) -> Result<DataFrame> {
     let name = target.table.name().to_string();
     let statement = Statement {
         table: target.table,
@@ -141,8 +275,10 @@ fn finish(
         operation: target.operation,
         state: session.context().state(),
         target: target.provider.clone(),
-        rows,
-        sorted,
+        rows: changed.rows,
+        sorted: changed.sorted,
+        assigned: changed.assigned,
+        dropped: changed.dropped,
     };
     let rows = statement.plan_over(&target.provider)?;
     count_of(session, &name, Arc::new(RowsTarget::new(statement)), rows)

@@ -1,6 +1,5 @@
 //! Conditions and values of a statement, planned as those of a query.
 
-use datafusion::common::tree_node::TreeNode;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr as PlannedExpr, LogicalPlan};
 use datafusion::sql::parser::Statement as AnyStatement;
@@ -10,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::refused;
+use super::membership::as_counts;
 use crate::session::PaimonSession;
 
 /// `SELECT items FROM from WHERE selection`.
@@ -81,19 +80,10 @@ pub(super) async fn plan_query(
     // the first item only makes the query one
     let items = projection.expr.into_iter().skip(1);
     let items: Vec<PlannedExpr> = items.map(PlannedExpr::unalias).collect();
-    let is_set = |e: &PlannedExpr| {
-        matches!(
-            e,
-            PlannedExpr::InSubquery(_) | PlannedExpr::Exists(_) | PlannedExpr::SetComparison(_)
-        )
-    };
-    for item in &items {
-        if item.exists(|e| Ok(is_set(e)))? {
-            return Err(refused(
-                "IN, EXISTS, ANY or ALL with a subquery in SET and WHEN",
-            ));
-        }
-    }
+    let items = items
+        .into_iter()
+        .map(|item| as_counts(item, input.schema()))
+        .collect::<Result<Vec<_>>>()?;
     Ok((
         items,
         std::sync::Arc::try_unwrap(input).unwrap_or_else(|i| i.as_ref().clone()),

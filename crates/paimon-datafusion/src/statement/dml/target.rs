@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema};
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{TableProvider, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::logical_plan::Filter;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName, TableFactor};
 use paimon_core::Error;
 use paimon_core::options::{MergeEngine, parse_bool};
-use paimon_core::spec::DataField;
+use paimon_core::predicate::Predicate;
+use paimon_core::spec::{DataField, TypeKind};
 use paimon_core::table::{ScanTarget, Table};
 
 use super::super::ident_text;
 use super::refused;
 use crate::error::to_datafusion;
+use crate::filter::convert_all;
 use crate::parse::plain_and_options;
-use crate::scan::{FILE_COLUMN, ROW_COLUMN, TargetProvider};
+use crate::scan::TargetProvider;
 use crate::session::PaimonSession;
 use crate::sink::rows::Operation;
 
@@ -26,7 +28,6 @@ use crate::sink::rows::Operation;
 pub(super) struct Changes {
     pub(super) deletes: bool,
     pub(super) updates: bool,
-    pub(super) inserts: bool,
 }
 
 /// An opened target, pinned to a snapshot.
@@ -51,6 +52,20 @@ impl Target {
         changes: Changes,
         operation: Operation,
     ) -> Result<Self> {
+        let target = Self::locate(session, relation, operation).await?;
+        target.check(changes)?;
+        Ok(target)
+    }
+
+    /// Opens the table of a statement of which [`Self::check`] has not said whether it is possible.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is opened at another state than the newest.
+    pub(super) async fn locate(
+        session: &PaimonSession,
+        relation: &TableFactor,
+        operation: Operation,
+    ) -> Result<Self> {
         let TableFactor::Table { name, alias, .. } = relation else {
             return Err(refused("a target that is no table"));
         };
@@ -64,9 +79,11 @@ impl Target {
             None => names.last().map(ident_text).unwrap_or_default(),
         };
         let named = |e: Error| to_datafusion(e.with_default("table", table.name()));
-        check(&table, changes, operation).map_err(named)?;
-        // settings are checked before anything is read
-        table.write_builder().build().map_err(named)?;
+        if !matches!(table.target(), ScanTarget::Latest) {
+            return Err(named(Error::invalid(
+                "only the newest state of a table can be changed: take the time travel away",
+            )));
+        }
         let provider = TargetProvider::pin(&table).await.map_err(named)?;
         Ok(Self {
             provider: Arc::new(provider),
@@ -75,6 +92,45 @@ impl Target {
             alias,
             time_zone: session.settings().time_zone(),
         })
+    }
+
+    /// # Errors
+    /// `Unsupported` or `InvalidInput` naming the option when rows cannot be changed in this way.
+    pub(super) fn check(&self, changes: Changes) -> Result<()> {
+        let named = |e: Error| to_datafusion(e.with_default("table", self.table.name()));
+        check(&self.table, changes, self.operation).map_err(named)?;
+        // settings are checked before anything is read
+        self.table.write_builder().build().map(drop).map_err(named)
+    }
+
+    /// The partitions whose rows a plan counts, as a filter over the partition columns; `None` when it leaves rows of
+    /// them out. Source: `DeleteFromPaimonTableCommand`.
+    ///
+    /// # Errors
+    /// As planning.
+    pub(super) fn whole_partitions(
+        &self,
+        session: &PaimonSession,
+        counted: &LogicalPlan,
+    ) -> Result<Option<Predicate>> {
+        if is_set(&self.table, "delete.force-produce-changelog") {
+            return Ok(None);
+        }
+        let optimized = session.context().state().optimize(counted)?;
+        let mut plan = &optimized;
+        loop {
+            plan = match plan {
+                LogicalPlan::Projection(node) => &node.input,
+                LogicalPlan::Aggregate(node) => &node.input,
+                LogicalPlan::SubqueryAlias(node) => &node.input,
+                LogicalPlan::TableScan(scan) => {
+                    let fields = self.table.schema().partition_fields();
+                    let filter = convert_all(&scan.filters, &fields);
+                    return Ok(filter.exact.then_some(filter.predicate));
+                }
+                _ => return Ok(None),
+            };
+        }
     }
 
     /// The table's columns.
@@ -119,31 +175,48 @@ impl Target {
         Ok(Expr::Column(Column::from(schema.qualified_field(at))))
     }
 
-    /// The columns that say where a row is; none with a primary key.
+    /// The columns that say where a row is, and with row tracking its id; none with a primary key.
     pub(super) fn places(&self, schema: &DFSchema) -> Result<Vec<Expr>> {
         if self.table.schema().has_primary_key() {
             return Ok(Vec::new());
         }
         let first = self.fields().len();
-        let names = [FILE_COLUMN, ROW_COLUMN].into_iter().enumerate();
-        Ok(names
-            .map(|(i, name)| {
-                let column = Column::from(schema.qualified_field(first + i));
-                Expr::Column(column).alias(name)
+        let provider = self.provider.schema();
+        let places = provider.fields().iter().enumerate().skip(first);
+        Ok(places
+            .map(|(at, field)| {
+                let column = Column::from(schema.qualified_field(at));
+                Expr::Column(column).alias(field.name())
             })
             .collect())
     }
 
+    /// The columns that cannot change: the primary key, the partition where rows stay in their files.
+    pub(super) fn keys(&self) -> &[String] {
+        let schema = self.table.schema();
+        match self.table.options().data_evolution {
+            true => &schema.partition_keys,
+            false => &schema.primary_keys,
+        }
+    }
+
     /// # Errors
-    /// When a primary-key column is among those assigned.
+    /// When one of [`Self::keys`] is among those assigned, or a column that has files of its own.
     pub(super) fn refuse_keys(&self, columns: &[usize]) -> Result<()> {
-        let keys = &self.table.schema().primary_keys;
         for at in columns {
             let name = self.name_of(*at)?;
-            if keys.iter().any(|k| k == name) {
+            let data_type = self.fields().get(*at).map(|field| &field.data_type.kind);
+            if data_type == Some(&TypeKind::Blob) {
+                return Err(refused("a new value for a BLOB column"));
+            }
+            if self.keys().iter().any(|k| k == name) {
+                let whose = match self.table.options().data_evolution {
+                    true => "partition",
+                    false => "primary key",
+                };
                 return Err(to_datafusion(
                     Error::invalid(format!(
-                        "column {name} belongs to the primary key: it cannot be updated"
+                        "column {name} belongs to the {whose}: it cannot be updated"
                     ))
                     .with("table", self.table.name())
                     .with("column", name),
@@ -177,28 +250,21 @@ fn names(name: &ObjectName) -> Result<(Vec<Ident>, Options)> {
 
 /// Whether rows of a table can be changed in this way.
 fn check(table: &Table, changes: Changes, operation: Operation) -> paimon_core::Result<()> {
-    if !matches!(table.target(), ScanTarget::Latest) {
-        return Err(Error::invalid(
-            "only the newest state of a table can be changed: take the time travel away",
-        ));
+    if is_set(table, "rowkind.field") {
+        return Err(not_here(operation, "rowkind.field"));
     }
-    if let Some(key) = ["data-evolution.enabled", "rowkind.field"]
-        .into_iter()
-        .find(|key| is_set(table, key))
-    {
-        return Err(not_here(operation, key));
+    if table.options().data_evolution {
+        if changes.deletes {
+            return Err(not_here(operation, "data-evolution.enabled"));
+        }
+        if table.options().deletion_vectors {
+            return Err(not_here(operation, "deletion-vectors.enabled"));
+        }
     }
     if table.schema().has_primary_key() {
         return check_keyed(table, changes, operation);
     }
     let options = table.options();
-    let moves = changes.updates || changes.inserts || !options.deletion_vectors;
-    if options.row_tracking && moves {
-        return Err(not_here(operation, "row-tracking.enabled").with(
-            "hint",
-            "DELETE works on such a table with deletion-vectors.enabled",
-        ));
-    }
     if options.deletion_vectors && is_set(table, "index-file-in-data-file-dir") {
         return Err(not_here(operation, "index-file-in-data-file-dir"));
     }

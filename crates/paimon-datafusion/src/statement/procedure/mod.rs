@@ -15,6 +15,7 @@ mod rescale;
 mod rows;
 mod snapshots;
 mod tags;
+mod upkeep;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;

@@ -1,0 +1,5 @@
+//! Whether a commit may build on a snapshot.
+
+pub(super) mod base;
+pub(super) mod conflict;
+pub(super) mod vectors;

@@ -1,0 +1,6 @@
+//! Manifests, manifest lists and index manifests of a commit.
+
+pub(super) mod compact;
+pub(super) mod files;
+pub(super) mod index;
+pub(super) mod merge;

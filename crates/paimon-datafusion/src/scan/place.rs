@@ -1,0 +1,141 @@
+//! Where rows are stored, as columns.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringViewArray, StructArray};
+use arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use datafusion::common::Result;
+use datafusion::error::DataFusionError;
+use paimon_core::arrow_bridge::{array_of, arrow_field};
+use paimon_core::spec::{ROW_ID, SEQUENCE_NUMBER};
+use paimon_core::table::Table;
+
+use super::positions::NumberedFile;
+use crate::error::to_datafusion;
+
+/// Number of the row's file in [`super::TargetFiles`].
+pub(crate) const FILE_COLUMN: &str = "__paimon_file";
+
+/// Physical position of the row in its file.
+pub(crate) const ROW_COLUMN: &str = "__paimon_row_index";
+
+/// Id of the row, in tables with row tracking.
+pub(crate) const ROW_ID_COLUMN: &str = "__paimon_row_id";
+
+/// What is known of the place of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// [`FILE_COLUMN`]
+    File,
+    /// [`ROW_COLUMN`]
+    Row,
+    /// [`ROW_ID_COLUMN`], or `_ROW_ID`.
+    RowId(&'static str),
+    /// `_SEQUENCE_NUMBER`
+    Sequence,
+    /// `__paimon_file_path`: location of the file.
+    Path,
+    /// `__paimon_partition`: values of the partition columns.
+    Partition,
+    /// `__paimon_bucket`
+    Bucket,
+}
+
+impl Place {
+    /// The places that follow a table's own columns where rows are changed.
+    pub(super) fn of_changes(table: &Table) -> Vec<Self> {
+        if table.options().data_evolution {
+            return vec![Self::RowId(ROW_ID)];
+        }
+        let id = table
+            .options()
+            .row_tracking
+            .then_some(Self::RowId(ROW_ID_COLUMN));
+        [Self::File, Self::Row].into_iter().chain(id).collect()
+    }
+
+    /// The metadata column of a name; `None` where the table has none.
+    pub(super) fn of_name(table: &Table, name: &str) -> Option<Self> {
+        let tracked = table.options().row_tracking;
+        match name {
+            "__paimon_file_path" => Some(Self::Path),
+            ROW_COLUMN => Some(Self::Row),
+            "__paimon_partition" => Some(Self::Partition),
+            "__paimon_bucket" => Some(Self::Bucket),
+            ROW_ID if tracked => Some(Self::RowId(ROW_ID)),
+            SEQUENCE_NUMBER if tracked => Some(Self::Sequence),
+            _ => None,
+        }
+    }
+
+    /// Its column.
+    pub(super) fn field(self, table: &Table) -> Field {
+        match self {
+            Self::File => Field::new(FILE_COLUMN, DataType::Int32, false),
+            Self::Row => Field::new(ROW_COLUMN, DataType::Int64, false),
+            Self::RowId(name) => Field::new(name, DataType::Int64, !table.options().data_evolution),
+            Self::Sequence => Field::new(SEQUENCE_NUMBER, DataType::Int64, true),
+            Self::Path => Field::new("__paimon_file_path", DataType::Utf8View, false),
+            Self::Partition => {
+                let values = DataType::Struct(partition_columns(table));
+                Field::new("__paimon_partition", values, false)
+            }
+            Self::Bucket => Field::new("__paimon_bucket", DataType::Int32, false),
+        }
+    }
+}
+
+fn partition_columns(table: &Table) -> Fields {
+    let fields = table.schema().partition_fields();
+    fields.iter().map(arrow_field).collect()
+}
+
+/// What is the same in all rows of a file.
+pub(super) fn place_of_file(
+    table: &Table,
+    file: &NumberedFile,
+    place: Place,
+    rows: usize,
+) -> Result<ArrayRef> {
+    Ok(match place {
+        Place::File => Arc::new(Int32Array::from(vec![file.number; rows])),
+        Place::Bucket => Arc::new(Int32Array::from(vec![file.bucket; rows])),
+        Place::Path => {
+            let path: &str = &file.file.path;
+            Arc::new(StringViewArray::from(vec![path; rows]))
+        }
+        Place::Partition => {
+            let fields = table.schema().partition_fields();
+            let values = fields.iter().zip(&file.partition.values);
+            let values = values
+                .map(|(field, value)| array_of(value.as_ref(), &field.data_type, rows))
+                .collect::<paimon_core::Result<Vec<_>>>()
+                .map_err(to_datafusion)?;
+            match values.is_empty() {
+                true => Arc::new(StructArray::new_empty_fields(rows, None)),
+                false => Arc::new(StructArray::try_new(
+                    partition_columns(table),
+                    values,
+                    None,
+                )?),
+            }
+        }
+        Place::Row | Place::RowId(_) | Place::Sequence => {
+            return Err(DataFusionError::Internal(
+                "this place is that of a row".into(),
+            ));
+        }
+    })
+}
+
+/// Ids as stored; where none is, the file's first one and the position say it.
+pub(super) fn row_ids(stored: &ArrayRef, positions: &ArrayRef, first: Option<i64>) -> Int64Array {
+    let stored = stored.as_primitive::<Int64Type>();
+    let positions = positions.as_primitive::<Int64Type>();
+    let counted = |at: i64| first.and_then(|first| first.checked_add(at));
+    stored
+        .iter()
+        .zip(positions.values())
+        .map(|(stored, at)| stored.or_else(|| counted(*at)))
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! Scans in sessions with little memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::util::pretty::pretty_format_batches;
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::SessionConfig;
+use paimon_datafusion::PaimonSession;
+
+use crate::{opened, warehouse};
+
+/// Tables of each road through the scan, read whole.
+const QUERIES: &[&str] = &[
+    "SELECT * FROM pk ORDER BY 1, 2, 3",
+    "SELECT * FROM levels ORDER BY 1, 2, 3",
+    "SELECT * FROM aggregated ORDER BY 1, 2",
+    "SELECT * FROM marked ORDER BY 1, 2",
+    "SELECT * FROM parted ORDER BY 1, 2, 3",
+];
+
+fn session_with(warehouse: &Path, bytes: usize) -> (PaimonSession, Arc<dyn MemoryPool>) {
+    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool.clone());
+    let runtime = runtime.build_arc().unwrap();
+    let config = SessionConfig::new().with_target_partitions(2);
+    let session = PaimonSession::with_runtime(config, runtime);
+    (opened(session, warehouse), pool)
+}
+
+async fn text_rows(session: &PaimonSession, query: &str) -> Result<String> {
+    let batches = session.sql(query).await?.collect().await?;
+    Ok(pretty_format_batches(&batches)?.to_string())
+}
+
+#[tokio::test]
+async fn little_memory_gives_the_same_rows_and_is_given_back() {
+    let folder = warehouse();
+    let (plenty, _) = session_with(folder.path(), 1 << 30);
+    let (little, pool) = session_with(folder.path(), 64 << 20);
+    for query in QUERIES {
+        let expected = text_rows(&plenty, query).await.unwrap();
+        assert!(expected.lines().count() > 4, "{query} gives no row");
+        assert_eq!(
+            text_rows(&little, query).await.unwrap(),
+            expected,
+            "{query}"
+        );
+        assert_eq!(pool.reserved(), 0, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_scan_without_any_memory_says_what_asked_for_it() {
+    let folder = warehouse();
+    let (session, pool) = session_with(folder.path(), 64 << 10);
+    let error = text_rows(&session, "SELECT * FROM levels")
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("PaimonScan[levels]"), "{text}");
+    assert_eq!(pool.reserved(), 0);
+}
