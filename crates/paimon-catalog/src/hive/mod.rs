@@ -31,13 +31,14 @@ use paimon_core::table::{CatalogEnvironment, CatalogLock, SystemTable, Table};
 use paimon_core::{Error, ErrorKind, Result};
 
 use self::client::{HiveTable, MetastoreClient, RemoteMetastore};
-use self::lock::{HiveLock, Queues};
+use self::lock::HiveLock;
 use self::mapping::Kind;
 use self::partitions::HivePartitions;
 use self::settings::HiveSettings;
 use crate::catalog::Catalog;
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
+use crate::queues::Queues;
 use crate::sys_tables;
 
 /// Root of the local disk.

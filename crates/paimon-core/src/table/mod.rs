@@ -18,8 +18,8 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 pub use crate::commit::{
-    CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
-    PartitionStatistics,
+    CatalogEnvironment, CatalogLock, CommitAnswer, HeldLock, PartitionModification, PartitionSpec,
+    PartitionStatistics, SnapshotPublication, VersionManagement,
 };
 pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
