@@ -21,7 +21,7 @@ mod sys_tables;
 #[cfg(any(feature = "hive", feature = "jdbc", feature = "rest"))]
 mod tables;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, PropertyChanges};
 pub use factory::{create_catalog, create_catalog_on};
 pub use filesystem::FileSystemCatalog;
 #[cfg(feature = "hive")]

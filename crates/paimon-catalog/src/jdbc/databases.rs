@@ -6,8 +6,9 @@ use paimon_core::{Error, Result};
 
 use super::JdbcCatalog;
 use super::connections::Failure;
+use crate::catalog::PropertyChanges;
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
-use crate::names::check_component;
+use crate::names::{check_component, check_location_stays};
 
 /// Property of every database, so that one without properties has a row.
 const EXISTS: &str = "exists";
@@ -71,6 +72,49 @@ impl JdbcCatalog {
             true => self.new_database(database, true, &BTreeMap::new()).await,
             false => Ok(()),
         }
+    }
+
+    /// The properties of a database, but the one that makes its row.
+    pub(super) async fn properties_of(&self, database: &str) -> Result<BTreeMap<String, String>> {
+        let location = self.database_location(database)?;
+        if !self.has_database(database).await? {
+            return Err(self.no_database(database));
+        }
+        let mut properties = self.rows.database_properties(database).await?;
+        properties.remove(EXISTS);
+        properties.insert(LOCATION.to_string(), location);
+        Ok(properties)
+    }
+
+    pub(super) async fn change_database(
+        &self,
+        database: &str,
+        changes: &PropertyChanges,
+    ) -> Result<()> {
+        check_location_stays(database, changes)?;
+        self.database_location(database)?;
+        if changes.removed.contains(EXISTS) || changes.set.contains_key(EXISTS) {
+            return Err(Error::invalid(
+                "the property makes the database known and cannot be changed",
+            )
+            .with("option", EXISTS)
+            .with("database", database));
+        }
+        self.rows
+            .check_properties(&changes.set)
+            .map_err(|e| e.with("database", database))?;
+        self.ensure_default_database(database).await?;
+        if !self.has_database(database).await? {
+            return Err(self.no_database(database));
+        }
+        let touched = changes.removed.iter().chain(changes.set.keys());
+        let mut rows: Vec<_> = touched
+            .map(|key| self.rows.delete_database_property(database, key))
+            .collect();
+        rows.extend(self.rows.insert_database(database, &changes.set));
+        let done = self.rows.change(&rows).await;
+        done.map(|_| ())
+            .map_err(|e| Error::from(e).with_default("database", database))
     }
 
     pub(super) async fn remove_database(

@@ -30,7 +30,7 @@ use self::connections::Connections;
 use self::lock::JdbcLock;
 use self::rows::Rows;
 use self::settings::JdbcSettings;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PropertyChanges};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
 use crate::queues::Queues;
@@ -219,6 +219,14 @@ impl Catalog for JdbcCatalog {
     async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()> {
         self.create_database_with(database, ignore_if_exists, &BTreeMap::new())
             .await
+    }
+
+    async fn database_properties(&self, database: &str) -> Result<BTreeMap<String, String>> {
+        self.properties_of(database).await
+    }
+
+    async fn alter_database(&self, database: &str, changes: &PropertyChanges) -> Result<()> {
+        self.change_database(database, changes).await
     }
 
     async fn drop_database(

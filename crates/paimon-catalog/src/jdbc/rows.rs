@@ -215,6 +215,24 @@ impl Rows {
         properties.iter().map(row).collect()
     }
 
+    pub(super) async fn database_properties(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        const TEXT: &str = "SELECT property_key, property_value FROM paimon_database_properties WHERE catalog_key = ? \
+                            AND database_name = ?";
+        let statement = Statement::new(TEXT, [self.key.as_str(), name]);
+        let rows = self.connections().await?.rows(&statement).await?;
+        let pairs = rows.into_iter().filter_map(|row| {
+            let mut cells = row.into_iter();
+            Some((cells.next()?, cells.next()?))
+        });
+        Ok(pairs.collect())
+    }
+
+    pub(super) fn delete_database_property(&self, name: &str, key: &str) -> Statement {
+        const TEXT: &str = "DELETE FROM paimon_database_properties WHERE catalog_key = ? AND database_name = ? AND \
+                            property_key = ?";
+        Statement::new(TEXT, [self.key.as_str(), name, key])
+    }
+
     /// Deletes all rows of a database.
     pub(super) async fn delete_database(&self, name: &str) -> Result<Vec<Statement>> {
         let mut texts = vec![

@@ -14,10 +14,11 @@ use tokio::sync::OnceCell;
 
 use super::client::{Failure, RestClient, headers};
 use super::messages::{
-    self, CommitTable, CommitTableAnswer, ConfigAnswer, CreateTable, Name, NamesPage, NewDatabase,
-    RenameTable, TableAnswer,
+    self, AlterDatabase, CommitTable, CommitTableAnswer, ConfigAnswer, CreateTable, DatabaseAnswer,
+    Name, NamesPage, NewDatabase, RenameTable, TableAnswer,
 };
 use super::settings::{self, RestSettings};
+use crate::catalog::PropertyChanges;
 use crate::identifier::Identifier;
 
 const PREFIX: &str = "prefix";
@@ -133,14 +134,25 @@ impl Api {
     }
 
     /// Fails as missing when there is no such database.
-    pub(super) async fn database(&self, name: &str) -> Result<(), Failure> {
+    pub(super) async fn database(&self, name: &str) -> Result<DatabaseAnswer, Failure> {
         let session = self.session().await?;
         let path = ["databases", name];
-        let found: Result<Value, Failure> = self
-            .client
+        self.client
             .get(&session.headers, &session.path(&path), &[])
-            .await;
-        found.map(|_| ())
+            .await
+    }
+
+    pub(super) async fn alter_database(
+        &self,
+        name: &str,
+        changes: &PropertyChanges,
+    ) -> Result<(), Failure> {
+        let body = AlterDatabase {
+            removals: changes.removed.iter().map(String::as_str).collect(),
+            updates: &changes.set,
+        };
+        let path = ["databases", name];
+        self.post::<Value>(&path, &body).await.map(|_| ())
     }
 
     pub(super) async fn create_database(

@@ -73,6 +73,32 @@ pub(super) struct NewDatabase<'a> {
     pub(super) options: &'a BTreeMap<String, String>,
 }
 
+/// Changes of a database.
+#[derive(Debug, Serialize)]
+pub(super) struct AlterDatabase<'a> {
+    pub(super) removals: Vec<&'a str>,
+    pub(super) updates: &'a BTreeMap<String, String>,
+}
+
+/// A database of the service.
+#[derive(Debug, Deserialize)]
+pub(super) struct DatabaseAnswer {
+    location: Option<String>,
+    owner: Option<String>,
+    options: Option<BTreeMap<String, String>>,
+}
+
+impl DatabaseAnswer {
+    /// Its properties, location and owner among them.
+    pub(super) fn properties(self) -> BTreeMap<String, String> {
+        let mut properties = self.options.unwrap_or_default();
+        for (key, value) in [("location", self.location), ("owner", self.owner)] {
+            properties.extend(value.map(|value| (key.to_string(), value)));
+        }
+        properties
+    }
+}
+
 /// A name in a request.
 #[derive(Debug, Serialize)]
 pub(super) struct Name<'a> {

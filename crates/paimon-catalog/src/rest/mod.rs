@@ -31,7 +31,7 @@ use self::api::Api;
 use self::client::Failure;
 use self::settings::RestSettings;
 use self::versions::RestVersions;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PropertyChanges};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::sys_tables;
 
@@ -209,6 +209,14 @@ impl Catalog for RestCatalog {
     async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()> {
         self.create_database_with(database, ignore_if_exists, &BTreeMap::new())
             .await
+    }
+
+    async fn database_properties(&self, database: &str) -> Result<BTreeMap<String, String>> {
+        self.properties_of(database).await
+    }
+
+    async fn alter_database(&self, database: &str, changes: &PropertyChanges) -> Result<()> {
+        self.change_database(database, changes).await
     }
 
     async fn drop_database(

@@ -9,8 +9,9 @@ use paimon_core::{Error, Result};
 
 use super::RestCatalog;
 use super::client::{Failure, Kind};
+use crate::catalog::PropertyChanges;
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
-use crate::names::check_component;
+use crate::names::{check_component, check_location_stays};
 use crate::tables::{add_defaults, check_plain, refuse_kinds};
 
 impl RestCatalog {
@@ -18,7 +19,7 @@ impl RestCatalog {
     pub(super) async fn has_database(&self, database: &str) -> Result<bool> {
         check_component("database", database)?;
         match self.api.database(database).await {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(Failure::Missing(..)) => Ok(database == DEFAULT_DATABASE),
             Err(failure) => Err(self.database_error(database, failure)),
         }
@@ -39,6 +40,26 @@ impl RestCatalog {
                 .with("catalog", &self.name)),
             done => done.map_err(|f| self.database_error(database, f)),
         }
+    }
+
+    pub(super) async fn properties_of(&self, database: &str) -> Result<BTreeMap<String, String>> {
+        match self.api.database(database).await {
+            Ok(found) => Ok(found.properties()),
+            Err(Failure::Missing(..)) if database == DEFAULT_DATABASE => Ok(BTreeMap::new()),
+            Err(failure) => Err(self.database_error(database, failure)),
+        }
+    }
+
+    pub(super) async fn change_database(
+        &self,
+        database: &str,
+        changes: &PropertyChanges,
+    ) -> Result<()> {
+        check_component("database", database)?;
+        refuse_reserved(database)?;
+        check_location_stays(database, changes)?;
+        let done = self.api.alter_database(database, changes).await;
+        done.map_err(|f| self.database_error(database, f))
     }
 
     pub(super) async fn remove_database(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{Int32Array, RecordBatch, StringArray};
-use paimon_catalog::{Catalog, Identifier};
+use paimon_catalog::{Catalog, Identifier, PropertyChanges};
 use paimon_core::ErrorKind;
 use paimon_core::maintenance::create_branch;
 use paimon_core::schema::{NewColumn, NewTable, SchemaChange};
@@ -94,6 +94,42 @@ async fn kind_of<T>(done: impl Future<Output = paimon_core::Result<T>>) -> Optio
     done.await.err().map(|e| e.kind())
 }
 
+/// Properties of a database, in catalogs that keep any.
+async fn properties(catalog: &dyn Catalog, name: &str) {
+    let set = |pairs: &[(&str, &str)]| PropertyChanges {
+        set: pairs
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect(),
+        ..PropertyChanges::default()
+    };
+    let missing = catalog.database_properties("not_there").await;
+    assert_eq!(kind_of(missing).await, Some(ErrorKind::NotFound));
+    let done = catalog
+        .alter_database(name, &set(&[("x.a", "1"), ("x.b", "2")]))
+        .await;
+    if kind_of(done).await == Some(ErrorKind::Unsupported) {
+        assert!(catalog.database_properties(name).await.unwrap().is_empty());
+        return;
+    }
+    let removal = PropertyChanges {
+        removed: ["x.a".to_string(), "x.none".to_string()].into(),
+        ..set(&[("x.b", "3")])
+    };
+    catalog.alter_database(name, &removal).await.unwrap();
+    let found = catalog.database_properties(name).await.unwrap();
+    assert_eq!(found.get("x.b").map(String::as_str), Some("3"));
+    assert!(!found.contains_key("x.a"), "{found:?}");
+    let moved = catalog
+        .alter_database(name, &set(&[("location", "file:/elsewhere")]))
+        .await;
+    assert_eq!(kind_of(moved).await, Some(ErrorKind::Unsupported));
+    let missing = catalog
+        .alter_database("not_there", &set(&[("x.a", "1")]))
+        .await;
+    assert_eq!(kind_of(missing).await, Some(ErrorKind::NotFound));
+}
+
 async fn databases(catalog: &dyn Catalog, name: &str) {
     assert!(!catalog.database_exists(name).await.unwrap());
     assert_eq!(
@@ -110,6 +146,7 @@ async fn databases(catalog: &dyn Catalog, name: &str) {
         kind_of(catalog.create_database(name, false)).await,
         Some(ErrorKind::InvalidInput)
     );
+    properties(catalog, name).await;
     let listed = catalog.list_databases().await.unwrap();
     assert!(listed.is_sorted() && listed.iter().any(|n| n == name));
     assert!(listed.iter().any(|n| n == "default") && !listed.iter().any(|n| n == "sys"));
