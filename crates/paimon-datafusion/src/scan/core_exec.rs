@@ -157,7 +157,8 @@ impl ExecutionPlan for CoreScanExec {
     ) -> Result<SendableRecordBatchStream> {
         let schema: SchemaRef = self.schema();
         let splits = self.splits.get(partition).cloned().unwrap_or_default();
-        let memory = ScanMemory::reserve(&context, &self.table, self.splits.len())?;
+        let bytes = splits.iter().map(DataSplit::size).sum();
+        let memory = ScanMemory::reserve(&context, &self.table, self.splits.len(), bytes)?;
         let reader = self.reader.clone().with_memory(memory.bytes);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let read = MetricBuilder::new(&self.metrics).counter("splits_read", partition);

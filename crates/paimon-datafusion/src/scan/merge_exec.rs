@@ -212,7 +212,8 @@ impl ExecutionPlan for MergeScanExec {
         let schema = self.schema();
         let road = Road::choose(&self.work, self.config()?, &schema)?;
         let partitions = self.work.shares.len();
-        let memory = ScanMemory::reserve(&context, self.work.table.name(), partitions)?;
+        let bytes = self.work.file_bytes();
+        let memory = ScanMemory::reserve(&context, self.work.table.name(), partitions, bytes)?;
         let work = self.work.clone();
         let around = ReadContext {
             task: context,

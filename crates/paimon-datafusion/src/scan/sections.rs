@@ -158,6 +158,15 @@ impl Work {
         self.sections.iter().map(carried).collect()
     }
 
+    /// Bytes of all files.
+    pub(super) fn file_bytes(&self) -> u64 {
+        let runs = self.sections.iter().flat_map(|s| &s.section.runs);
+        let files = runs.flat_map(|run| &run.files);
+        files
+            .map(|f| u64::try_from(f.meta.file_size).unwrap_or(0))
+            .sum()
+    }
+
     /// Which rows of a section survive; found once, by whoever asks first.
     pub(super) async fn outcome(
         &self,
