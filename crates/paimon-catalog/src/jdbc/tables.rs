@@ -166,8 +166,9 @@ impl JdbcCatalog {
         }
         refuse_external_data(&self.io, identifier, &location).await?;
         let remove = async {
-            self.changed(identifier, &self.rows.delete_table(identifier))
-                .await?;
+            let rows = self.rows.delete_table(identifier);
+            let gone = async || Ok(!self.rows.has_table_row(identifier).await?);
+            self.changed(identifier, &rows, gone).await?;
             self.remove_files(&location).await.map_err(|e| {
                 Error::new(
                     e.kind(),
@@ -182,11 +183,21 @@ impl JdbcCatalog {
             .map_err(|e| e.with_default("table", identifier))
     }
 
-    /// Changes rows of a table.
-    async fn changed(&self, identifier: &Identifier, rows: &[Statement]) -> Result<()> {
-        let done = self.rows.change(rows).await;
-        done.map(|_| ())
-            .map_err(|e| Error::from(e).with_default("table", identifier))
+    /// Changes rows of a table. `is_done` looks whether they were changed when the answer leaves that open.
+    async fn changed(
+        &self,
+        identifier: &Identifier,
+        rows: &[Statement],
+        is_done: impl AsyncFnOnce() -> Result<bool>,
+    ) -> Result<()> {
+        let failure = match self.rows.change(rows).await {
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        };
+        if matches!(failure, Failure::Doubtful(_)) && is_done().await.unwrap_or(false) {
+            return Ok(());
+        }
+        Err(Error::from(failure).with_default("table", identifier))
     }
 
     pub(super) async fn move_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
@@ -216,8 +227,9 @@ impl JdbcCatalog {
         self.is_taken(to, false).await?;
         self.ensure_default_database(to.database()).await?;
         let (source, target) = (self.table_location(from)?, self.table_location(to)?);
-        self.changed(from, &self.rows.rename_table(from, to))
-            .await?;
+        let rows = self.rows.rename_table(from, to);
+        let renamed = async || self.rows.has_table_row(to).await;
+        self.changed(from, &rows, renamed).await?;
         let moved = async {
             let parent = self.database_location(to.database())?;
             self.io.create_folder(&parent).await?;
@@ -226,7 +238,9 @@ impl JdbcCatalog {
         let Err(error) = moved.await else {
             return Ok(());
         };
-        if let Err(undo) = self.changed(to, &self.rows.rename_table(to, from)).await {
+        let rows = self.rows.rename_table(to, from);
+        let undone = async || self.rows.has_table_row(from).await;
+        if let Err(undo) = self.changed(to, &rows, undone).await {
             tracing::warn!(error = %undo, "a rename of which the files could not be moved was not taken back");
             return Err(Error::new(
                 error.kind(),
@@ -248,6 +262,10 @@ impl JdbcCatalog {
         let before = table.schemas().latest().await?.map(|s| s.id);
         let alter = async {
             let now_ms = SystemClock.epoch_ms();
+            if let Some(newest) = table.schemas().latest().await? {
+                // what the database cannot hold is refused before there is a schema
+                self.synced_properties(&newest.altered(changes, has_snapshots, now_ms)?)?;
+            }
             let altered = table
                 .schemas()
                 .alter(changes, has_snapshots, now_ms)
@@ -293,7 +311,8 @@ impl JdbcCatalog {
         let properties = self.synced_properties(schema)?;
         let mut rows = vec![self.rows.delete_table_properties(identifier)];
         rows.extend(self.rows.insert_table_properties(identifier, &properties));
-        self.changed(identifier, &rows).await
+        // nothing tells whether properties are those of this change
+        self.changed(identifier, &rows, async || Ok(false)).await
     }
 
     /// What of a schema is kept in the database as well.

@@ -2,7 +2,8 @@
 //!
 //! Java: `org.apache.paimon.rest.RESTApi`, `ResourcePaths`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use paimon_core::Error;
 use paimon_core::schema::SchemaChange;
@@ -24,10 +25,11 @@ use crate::identifier::Identifier;
 const PREFIX: &str = "prefix";
 const WAREHOUSE: &str = "warehouse";
 /// Pages of a listing before it is taken for endless.
-const PAGES_MAX: usize = 100_000;
+const PAGES_MAX: usize = 10_000;
+/// Bytes of all names of a listing.
+const NAMES_BYTES_MAX: usize = 256 << 20;
 
 /// The service, which is asked for its options at the first use.
-#[derive(Debug)]
 pub(super) struct Api {
     client: RestClient,
     own: BTreeMap<String, String>,
@@ -36,12 +38,21 @@ pub(super) struct Api {
 }
 
 /// What the service said to the first question.
-#[derive(Debug)]
 pub(super) struct Session {
     /// Options of the catalog with those of the service.
     pub(super) options: BTreeMap<String, String>,
     headers: HeaderMap,
     prefix: Option<String>,
+}
+
+// options and headers may hold secrets
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("client", &self.client)
+            .field("warehouse", &self.warehouse)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Api {
@@ -106,6 +117,7 @@ impl Api {
         let session = self.session().await?;
         let mut names = Vec::new();
         let mut token: Option<String> = None;
+        let (mut tokens, mut bytes) = (HashSet::new(), 0usize);
         for _ in 0..PAGES_MAX {
             let query: Vec<(&str, &str)> =
                 token.iter().map(|t| ("pageToken", t.as_str())).collect();
@@ -115,9 +127,13 @@ impl Api {
                 .await?;
             let found = page.names.unwrap_or_default();
             let is_empty = found.is_empty();
+            bytes += found.iter().map(String::len).sum::<usize>();
+            if bytes > NAMES_BYTES_MAX {
+                break;
+            }
             names.extend(found);
             match page.next_page_token.filter(|t| !t.is_empty()) {
-                Some(next) if !is_empty && token.as_ref() != Some(&next) => token = Some(next),
+                Some(next) if !is_empty && tokens.insert(next.clone()) => token = Some(next),
                 _ => {
                     names.sort();
                     names.dedup();
@@ -125,7 +141,9 @@ impl Api {
                 }
             }
         }
-        let text = format!("a listing of the service has more than {PAGES_MAX} pages");
+        let text = format!(
+            "a listing of the service has more than {PAGES_MAX} pages or {NAMES_BYTES_MAX} bytes of names"
+        );
         Err(Failure::Refused(Error::damaged(text)))
     }
 

@@ -52,6 +52,21 @@ impl Credentials {
         }
     }
 
+    /// A text of the service without the token.
+    pub(super) fn hidden_in(&self, text: &str) -> String {
+        let read = match self {
+            Self::Token(token) => Some(token.clone()),
+            Self::File { read, .. } => {
+                let read = read.try_lock().ok();
+                read.and_then(|read| read.as_ref().map(|(_, token)| token.clone()))
+            }
+        };
+        match read.filter(|token| !token.is_empty()) {
+            Some(token) => text.replace(&token, "******"),
+            None => text.to_string(),
+        }
+    }
+
     /// The token; `refused` is the one that the service did not take.
     ///
     /// # Errors

@@ -291,13 +291,17 @@ impl RestClient {
             _ => (ErrorKind::Io, "the service gave an unexpected answer"),
         };
         let said = answer.message.filter(|m| !m.is_empty());
-        let said = said.map(|m| format!(": {}", hide_secrets(&m)));
+        let said = said.map(|m| format!(": {}", self.without_secrets(&m)));
         let text = format!("{text} (code {code}){}", said.unwrap_or_default());
         let error = Error::new(kind, text).with("uri", self.shown(path));
         match answer.resource_name.filter(|name| !name.is_empty()) {
-            Some(name) => error.with("resource", name),
+            Some(name) => error.with("resource", self.without_secrets(&name)),
             None => error,
         }
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
+        hide_secrets(&self.credentials.hidden_in(text))
     }
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> url::Url {
@@ -340,20 +344,36 @@ fn encode(part: &str) -> String {
     url::form_urlencoded::byte_serialize(part.as_bytes()).collect()
 }
 
-/// Hides what follows words such as `password=` in a message of the service.
+/// Hides what follows words such as `password=`, `token:` and `Bearer` in a message of the service.
 fn hide_secrets(message: &str) -> String {
     const WORDS: &[&str] = &["password", "secret", "token", "access-key", "accesskey"];
-    let hide = |word: &str| {
-        let Some((key, value)) = word.split_once(['=', ':']) else {
-            return word.to_string();
-        };
+    const HIDDEN: &str = "******";
+    let is_secret = |key: &str| {
         let lower = key.to_ascii_lowercase();
-        match !value.is_empty() && WORDS.iter().any(|w| lower.contains(w)) {
-            true => format!("{key}=******"),
-            false => word.to_string(),
+        WORDS.iter().any(|w| lower.contains(w))
+    };
+    let mut next_is_secret = false;
+    let mut hide = |word: &str| {
+        let hidden = std::mem::take(&mut next_is_secret);
+        if word.eq_ignore_ascii_case("bearer") {
+            next_is_secret = true;
+            return word.to_string();
+        }
+        match word.split_once(['=', ':']) {
+            Some((key, "")) if is_secret(key) => {
+                next_is_secret = true;
+                word.to_string()
+            }
+            Some((key, _)) if is_secret(key) => format!("{key}={HIDDEN}"),
+            _ if hidden && !word.is_empty() => HIDDEN.to_string(),
+            _ => word.to_string(),
         }
     };
-    message.split(' ').map(hide).collect::<Vec<_>>().join(" ")
+    message
+        .split(' ')
+        .map(&mut hide)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// What a parser says without the text that it read.

@@ -311,6 +311,36 @@ async fn a_commit_whose_answer_was_lost_is_found_and_made_once() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_told_to_have_lost_against_itself_took_effect() {
+    for answer in [ok(json!({ "success": false })), refusal(409, "SNAPSHOT")] {
+        let world = World::new(move |_, root, seen| {
+            publish(root, seen);
+            answer.clone()
+        })
+        .await;
+        world.insert().await.unwrap();
+        assert_eq!(world.rows().await, 1);
+        assert_eq!(world.commits().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_the_service_echoes_and_what_is_printed_holds_no_token() {
+    let world = World::new(|_, _, _| {
+        let text = "no: Authorization: Bearer hush, token: hush and bare hush";
+        let body = json!({ "message": text, "code": 403, "resourceName": "hush" });
+        Some((403, body.to_string()))
+    })
+    .await;
+    let error = world.insert().await.unwrap_err();
+    assert!(error.to_string().contains("******"), "{error}");
+    let c = catalog(&world.service, &[]);
+    let table = c.get_table(&id("db.t")).await.unwrap();
+    let printed = format!("{error} {error:?} {table:?} {c:?}");
+    assert!(!printed.contains("hush"), "{printed}");
+}
+
+#[tokio::test]
 async fn a_commit_that_is_refused_leaves_no_file() {
     let world = World::new(|_, _, _| refusal(403, "TABLE")).await;
     let error = world.insert().await.unwrap_err();

@@ -466,7 +466,8 @@ impl FileStoreCommit {
     }
 
     /// The loop: attempts until one wins. `doubtful_since` is the newest snapshot before the first attempt whose outcome
-    /// is open.
+    /// is open. Before each other attempt the request may have taken effect: by an attempt of which nobody knew, or by
+    /// another process that runs the same task.
     async fn attempts<'a>(
         &'a self,
         request: &Request<'_>,
@@ -474,10 +475,12 @@ impl FileStoreCommit {
         doubtful_since: &mut Option<i64>,
     ) -> Result<i64> {
         let mut retries = Retries::new(&self.options, &self.context);
+        let mut begun_at = None;
         loop {
             let latest = self.table.snapshots().latest_to_build_on().await?;
             let latest_id = latest.as_ref().map_or(0, |s| s.id);
-            if let Some(since) = *doubtful_since
+            let since = *begun_at.get_or_insert(latest_id);
+            if latest_id > since
                 && let Some(id) = self.find_own(request, since + 1, latest_id).await?
             {
                 return Ok(id);
@@ -507,7 +510,7 @@ impl FileStoreCommit {
         }
     }
 
-    /// The snapshot among `first..=last` that an earlier attempt of this request published.
+    /// The snapshot among `first..=last` that this request published, here or in another process.
     async fn find_own(&self, request: &Request<'_>, first: i64, last: i64) -> Result<Option<i64>> {
         for id in first..=last {
             if let Some(snapshot) = self.table.snapshots().try_get(id).await?

@@ -225,6 +225,31 @@ async fn a_repeated_commit_takes_effect_once() {
     assert_eq!(ids(&table).await, once([1]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_task_that_runs_twice_at_once_takes_effect_once() {
+    const ROUNDS: i32 = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let table = on_disk(folder.path(), PLAIN).await;
+    for round in 1..=ROUNDS {
+        let together = Arc::new(tokio::sync::Barrier::new(2));
+        let mut runs = JoinSet::new();
+        for _ in 0..2 {
+            let (table, together) = (table.clone(), Arc::clone(&together));
+            runs.spawn(async move {
+                let messages = written(&table, &[round], 0).await;
+                let commit = table.new_commit().with_user("task");
+                together.wait().await;
+                commit.commit(i64::from(round), messages).await.unwrap()
+            });
+        }
+        let made = runs.join_all().await;
+        assert_eq!(made, [[i64::from(round)], [i64::from(round)]]);
+    }
+    assert_gapless(&table, ROUNDS.try_into().unwrap()).await;
+    assert_eq!(ids(&table).await, once(1..=ROUNDS));
+    assert_sound(&table).await;
+}
+
 #[tokio::test]
 async fn options_that_a_commit_cannot_honour_are_named() {
     for (key, value) in [("manifest.format", "orc"), ("commit.callbacks", "x")] {

@@ -34,7 +34,13 @@ pub fn redact_sql(sql: &str) -> String {
                 secret = false;
                 continue;
             }
-            Token::SingleQuotedString(text) => key.clone_from(text),
+            Token::SingleQuotedString(text) => {
+                key.clone_from(text);
+                if let Some(shown) = without_secret_options(text) {
+                    out.push_str(&format!("'{shown}'"));
+                    continue;
+                }
+            }
             Token::Word(word) => key.push_str(&word.value),
             Token::Period | Token::Minus => key.push('.'),
             _ => {
@@ -45,6 +51,19 @@ pub fn redact_sql(sql: &str) -> String {
         out.push_str(&token.to_string());
     }
     out
+}
+
+/// A text of options, `key=value,key=value`, without the values of secret keys; `None` when it holds none.
+fn without_secret_options(text: &str) -> Option<String> {
+    let hide = |part: &str| match part.split_once('=') {
+        Some((key, value)) if is_secret_key(key.trim()) && !value.trim().is_empty() => {
+            format!("{key}={HIDDEN}")
+        }
+        _ => part.to_string(),
+    };
+    let shown: Vec<String> = text.split(',').map(hide).collect();
+    let shown = shown.join(",");
+    (shown != text).then_some(shown)
 }
 
 #[cfg(test)]
@@ -58,10 +77,17 @@ mod tests {
             "SET spark.paimon.fs.s3a.access.key = hush",
             "SELECT * FROM t /*+ OPTIONS('a'='b') */ WHERE password = 'hush'",
             "SET a.password='hush'",
+            "CALL sys.compact('t', options => 's3.secret-key=hush,a=b')",
+            "CALL sys.compact('t', 'a=b, s3.access-key = hush')",
         ] {
             let shown = redact_sql(sql);
             assert!(!shown.contains("hush"), "{shown}");
         }
+        let options = "CALL sys.compact(options => 'a=b,s3.secret-key=hush')";
+        assert_eq!(
+            redact_sql(options),
+            "CALL sys.compact(options => 'a=b,s3.secret-key=******')"
+        );
         let plain = "SELECT a AS \"B\", 'it''s' FROM t WHERE id = 'x'";
         assert_eq!(redact_sql(plain), plain);
         assert_eq!(redact_sql("SELECT 'hush"), "SELECT ...");

@@ -145,7 +145,7 @@ impl PositionScanExec {
             fields: Arc::new(fields),
             outputs: Arc::new(outputs),
             filter,
-            batch_size,
+            batch_size: batch_size.max(1),
             groups,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),

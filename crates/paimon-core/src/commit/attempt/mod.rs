@@ -402,9 +402,28 @@ impl<'a> Attempt<'a> {
         };
         match versions.commit(publication).await {
             CommitAnswer::Committed => Outcome::Committed(snapshot.id),
-            CommitAnswer::Lost => Outcome::Lost,
+            CommitAnswer::Lost => self.lost(snapshot).await,
             CommitAnswer::Refused(error) => Outcome::Failed(error),
             CommitAnswer::Unknown(error) => Outcome::Unknown(error),
+        }
+    }
+
+    /// A catalog refused a snapshot as too late. Whoever carried the request may have repeated it, so that the snapshot
+    /// it is too late for may be itself.
+    async fn lost(&self, snapshot: &Snapshot) -> Outcome {
+        let table = &self.commit.table;
+        let path = table.snapshots().location(snapshot.id);
+        let there = match table.io().read_optional(&path, SNAPSHOT_SIZE_MAX).await {
+            Ok(Some(bytes)) => parse_json::<Snapshot>(&bytes, "snapshot"),
+            Ok(None) => return Outcome::Lost,
+            Err(error) => return Outcome::Unknown(error),
+        };
+        match there {
+            Ok(there) if there.uuid.is_some() && there.uuid == snapshot.uuid => {
+                Outcome::Committed(snapshot.id)
+            }
+            Ok(_) => Outcome::Lost,
+            Err(error) => Outcome::Unknown(error.with_default("path", path)),
         }
     }
 

@@ -9,6 +9,8 @@ use arrow::array::StringArray;
 use arrow::compute::regexp_is_match_scalar;
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
+use paimon_catalog::DEFAULT_BRANCH;
+use paimon_core::Error;
 use paimon_core::maintenance::{
     ChangelogLimits, ExpireChangelogs, ExpireSnapshots, RemoveMissingFiles, clear_consumers,
     delete_branch, delete_tag, mark_partitions_done,
@@ -118,7 +120,16 @@ pub(super) const PROCEDURES: &[Procedure] = &[
 ];
 
 /// Leaves nothing of a table but its schemas and a snapshot without rows.
+///
+/// # Errors
+/// `Unsupported` for one branch of a table and for a table that another branch completes, before anything is deleted.
 async fn purge(table: &Table, now_ms: i64) -> paimon_core::Result<()> {
+    if table.branch_name() != DEFAULT_BRANCH || table.other_branch().is_some() {
+        return Err(Error::unsupported(
+            "purge_files empties a whole table: name it without a branch, and reset the options that name branches first",
+        )
+        .with("table", table.name()));
+    }
     for branch in list_branches(table.io(), table.location()).await? {
         delete_branch(table, &branch.name).await?;
     }
