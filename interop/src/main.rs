@@ -53,9 +53,8 @@ impl Share {
     fn parse(text: &str) -> Option<Self> {
         let (k, n) = text.split_once('/')?;
         let (k, step): (usize, usize) = (k.parse().ok()?, n.parse().ok()?);
-        (1..=step)
-            .contains(&k)
-            .then_some(Self { first: k - 1, step })
+        let first = k.checked_sub(1)?;
+        (first < step).then_some(Self { first, step })
     }
 }
 

@@ -485,7 +485,9 @@ impl FileStoreCommit {
             {
                 return Ok(id);
             }
-            let error = match Attempt::new(self, request, latest).run(shared).await {
+            // boxed: a commit is awaited deep inside of others' futures
+            let attempt = Attempt::new(self, request, latest);
+            let error = match Box::pin(attempt.run(shared)).await {
                 Outcome::Committed(id) => return Ok(id),
                 Outcome::Failed(error) => {
                     shared.discard().await;

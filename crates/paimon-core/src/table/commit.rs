@@ -73,7 +73,7 @@ impl TableCommit {
             return Ok(done);
         }
         let made = commit.commit(&committable).await?;
-        self.maintain(&committable, &made, false).await;
+        Box::pin(self.maintain(&committable, &made, false)).await;
         Ok(made)
     }
 
@@ -98,7 +98,7 @@ impl TableCommit {
             return Ok(done);
         }
         let made = commit.commit_change(&committable, change).await?;
-        self.maintain(&committable, &made, false).await;
+        Box::pin(self.maintain(&committable, &made, false)).await;
         Ok(made)
     }
 
@@ -122,7 +122,7 @@ impl TableCommit {
             return Ok(done);
         }
         let made = commit.overwrite(&target, &committable).await?;
-        self.maintain(&committable, &made, true).await;
+        Box::pin(self.maintain(&committable, &made, true)).await;
         Ok(made)
     }
 

@@ -230,10 +230,11 @@ impl PaimonSession {
     /// Plans one statement. Statements that change the session alone (SET, USE, CREATE VIEW) take effect at once, those
     /// that write when their plan is executed.
     async fn statement(&self, sql: &str) -> Result<DataFrame> {
-        let tokens = max_pt::with_max_pt(self, tokenize(sql)?).await?;
+        // boxed: the future of each kind of statement is large, and callers await this one deep inside of theirs
+        let tokens = Box::pin(max_pt::with_max_pt(self, tokenize(sql)?)).await?;
         let mut cursor = Cursor::new(&tokens);
         let explain = statement::explain::parse(&mut cursor)?;
-        if let Some(rows) = statement::write(self, &cursor, &tokens).await? {
+        if let Some(rows) = Box::pin(statement::write(self, &cursor, &tokens)).await? {
             return match explain {
                 Some(option) => rows.explain_with_options(option),
                 None => statement::with_origin(self, rows, sql),
@@ -242,10 +243,10 @@ impl PaimonSession {
         if explain.is_none()
             && let Some(command) = statement::parse(&mut cursor, sql)?
         {
-            return statement::run(self, command).await;
+            return Box::pin(statement::run(self, command)).await;
         }
         let tokens = statement::without_temporary(tokens);
-        let plan = self.plan_statement(tokens, |_| Ok(())).await?;
+        let plan = Box::pin(self.plan_statement(tokens, |_| Ok(()))).await?;
         self.context.execute_logical_plan(plan).await
     }
 

@@ -60,6 +60,6 @@ async fn a_scan_without_any_memory_says_what_asked_for_it() {
         .await
         .unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("PaimonScan[levels]"), "{text}");
+    assert!(text.contains("PaimonScan[default.levels]"), "{text}");
     assert_eq!(pool.reserved(), 0);
 }
