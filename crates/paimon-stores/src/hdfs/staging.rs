@@ -45,13 +45,17 @@ impl Stage {
         calls: &Calls,
         target: &str,
         creation: &WriteOptions,
-    ) -> std::result::Result<(Self, FileWriter), Failure> {
+    ) -> std::result::Result<(Self, Box<FileWriter>), Failure> {
         let stage = Self {
             calls: calls.clone(),
             path: beside(target),
             gone: false,
         };
-        let create = calls.client().create(&stage.path, creation);
+        // boxed, as a writer is large
+        let create = async {
+            let create = calls.client().create(&stage.path, creation);
+            create.await.map(Box::new)
+        };
         let writer = calls.once(create).await.map_err(|failure| {
             // made by a first request whose answer was lost; another name will do
             match failure.is_taken() {

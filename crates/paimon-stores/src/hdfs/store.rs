@@ -59,7 +59,8 @@ impl HdfsStore {
     async fn put(&self, target: &str, payload: &PutPayload, existing: Existing) -> Result<()> {
         let mut retries = self.calls.retries();
         loop {
-            let failure = match write(&self.calls, target, &self.creation.0, payload).await {
+            let staged = write(&self.calls, target, &self.creation.0, payload);
+            let failure = match Box::pin(staged).await {
                 Ok(stage) => {
                     let content = Content::Bytes(payload);
                     match stage.publish(target, existing, content).await? {

@@ -70,7 +70,7 @@ impl HdfsUpload {
 async fn write(
     calls: Calls,
     target: String,
-    mut writer: FileWriter,
+    mut writer: Box<FileWriter>,
     mut steps: mpsc::UnboundedReceiver<Step>,
 ) -> Result<u64> {
     let mut length = 0;
