@@ -1,15 +1,24 @@
 //! What every catalog can do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use async_trait::async_trait;
 use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
-use paimon_core::{Error, Result};
+use paimon_core::{Error, ErrorKind, Result};
 
 use crate::identifier::Identifier;
+
+/// What is to change of a database's properties.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PropertyChanges {
+    /// Properties that get a value.
+    pub set: BTreeMap<String, String>,
+    /// Properties that go; those that are not there are fine.
+    pub removed: BTreeSet<String>,
+}
 
 /// A named set of databases with tables.
 ///
@@ -82,6 +91,32 @@ pub trait Catalog: Debug + Send + Sync {
             );
         }
         self.create_database(database, ignore_if_exists).await
+    }
+
+    /// The properties of a database, `location`, `comment` and `owner` among them where the catalog keeps those.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    async fn database_properties(&self, database: &str) -> Result<BTreeMap<String, String>> {
+        match self.database_exists(database).await? {
+            true => Ok(BTreeMap::new()),
+            false => Err(Error::new(ErrorKind::NotFound, "database does not exist")
+                .with("database", database)
+                .with("catalog", self.name())),
+        }
+    }
+
+    /// Changes the properties of a database; all others stay.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Unsupported` for its location and for a catalog that keeps no properties.
+    async fn alter_database(&self, database: &str, changes: &PropertyChanges) -> Result<()> {
+        let _ = changes;
+        Err(
+            Error::unsupported("this catalog keeps no properties of databases")
+                .with("database", database)
+                .with("catalog", self.name()),
+        )
     }
 
     /// Drops a database, with its tables when `cascade`. A missing one is fine when `ignore_if_missing`.

@@ -9,10 +9,16 @@ use paimon_core::{Error, Result};
 use crate::catalog::Catalog;
 use crate::filesystem::FileSystemCatalog;
 
-#[cfg(feature = "hive")]
-const EXPECTED: &str = "'filesystem' or 'hive'";
-#[cfg(not(feature = "hive"))]
-const EXPECTED: &str = "'filesystem' (this program was built without feature hive)";
+/// Kinds of catalogs that this program was built with.
+const KINDS: &[&str] = &[
+    "filesystem",
+    #[cfg(feature = "hive")]
+    "hive",
+    #[cfg(feature = "jdbc")]
+    "jdbc",
+    #[cfg(feature = "rest")]
+    "rest",
+];
 
 /// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind. Its warehouse is a
 /// local path or in `memory:`.
@@ -51,8 +57,17 @@ pub fn create_catalog_on(
         "hive" => Ok(Arc::new(crate::hive::HiveCatalog::on(
             name, options, stores,
         )?)),
+        #[cfg(feature = "jdbc")]
+        "jdbc" => Ok(Arc::new(crate::jdbc::JdbcCatalog::on(
+            name, options, stores,
+        )?)),
+        #[cfg(feature = "rest")]
+        "rest" => Ok(Arc::new(crate::rest::RestCatalog::on(
+            name, options, stores,
+        )?)),
         other => Err(Error::unsupported(format!(
-            "metastore {other:?} is not supported yet: expected {EXPECTED}"
+            "metastore {other:?} is not supported: expected one of {}",
+            KINDS.join(", ")
         ))
         .with("option", "metastore")
         .with("catalog", name)),
@@ -72,5 +87,8 @@ mod tests {
         ]);
         let error = create_catalog("c", options).unwrap_err();
         assert!(error.to_string().contains("unheard"), "{error}");
+        for kind in KINDS {
+            assert!(error.to_string().contains(kind), "{error}");
+        }
     }
 }

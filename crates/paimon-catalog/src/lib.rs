@@ -1,5 +1,6 @@
-//! Catalogs of Paimon tables: the [`Catalog`] trait, object names, the catalogs on a filesystem and on a Hive Metastore
-//! (feature `hive`, on by default), and a factory by options.
+//! Catalogs of Paimon tables: the [`Catalog`] trait, object names, the catalogs on a filesystem, on a Hive Metastore, in
+//! a relational database and behind a REST service (features `hive`, `jdbc` and `rest`, on by default), and a factory by
+//! options.
 //!
 //! Java: `org.apache.paimon.catalog`.
 
@@ -9,17 +10,29 @@ mod filesystem;
 #[cfg(feature = "hive")]
 mod hive;
 mod identifier;
+#[cfg(feature = "jdbc")]
+mod jdbc;
 mod names;
+#[cfg(any(feature = "hive", feature = "jdbc"))]
+mod queues;
+#[cfg(feature = "rest")]
+mod rest;
 mod sys_tables;
+#[cfg(any(feature = "hive", feature = "jdbc", feature = "rest"))]
+mod tables;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, PropertyChanges};
 pub use factory::{create_catalog, create_catalog_on};
 pub use filesystem::FileSystemCatalog;
 #[cfg(feature = "hive")]
 pub use hive::HiveCatalog;
 pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
+#[cfg(feature = "jdbc")]
+pub use jdbc::JdbcCatalog;
 pub use names::absolute_location;
 pub use paimon_core::options::{is_secret_key, redacted};
+#[cfg(feature = "rest")]
+pub use rest::RestCatalog;
 
 // tests that are shared with those of the public interface name the crate
 #[cfg(test)]

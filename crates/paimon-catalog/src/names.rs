@@ -2,6 +2,9 @@
 
 use paimon_core::{Error, Result};
 
+#[cfg(any(feature = "hive", feature = "jdbc", feature = "rest"))]
+use crate::catalog::PropertyChanges;
+
 /// Refuses a name that is not one plain path component.
 pub(crate) fn check_component(what: &'static str, name: &str) -> Result<()> {
     paimon_core::io::checked_name(name).map_err(|_| {
@@ -50,6 +53,22 @@ pub fn absolute_location(location: &str) -> Result<String> {
 
 fn is_scheme_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')
+}
+
+/// Refuses changes of where a database lies: its tables would be left behind.
+///
+/// # Errors
+/// `Unsupported`.
+#[cfg(any(feature = "hive", feature = "jdbc", feature = "rest"))]
+pub(crate) fn check_location_stays(database: &str, changes: &PropertyChanges) -> Result<()> {
+    let mut keys = changes.set.keys().chain(&changes.removed);
+    match keys.any(|key| key.eq_ignore_ascii_case("location")) {
+        true => Err(Error::unsupported(
+            "the location of a database cannot be changed: its tables would stay where they are",
+        )
+        .with("database", database)),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Catalogs and databases as DataFusion sees them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::TableType;
 use paimon_catalog::{Catalog, Identifier, SYSTEM_DATABASE};
-use paimon_core::table::Table;
+use paimon_core::table::{Table, TableOrigin};
 use paimon_core::{Error, ErrorKind};
 use parking_lot::RwLock;
 
@@ -28,6 +28,21 @@ const ROW_TRACKING: &str = "row_tracking";
 
 /// Views and file tables that live in the session only, by database and name.
 type SessionTables = Arc<RwLock<HashMap<(String, String), Arc<dyn TableProvider>>>>;
+
+/// What an object of a catalog was opened by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectReference {
+    /// Name of the catalog.
+    pub catalog: String,
+    /// Name of the database.
+    pub database: String,
+    /// Name of the object: a table with its branch and system part, or a global system table.
+    pub object: String,
+    /// Dynamic options.
+    pub options: BTreeMap<String, String>,
+    /// Whether the session read tables as streams.
+    pub streaming: bool,
+}
 
 /// A Paimon catalog. Databases resolve lazily: looking one up does no I/O.
 #[derive(Debug)]
@@ -106,7 +121,7 @@ impl PaimonSchemaProvider {
     }
 
     /// Opens what an object name stands for, past the session's own tables.
-    pub(crate) async fn open_with(
+    pub async fn open_with(
         &self,
         object: &str,
         options: Vec<(String, String)>,
@@ -135,6 +150,13 @@ impl PaimonSchemaProvider {
         dynamic.extend(options);
         let metadata = dynamic.remove(METADATA_OPTION);
         let shape = Shape::of_system(identifier.system());
+        let reference = ObjectReference {
+            catalog: self.catalog.name().to_string(),
+            database: self.database.clone(),
+            object: identifier.object(),
+            options: dynamic.clone().into_iter().collect(),
+            streaming: self.settings.is_streaming(),
+        };
         if let Some(changes) = table.incremental(&dynamic).await? {
             if metadata.is_some() {
                 return Err(no_metadata("changes between snapshots"));
@@ -145,7 +167,9 @@ impl PaimonSchemaProvider {
                     identifier.system().unwrap_or_default()
                 ))
             })?;
-            return Ok(Some(Arc::new(ChangesProvider::of_range(changes, shape)?)));
+            return Ok(Some(Arc::new(
+                ChangesProvider::of_range(changes, shape)?.referred(reference),
+            )));
         }
         if self.settings.is_streaming()
             && let Some(shape) = shape
@@ -153,7 +177,7 @@ impl PaimonSchemaProvider {
             if metadata.is_some() {
                 return Err(no_metadata("streams"));
             }
-            return self.open_stream(&table, &dynamic, shape).await.map(Some);
+            return self.open_stream(&table, reference, shape).await.map(Some);
         }
         let table = if dynamic.is_empty() {
             table
@@ -167,10 +191,12 @@ impl PaimonSchemaProvider {
         Ok(Some(match identifier.system() {
             None => Arc::new(PaimonTableProvider::new(table, self.settings.clone())),
             Some(READ_OPTIMIZED) => Arc::new(ReadOptimizedProvider::new(table)),
-            Some(ROW_TRACKING) => Arc::new(ChangesProvider::tracked(table)?),
+            Some(ROW_TRACKING) => Arc::new(ChangesProvider::tracked(table)?.referred(reference)),
             Some(system) => match shape {
-                Some(shape) => Arc::new(ChangesProvider::of_state(table, shape)?),
-                None => system_provider(table.system_table(system).await?)?,
+                Some(shape) => {
+                    Arc::new(ChangesProvider::of_state(table, shape)?.referred(reference))
+                }
+                None => system_provider(table.system_table(system).await?, reference)?,
             },
         }))
     }
@@ -178,10 +204,10 @@ impl PaimonSchemaProvider {
     async fn open_stream(
         &self,
         table: &Table,
-        dynamic: &HashMap<String, String>,
+        reference: ObjectReference,
         shape: Shape,
     ) -> paimon_core::Result<Arc<dyn TableProvider>> {
-        let stream = StreamSource::open(table, dynamic, shape).await?;
+        let stream = StreamSource::open(table, reference, shape).await?;
         Ok(match shape {
             Shape::Rows => {
                 let settings = self.settings.clone();
@@ -202,9 +228,27 @@ impl PaimonSchemaProvider {
                 .with("option", key));
         }
         match self.catalog.global_system_table(name).await? {
-            Some(content) => system_provider(content).map(Some),
+            Some(content) => {
+                let reference = ObjectReference {
+                    catalog: self.catalog.name().to_string(),
+                    database: self.database.clone(),
+                    object: name.to_string(),
+                    options: BTreeMap::new(),
+                    streaming: false,
+                };
+                system_provider(content, reference).map(Some)
+            }
             None => Ok(None),
         }
+    }
+
+    async fn get(&self, identifier: &Identifier) -> paimon_core::Result<Table> {
+        let table = self.catalog.get_table(identifier).await?;
+        Ok(table.with_origin(TableOrigin {
+            catalog: self.catalog.name().to_string(),
+            database: self.database.clone(),
+            table: identifier.table().to_string(),
+        }))
     }
 
     /// The table with exactly this name, else the only one whose name differs in case alone.
@@ -212,7 +256,7 @@ impl PaimonSchemaProvider {
         &self,
         identifier: Identifier,
     ) -> paimon_core::Result<Option<(Identifier, Table)>> {
-        match self.catalog.get_table(&identifier).await {
+        match self.get(&identifier).await {
             Ok(table) => return Ok(Some((identifier, table))),
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             Err(e) if self.catalog.table_exists(&identifier).await? => return Err(e),
@@ -230,7 +274,7 @@ impl PaimonSchemaProvider {
         match (similar.next(), similar.next()) {
             (Some(name), None) => {
                 let identifier = identifier.with_table(name);
-                let table = self.catalog.get_table(&identifier).await?;
+                let table = self.get(&identifier).await?;
                 Ok(Some((identifier, table)))
             }
             _ => Ok(None),
@@ -244,10 +288,11 @@ fn no_metadata(whose: &str) -> Error {
 
 fn system_provider(
     content: paimon_core::table::SystemTable,
+    reference: ObjectReference,
 ) -> paimon_core::Result<Arc<dyn TableProvider>> {
     let provider = SystemTableProvider::new(content)
         .map_err(|e| Error::internal("system table batches disagree").with_source(e))?;
-    Ok(Arc::new(provider))
+    Ok(Arc::new(provider.referred(reference)))
 }
 
 #[async_trait]

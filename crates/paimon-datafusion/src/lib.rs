@@ -20,6 +20,24 @@ mod statement;
 mod store;
 mod stream;
 
+/// Nodes of plans and what they are made of, for whoever carries plans to other processes.
+pub mod nodes {
+    pub use crate::catalog::ObjectReference;
+    pub use crate::changes::{ChangePart, ChangesExec, ChangesProvider, Shape};
+    pub use crate::provider::ReadOptimizedProvider;
+    pub use crate::scan::{
+        CarriedSection, CoreScanExec, MergeParts, MergeScanExec, NumberedFile, Place,
+        PositionScanExec, Share, TableFileSource, TargetFile, TargetProvider, Wanted,
+    };
+    pub use crate::session::CarriedSettings;
+    pub use crate::sink::rows::{Operation, RowsParts, RowsSink, RowsTarget};
+    pub use crate::sink::{
+        NewTableParts, NewTableTarget, PaimonSink, SinkMode, SinkParts, SinkTarget,
+    };
+    pub use crate::statement::{Assign, Effect, EffectExec, StatementOrigin};
+    pub use crate::stream::{StreamScanExec, StreamSource};
+}
+
 pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 pub use error::{paimon_error, to_datafusion};
 pub use parse::{is_complete, redact_sql, split_statements};

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use paimon_core::table::{SystemTable, Table};
 
+use crate::catalog::ObjectReference;
 use crate::error::to_datafusion;
 use crate::session::SessionSettings;
 use crate::sink::{SinkMode, SinkTarget};
@@ -55,6 +56,11 @@ impl PaimonTableProvider {
     /// The table.
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// What the stream was opened by that is read in the table's place.
+    pub fn stream_reference(&self) -> Option<&ObjectReference> {
+        self.stream.as_ref().map(StreamSource::reference)
     }
 }
 
@@ -114,13 +120,19 @@ impl TableProvider for PaimonTableProvider {
 
 /// `t$ro`: of a primary-key table the rows in files of the highest level, which need no merge. Nothing can be written to it.
 #[derive(Debug)]
-pub(crate) struct ReadOptimizedProvider {
+pub struct ReadOptimizedProvider {
     table: Table,
 }
 
 impl ReadOptimizedProvider {
-    pub(crate) fn new(table: Table) -> Self {
+    /// Serves an opened table.
+    pub fn new(table: Table) -> Self {
         Self { table }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 }
 
@@ -157,6 +169,7 @@ impl TableProvider for ReadOptimizedProvider {
 #[derive(Debug)]
 pub struct SystemTableProvider {
     rows: MemTable,
+    reference: Option<ObjectReference>,
 }
 
 impl SystemTableProvider {
@@ -167,7 +180,20 @@ impl SystemTableProvider {
     pub fn new(content: SystemTable) -> Result<Self> {
         Ok(Self {
             rows: MemTable::try_new(content.schema, vec![content.batches])?,
+            reference: None,
         })
+    }
+
+    pub(crate) fn referred(self, reference: ObjectReference) -> Self {
+        Self {
+            reference: Some(reference),
+            ..self
+        }
+    }
+
+    /// What it was opened by; `None` outside of catalogs.
+    pub fn reference(&self) -> Option<&ObjectReference> {
+        self.reference.as_ref()
     }
 }
 

@@ -7,8 +7,9 @@ use paimon_core::{Error, Result};
 use super::HiveCatalog;
 use super::client::{HiveDatabase, HiveTable};
 use super::mapping::{COMMENT, Kind, LOCATION, kind};
+use crate::catalog::PropertyChanges;
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
-use crate::names::check_component;
+use crate::names::{check_component, check_location_stays};
 
 const OWNER: &str = "owner";
 const LOCATION_PROPERTY: &str = "location";
@@ -75,6 +76,57 @@ impl HiveCatalog {
         let own = || format!("{}/{name}{DATABASE_SUFFIX}", self.settings.warehouse);
         let found = found.unwrap_or_else(own);
         Ok(found.trim_end_matches('/').to_string())
+    }
+
+    async fn known_database(&self, database: &str) -> Result<HiveDatabase> {
+        check_component("database", database)?;
+        let found = self.client.database(database).await?;
+        found.ok_or_else(|| self.no_database(database))
+    }
+
+    /// The properties of a database; the key of the location is the same wherever the metastore has it.
+    pub(super) async fn properties_of(&self, database: &str) -> Result<BTreeMap<String, String>> {
+        let found = self.known_database(database).await?;
+        let location = self.database_location(database).await?;
+        let mut properties = found.parameters;
+        properties.remove(LOCATION);
+        let own = [
+            (COMMENT, found.description),
+            (OWNER, found.owner),
+            (LOCATION_PROPERTY, Some(location)),
+        ];
+        for (key, value) in own {
+            properties.extend(value.map(|value| (key.to_string(), value)));
+        }
+        Ok(properties)
+    }
+
+    pub(super) async fn change_database(
+        &self,
+        database: &str,
+        changes: &PropertyChanges,
+    ) -> Result<()> {
+        check_location_stays(database, changes)?;
+        let mut found = self.known_database(database).await?;
+        for key in &changes.removed {
+            match key.as_str() {
+                COMMENT => found.description = None,
+                OWNER => found.owner = None,
+                _ => {
+                    found.parameters.remove(key);
+                }
+            }
+        }
+        for (key, value) in &changes.set {
+            match key.as_str() {
+                COMMENT => found.description = Some(value.clone()),
+                OWNER => found.owner = Some(value.clone()),
+                _ => {
+                    found.parameters.insert(key.clone(), value.clone());
+                }
+            }
+        }
+        self.client.alter_database(&found).await
     }
 
     pub(super) async fn remove_database(

@@ -4,9 +4,8 @@
 //! a slow commit does not lose it to the server's time limit (five minutes by default). Writers of one process queue up
 //! here, so that one of them at a time stands in the server's queue: servers on small databases bear few at once.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -18,37 +17,10 @@ use tokio::task::JoinHandle;
 use super::client::{LockRequest, LockState, MetastoreClient};
 use super::settings::LockSettings;
 use crate::identifier::Identifier;
+use crate::queues::Queues;
 
 const FIRST_SLEEP: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(60);
-
-/// Database and table.
-type TableName = (String, String);
-
-/// Where the writers of this process queue up.
-#[derive(Debug, Default)]
-pub(super) struct Queues {
-    by_table: std::sync::Mutex<HashMap<TableName, Weak<Mutex<()>>>>,
-}
-
-impl Queues {
-    fn of(&self, identifier: &Identifier) -> Arc<Mutex<()>> {
-        let key = (
-            identifier.database().to_string(),
-            identifier.table().to_string(),
-        );
-        let Ok(mut queues) = self.by_table.lock() else {
-            return Arc::default();
-        };
-        if let Some(queue) = queues.get(&key).and_then(Weak::upgrade) {
-            return queue;
-        }
-        queues.retain(|_, queue| queue.strong_count() > 0);
-        let queue = Arc::default();
-        queues.insert(key, Arc::downgrade(&queue));
-        queue
-    }
-}
 
 /// The exclusive lock of one table.
 #[derive(Debug)]

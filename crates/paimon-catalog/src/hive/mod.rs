@@ -31,13 +31,14 @@ use paimon_core::table::{CatalogEnvironment, CatalogLock, SystemTable, Table};
 use paimon_core::{Error, ErrorKind, Result};
 
 use self::client::{HiveTable, MetastoreClient, RemoteMetastore};
-use self::lock::{HiveLock, Queues};
+use self::lock::HiveLock;
 use self::mapping::Kind;
 use self::partitions::HivePartitions;
 use self::settings::HiveSettings;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PropertyChanges};
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
+use crate::queues::Queues;
 use crate::sys_tables;
 
 /// Root of the local disk.
@@ -274,6 +275,14 @@ impl Catalog for HiveCatalog {
     async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()> {
         self.create_database_with(database, ignore_if_exists, &BTreeMap::new())
             .await
+    }
+
+    async fn database_properties(&self, database: &str) -> Result<BTreeMap<String, String>> {
+        self.properties_of(&self.cased(database)).await
+    }
+
+    async fn alter_database(&self, database: &str, changes: &PropertyChanges) -> Result<()> {
+        self.change_database(&self.cased(database), changes).await
     }
 
     async fn drop_database(

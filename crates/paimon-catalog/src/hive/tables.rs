@@ -6,8 +6,6 @@ mod creation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paimon_core::io::FileIo;
-use paimon_core::options::CoreOptions;
 use paimon_core::schema::{SchemaChange, SchemaManager};
 use paimon_core::spec::TableSchema;
 use paimon_core::write::{Clock, SystemClock};
@@ -16,7 +14,8 @@ use paimon_core::{Error, Result};
 use super::HiveCatalog;
 use super::client::HiveTable;
 use super::mapping::{self, COMMENT};
-use crate::identifier::{Identifier, SYSTEM_DATABASE};
+use crate::identifier::Identifier;
+use crate::tables::{check_plain, is_doubtful, refuse_external_data};
 
 const TAG_PREVIEW: &str = "metastore.tag-to-partition.preview";
 
@@ -24,16 +23,7 @@ impl HiveCatalog {
     /// The identifier of a table that is named without a branch or system part, in a database that takes tables.
     pub(super) fn plain(&self, identifier: &Identifier) -> Result<Identifier> {
         let identifier = self.known_as(identifier)?;
-        if identifier.database() == SYSTEM_DATABASE {
-            return Err(Error::invalid("tables of database sys cannot be changed")
-                .with("table", identifier));
-        }
-        if identifier.branch().is_some() || identifier.system().is_some() {
-            return Err(Error::invalid(
-                "a plain table name is expected here, not a branch or system table",
-            )
-            .with("table", identifier));
-        }
+        check_plain(&identifier)?;
         Ok(identifier)
     }
 
@@ -211,15 +201,6 @@ impl HiveCatalog {
     }
 }
 
-/// Whether a change may have taken effect although it failed.
-fn is_doubtful(error: &Error) -> bool {
-    let unknown = ("outcome", "unknown");
-    error
-        .context()
-        .iter()
-        .any(|(k, v)| (*k, v.as_str()) == unknown)
-}
-
 /// Whether two locations are one: the metastore adds `file:` to bare paths.
 fn same_location(a: &str, b: &str) -> bool {
     let plain = |text: &str| {
@@ -242,22 +223,5 @@ fn refuse_option(key: &str, value: &str) -> Result<()> {
     match key == TAG_PREVIEW && !value.eq_ignore_ascii_case("none") {
         true => Err(Error::unsupported("previews of tags are not supported").with("option", key)),
         false => Ok(()),
-    }
-}
-
-/// Data files outside of the table's folder would stay behind.
-async fn refuse_external_data(io: &FileIo, identifier: &Identifier, location: &str) -> Result<()> {
-    const KEY: &str = "data-file.external-paths";
-    let latest = SchemaManager::new(io.clone(), location).latest().await;
-    // a table that cannot be read can be dropped all the same
-    let options = latest.ok().flatten();
-    let options = options.and_then(|s| CoreOptions::new(&s).ok());
-    match options.as_ref().and_then(|o| o.get(KEY)) {
-        None => Ok(()),
-        Some(_) => Err(Error::unsupported(
-            "tables with data files on external paths cannot be dropped yet",
-        )
-        .with("option", KEY)
-        .with("table", identifier)),
     }
 }

@@ -106,6 +106,14 @@ impl MetastoreClient for MemoryMetastore {
         .await
     }
 
+    async fn alter_database(&self, database: &HiveDatabase) -> Result<()> {
+        self.run("alter_database", |s| {
+            s.databases.insert(database.name.clone(), database.clone());
+            Ok(())
+        })
+        .await
+    }
+
     async fn drop_database(&self, name: &str, _: bool, cascade: bool) -> Result<()> {
         self.run("drop_database", |s| {
             if !cascade && s.tables.keys().any(|(database, _)| database == name) {

@@ -7,3 +7,7 @@ mod filesystem;
 mod hive_faults;
 #[cfg(feature = "hive")]
 mod hive_server;
+#[cfg(feature = "jdbc")]
+mod jdbc;
+#[cfg(feature = "rest")]
+mod rest;

@@ -1,6 +1,7 @@
 //! Black-box tests of the program `paimon` over golden tables.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod catalogs;
 mod dump;
 mod follow;
 mod fsck;

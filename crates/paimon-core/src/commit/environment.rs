@@ -1,13 +1,15 @@
-//! What a catalog lends to its tables: a lock around the publication of snapshots, and a register of partitions.
+//! What a catalog lends to its tables: a lock around the publication of snapshots, a register of partitions, or the
+//! publication itself.
 //!
 //! Java: `org.apache.paimon.table.CatalogEnvironment`, `CatalogLock`, `PartitionModification`. Tables of a filesystem
-//! catalog have neither.
+//! catalog have none of them.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::versions::VersionManagement;
 use crate::error::Result;
 
 /// Names and values of a partition's columns in key order, before escaping.
@@ -84,6 +86,8 @@ pub struct CatalogEnvironment {
     pub partitions: Option<Arc<dyn PartitionModification>>,
     /// Told about tags, each of which is a partition of one column.
     pub tags: Option<(String, Arc<dyn PartitionModification>)>,
+    /// Publishes snapshots in place of the creation of their files.
+    pub versions: Option<Arc<dyn VersionManagement>>,
 }
 
 impl CatalogEnvironment {

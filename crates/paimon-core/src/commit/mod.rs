@@ -16,6 +16,7 @@ mod register;
 mod row_tracking;
 #[cfg(test)]
 pub(crate) mod testing;
+mod versions;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use environment::{
 };
 pub use overwrite::{Overwrite, Replaced};
 pub use register::live_partitions;
+pub use versions::{CommitAnswer, SnapshotPublication, VersionManagement};
 
 use self::attempt::shared::Shared;
 use self::attempt::{Attempt, Outcome};

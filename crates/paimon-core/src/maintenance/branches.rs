@@ -27,6 +27,9 @@ const METADATA_SIZE_MAX: u64 = 64 << 20;
 pub async fn create_branch(table: &Table, name: &str, tag: Option<&str>) -> Result<()> {
     let main = table.branch("main").await?;
     let root = new_root(&main, name).await?;
+    if let Some(versions) = &table.environment().versions {
+        return versions.create_branch(name, tag).await;
+    }
     let Some(tag_name) = tag else {
         return copy_schemas(&main, &root, i64::MAX).await;
     };
@@ -77,6 +80,9 @@ pub async fn delete_branch(table: &Table, name: &str) -> Result<()> {
             .with("option", key));
         }
     }
+    if let Some(versions) = &table.environment().versions {
+        return versions.delete_branch(name).await;
+    }
     // the schemas make the branch: what is left without them is no branch any more
     table.io().discard_folder(&format!("{root}/schema")).await?;
     table.io().discard_folder(&root).await
@@ -85,11 +91,18 @@ pub async fn delete_branch(table: &Table, name: &str) -> Result<()> {
 /// Renames a branch.
 ///
 /// # Errors
-/// `NotFound` when there is none of the old name, `InvalidInput` for a bad new name or one that is taken.
+/// `NotFound` when there is none of the old name, `InvalidInput` for a bad new name or one that is taken, `Unsupported`
+/// where the catalog keeps the branches.
 ///
 /// # Cancel safety
 /// A cancelled call may leave the branch under both names.
 pub async fn rename_branch(table: &Table, from: &str, to: &str) -> Result<()> {
+    if table.environment().versions.is_some() {
+        return Err(
+            Error::unsupported("the table's catalog keeps its branches and renames none")
+                .with("table", table.name()),
+        );
+    }
     let old = existing_root(table, from).await?;
     let new = new_root(table, to).await?;
     let files = table.io().list_recursive(&old).await?;
@@ -122,6 +135,9 @@ pub async fn fast_forward(table: &Table, name: &str) -> Result<()> {
             Error::invalid(format!("branch {name:?} has no snapshot")).with("table", table.name())
         );
     };
+    if let Some(versions) = &table.environment().versions {
+        return versions.fast_forward(name).await;
+    }
     let (io, location) = (main.io(), main.location());
     for tag in list_tags(io, location).await? {
         if tag.tag.snapshot.id >= first {

@@ -2,8 +2,10 @@
 //!
 //! Source: `RollbackHelper`. Data files of the snapshots left behind stay until orphan cleaning.
 
+use crate::commit::VersionManagement;
 use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::{SnapshotManager, list_tags, read_tag};
+use crate::spec::Tag;
 use crate::table::Table;
 
 /// Where to go back to.
@@ -24,14 +26,14 @@ pub enum RollbackTarget {
 /// A cancelled call has removed some of the latest snapshots; call it again.
 pub async fn rollback_to(table: &Table, target: &RollbackTarget) -> Result<i64> {
     let root = table.metadata_root()?;
+    if let Some(versions) = &table.environment().versions {
+        return through(versions.as_ref(), table, target).await;
+    }
     let manager = table.snapshots();
     let id = match target {
         RollbackTarget::Snapshot(id) => existing(table, *id).await?,
         RollbackTarget::Tag(name) => {
-            let tag = read_tag(table.io(), &root, name).await?.ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, format!("tag {name:?} does not exist"))
-                    .with("table", table.name())
-            })?;
+            let tag = existing_tag(table, name).await?;
             write_back(table, &tag.snapshot).await?;
             tag.snapshot.id
         }
@@ -55,6 +57,34 @@ pub async fn rollback_to(table: &Table, target: &RollbackTarget) -> Result<i64> 
         }
     }
     Ok(id)
+}
+
+/// Lets the catalog go back.
+async fn through(
+    versions: &dyn VersionManagement,
+    table: &Table,
+    target: &RollbackTarget,
+) -> Result<i64> {
+    let branch = table.branch_name();
+    match target {
+        RollbackTarget::Snapshot(id) => {
+            versions.rollback_to_snapshot(branch, *id).await?;
+            Ok(*id)
+        }
+        RollbackTarget::Tag(name) => {
+            let tag = existing_tag(table, name).await?;
+            versions.rollback_to_tag(branch, name).await?;
+            Ok(tag.snapshot.id)
+        }
+    }
+}
+
+async fn existing_tag(table: &Table, name: &str) -> Result<Tag> {
+    let tag = read_tag(table.io(), &table.metadata_root()?, name).await?;
+    tag.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("tag {name:?} does not exist"))
+            .with("table", table.name())
+    })
 }
 
 /// Makes sure that a snapshot exists: one that only a tag keeps is written back.

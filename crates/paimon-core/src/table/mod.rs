@@ -6,6 +6,7 @@ mod compact;
 mod incremental;
 mod other_branch;
 mod read_builder;
+mod state;
 mod stream;
 pub mod system;
 mod travel;
@@ -17,13 +18,14 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 
 pub use crate::commit::{
-    CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
-    PartitionStatistics,
+    CatalogEnvironment, CatalogLock, CommitAnswer, HeldLock, PartitionModification, PartitionSpec,
+    PartitionStatistics, SnapshotPublication, VersionManagement,
 };
 pub use changes::ChangesBuilder;
 pub use commit::{BATCH_COMMIT_IDENTIFIER, TableCommit};
 pub use compact::TableCompact;
-pub use read_builder::{ReadBuilder, TableRead};
+pub use read_builder::{ReadBuilder, ReadSpec, TableRead};
+pub use state::{TableOrigin, TableState};
 pub use stream::{
     ChangeBatch, ChangeStream, Pause, StreamConsumer, StreamPlan, StreamProgress, StreamRead,
     StreamScan, StreamStart, StreamStep, SystemPause,
@@ -65,6 +67,7 @@ struct Inner {
     target: ScanTarget,
     other: Option<OtherBranch>,
     environment: CatalogEnvironment,
+    origin: Option<Arc<TableOrigin>>,
 }
 
 impl Table {
@@ -134,6 +137,7 @@ impl Table {
                 target: ScanTarget::Latest,
                 other: None,
                 environment: CatalogEnvironment::default(),
+                origin: None,
             }),
         };
         if travel::asks_for_travel(table.options().map()) {
@@ -159,7 +163,11 @@ impl Table {
             return Err(crate::snapshot::no_branch(&i.name, branch));
         }
         let opened = Self::open_branch(i.io.clone(), &i.location, &i.name, branch).await?;
-        Ok(opened.with_environment(i.environment.clone()))
+        let opened = opened.with_environment(i.environment.clone());
+        Ok(match &i.origin {
+            Some(origin) => opened.with_origin(TableOrigin::clone(origin)),
+            None => opened,
+        })
     }
 
     /// The same table with dynamic options on top of its own, time travel included: the schema becomes that of the
@@ -247,6 +255,7 @@ impl Table {
                 target,
                 other,
                 environment: i.environment.clone(),
+                origin: i.origin.clone(),
             }),
         }
     }

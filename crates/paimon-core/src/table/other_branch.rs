@@ -21,9 +21,9 @@ const SNAPSHOT_ID: &str = "scan.snapshot-id";
 /// The branch that completes the partitions of a table, or is completed by them.
 #[derive(Debug, Clone)]
 pub(super) struct OtherBranch {
-    table: Table,
+    pub(super) table: Table,
     /// Whether partitions of the other branch win.
-    first: bool,
+    pub(super) first: bool,
 }
 
 impl OtherBranch {

@@ -207,6 +207,40 @@ fn column(table: &Table, name: &str) -> Result<DataField> {
     Err(no_column(table, name))
 }
 
+/// What a reader returns of its splits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadSpec {
+    /// Columns, in order.
+    pub columns: Vec<String>,
+    /// Rows; exact.
+    pub filter: Predicate,
+    /// Whether the kind of each row follows the columns.
+    pub with_row_kind: bool,
+    /// Whether rows of kind -U and -D stay.
+    pub keep_deletes: bool,
+    /// Rows per batch, at most.
+    pub batch_size: usize,
+}
+
+impl ReadSpec {
+    /// A reader of a table's splits.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown column.
+    pub fn reader(&self, table: &Table) -> Result<TableRead> {
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        let read = ReadBuilder {
+            with_row_kind: self.with_row_kind,
+            keep_deletes: self.keep_deletes,
+            ..ReadBuilder::new(table.clone())
+        };
+        read.with_projection(&columns)
+            .with_filter(self.filter.clone())
+            .with_batch_size(self.batch_size)
+            .reader()
+    }
+}
+
 /// Reads splits.
 #[derive(Clone)]
 pub struct TableRead {
@@ -217,6 +251,24 @@ pub struct TableRead {
 }
 
 impl TableRead {
+    /// The table of the splits.
+    pub fn table(&self) -> &Table {
+        &self.read.table
+    }
+
+    /// What is returned of them.
+    pub fn spec(&self) -> ReadSpec {
+        let wanted = self.read.fields.len() - self.extra;
+        let columns = self.read.fields.iter().take(wanted);
+        ReadSpec {
+            columns: columns.map(|f| f.name.clone()).collect(),
+            filter: self.read.filter.clone(),
+            with_row_kind: self.read.with_row_kind,
+            keep_deletes: self.read.keep_deletes,
+            batch_size: self.read.batch_size,
+        }
+    }
+
     /// Schema of the batches.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema

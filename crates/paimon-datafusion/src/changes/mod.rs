@@ -4,6 +4,7 @@
 //! Source: `AuditLogTable`, `BinlogTable`, `RowTrackingTable`, `IncrementalDeltaStartingScanner`.
 
 mod binlog;
+mod exec;
 mod follow;
 mod shape;
 
@@ -11,27 +12,25 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::PartitionStream;
-use futures::{StreamExt, TryStreamExt};
 use paimon_core::predicate::Predicate;
-use paimon_core::read::{ChangeSplit, DataSplit};
 use paimon_core::spec::{ROW_ID, SEQUENCE_NUMBER};
 use paimon_core::table::{ChangesBuilder, Table, TableRead};
 
+use crate::catalog::ObjectReference;
 use crate::error::to_datafusion;
 use crate::filter::{convert, convert_all};
-pub(crate) use shape::{KIND_COLUMN, Shape};
+pub use exec::{ChangePart, ChangesExec};
+pub(crate) use shape::KIND_COLUMN;
+pub use shape::Shape;
 
 /// Rows of changes, or all rows of a table with their kinds or ids.
 #[derive(Debug)]
-pub(crate) struct ChangesProvider {
+pub struct ChangesProvider {
+    reference: Option<ObjectReference>,
     source: Source,
     shape: Shape,
     schema: SchemaRef,
@@ -55,6 +54,7 @@ impl ChangesProvider {
         refuse_sequence_numbers(changes.table(), shape)?;
         Ok(Self {
             schema: shape.schema(&changes.table().arrow_schema()),
+            reference: None,
             source: Source::Changes(Box::new(changes)),
             shape,
         })
@@ -68,6 +68,7 @@ impl ChangesProvider {
         refuse_sequence_numbers(&table, shape)?;
         Ok(Self {
             schema: shape.schema(&table.arrow_schema()),
+            reference: None,
             source: Source::State(table),
             shape,
         })
@@ -84,14 +85,24 @@ impl ChangesProvider {
             )
             .with("table", table.name()));
         }
-        let mut fields = table.arrow_schema().fields().to_vec();
-        let number = |name| Arc::new(Field::new(name, DataType::Int64, false));
-        fields.extend([ROW_ID, SEQUENCE_NUMBER].map(number));
         Ok(Self {
-            schema: Arc::new(Schema::new(fields)),
+            schema: tracked_schema(&table),
+            reference: None,
             source: Source::Tracked(table),
             shape: Shape::Rows,
         })
+    }
+
+    pub(crate) fn referred(self, reference: ObjectReference) -> Self {
+        Self {
+            reference: Some(reference),
+            ..self
+        }
+    }
+
+    /// What it was opened by; `None` outside of catalogs.
+    pub fn reference(&self) -> Option<&ObjectReference> {
+        self.reference.as_ref()
     }
 
     async fn parts(
@@ -107,16 +118,24 @@ impl ChangesProvider {
                     Shape::Rows => changes,
                     _ => changes.with_deletes(),
                 };
-                let splits = changes.plan().await?.into_iter().map(Part::Changes);
+                let splits = changes.plan().await?.into_iter().map(ChangePart::Changes);
                 return Ok(Parts::new(changes.reader()?, splits, partitions));
             }
             Source::State(table) => table.read_builder().with_deletes(),
             Source::Tracked(table) => table.read_builder().with_filter(predicate(table, filters)),
         };
         let read = read.with_row_kind().with_projection(columns);
-        let splits = read.plan().await?.splits.into_iter().map(Part::State);
+        let splits = read.plan().await?.splits.into_iter().map(ChangePart::State);
         Ok(Parts::new(read.reader()?, splits, partitions))
     }
+}
+
+/// The columns of a table, then the id and the sequence number of each row.
+fn tracked_schema(table: &Table) -> SchemaRef {
+    let mut fields = table.arrow_schema().fields().to_vec();
+    let number = |name| Arc::new(Field::new(name, DataType::Int64, false));
+    fields.extend([ROW_ID, SEQUENCE_NUMBER].map(number));
+    Arc::new(Schema::new(fields))
 }
 
 /// Option that gives logs the column `_SEQUENCE_NUMBER`.
@@ -171,17 +190,8 @@ impl TableProvider for ChangesProvider {
             .parts(&names, filters, partitions)
             .await
             .map_err(to_datafusion)?;
-        let streams = parts.groups.into_iter().map(|group| {
-            let rows = Rows {
-                schema: schema.clone(),
-                reader: parts.reader.clone(),
-                parts: group,
-                shape: self.shape,
-            };
-            Arc::new(rows) as Arc<dyn PartitionStream>
-        });
-        let table = StreamingTable::try_new(schema.clone(), streams.collect())?;
-        table.scan(state, None, &[], limit).await
+        let exec = ChangesExec::new(parts.reader, parts.groups, self.shape, schema, limit);
+        Ok(Arc::new(exec))
     }
 
     fn supports_filters_pushdown(
@@ -200,61 +210,18 @@ impl TableProvider for ChangesProvider {
     }
 }
 
-#[derive(Debug, Clone)]
-enum Part {
-    Changes(ChangeSplit),
-    State(DataSplit),
-}
-
 struct Parts {
     reader: TableRead,
-    groups: Vec<Vec<Part>>,
+    groups: Vec<Vec<ChangePart>>,
 }
 
 impl Parts {
-    fn new(reader: TableRead, splits: impl Iterator<Item = Part>, partitions: usize) -> Self {
+    fn new(reader: TableRead, splits: impl Iterator<Item = ChangePart>, partitions: usize) -> Self {
         let mut groups = vec![Vec::new(); partitions.max(1)];
         for (i, split) in splits.enumerate() {
             let at = i % groups.len();
             groups[at].push(split);
         }
         Self { reader, groups }
-    }
-}
-
-/// One partition of a scan.
-struct Rows {
-    schema: SchemaRef,
-    reader: TableRead,
-    parts: Vec<Part>,
-    shape: Shape,
-}
-
-impl std::fmt::Debug for Rows {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows")
-            .field("parts", &self.parts.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl PartitionStream for Rows {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (reader, schema, shape) = (self.reader.clone(), self.schema.clone(), self.shape);
-        let batches = futures::stream::iter(self.parts.clone())
-            .map(move |part| {
-                let (rows, pairs) = match part {
-                    Part::Changes(split) => (reader.read_changes(&split), true),
-                    Part::State(split) => (reader.read(&split), false),
-                };
-                let rows = rows.map_err(to_datafusion)?.map_err(to_datafusion).boxed();
-                Ok::<_, DataFusionError>(shape.apply(rows, schema.clone(), pairs))
-            })
-            .try_flatten();
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
     }
 }

@@ -27,7 +27,7 @@ const KINDS: [&str; 4] = ["+I", "-U", "+U", "-D"];
 
 /// What is shown of rows and their kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// The rows that are: those of kind -U and -D are left out.
     Rows,
     /// Every row after its kind (`t$audit_log`).
@@ -47,6 +47,26 @@ impl Shape {
             Some("binlog") => Some(Self::Binlog),
             Some(_) => None,
         }
+    }
+
+    /// Some of its columns by name, from those of the table.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown one.
+    pub fn columns(self, table: &SchemaRef, names: &[String]) -> paimon_core::Result<SchemaRef> {
+        let all = self.schema(table);
+        let find = |name: &String| {
+            let found = all.field_with_name(name).ok();
+            found.cloned().ok_or_else(|| {
+                paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "no such column")
+                    .with("column", name)
+            })
+        };
+        let fields = names
+            .iter()
+            .map(find)
+            .collect::<paimon_core::Result<Vec<_>>>()?;
+        Ok(Arc::new(Schema::new(fields)))
     }
 
     /// Columns, from those of the table.

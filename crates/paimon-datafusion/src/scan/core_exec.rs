@@ -52,28 +52,58 @@ impl CoreScanExec {
             .with_batch_size(request.batch_size)
             .reader()
             .map_err(to_datafusion)?;
-        let schema = reader.schema().clone();
         let splits = balance(splits, request.partitions, physical_rows);
+        let filtered = request.predicate != paimon_core::predicate::Predicate::AlwaysTrue;
+        let statistics = match statistics {
+            Some(s) if !filtered => s.project(Some(&request.columns)),
+            _ => Statistics::new_unknown(reader.schema()),
+        };
+        Ok(Self::of_splits(reader, splits, request.limit, statistics))
+    }
+
+    /// A scan of the splits of each partition; `statistics` are those of all rows.
+    pub fn of_splits(
+        reader: TableRead,
+        splits: Vec<Vec<DataSplit>>,
+        limit: Option<usize>,
+        statistics: Statistics,
+    ) -> Self {
+        let schema = reader.schema().clone();
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             Partitioning::UnknownPartitioning(splits.len().max(1)),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let filtered = request.predicate != paimon_core::predicate::Predicate::AlwaysTrue;
-        let statistics = match statistics {
-            Some(s) if !filtered => s.project(Some(&request.columns)),
-            _ => Statistics::new_unknown(&schema),
-        };
-        Ok(Self {
-            table: request.table.name().to_string(),
+        Self {
+            table: reader.table().name().to_string(),
             reader,
             splits,
-            limit: request.limit,
+            limit,
             statistics: Arc::new(statistics),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
-        })
+        }
+    }
+
+    /// What reads the splits.
+    pub fn reader(&self) -> &TableRead {
+        &self.reader
+    }
+
+    /// The splits of each partition.
+    pub fn splits(&self) -> &[Vec<DataSplit>] {
+        &self.splits
+    }
+
+    /// Rows wanted of each partition, at most.
+    pub fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// What is known of the rows of all partitions.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 }
 
@@ -127,7 +157,8 @@ impl ExecutionPlan for CoreScanExec {
     ) -> Result<SendableRecordBatchStream> {
         let schema: SchemaRef = self.schema();
         let splits = self.splits.get(partition).cloned().unwrap_or_default();
-        let memory = ScanMemory::reserve(&context, &self.table, self.splits.len())?;
+        let bytes = splits.iter().map(DataSplit::size).sum();
+        let memory = ScanMemory::reserve(&context, &self.table, self.splits.len(), bytes)?;
         let reader = self.reader.clone().with_memory(memory.bytes);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let read = MetricBuilder::new(&self.metrics).counter("splits_read", partition);
@@ -170,7 +201,7 @@ impl ExecutionPlan for CoreScanExec {
 }
 
 /// Ends a stream after `limit` rows.
-pub(super) fn limited(
+pub(crate) fn limited(
     stream: BoxStream<'static, Result<RecordBatch>>,
     limit: usize,
 ) -> BoxStream<'static, Result<RecordBatch>> {

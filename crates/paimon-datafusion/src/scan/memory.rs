@@ -10,11 +10,18 @@ use datafusion::execution::memory_pool::{
 };
 use paimon_core::read::{ReadMemory, SplitFile};
 
-/// Part of a limited pool that all partitions of a scan may take together; the rest is for the operators above.
-const SHARE_OF_POOL: u64 = 2;
+/// Part of a limited pool that all partitions of a scan may take together; the rest is for other scans and the operators
+/// above.
+const SHARE_OF_POOL: u64 = 4;
 
 /// Least memory that a partition of a scan begins with.
 const LEAST_BYTES: u64 = 256 << 10;
+
+/// Most memory of a partition: beyond it steps do not grow.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Bytes in memory for a byte of a file: what is fetched and what is decoded of it.
+const HELD_PER_BYTE: u64 = 4;
 
 /// Bytes of a row group that writers do not exceed by default, compressed.
 const ROW_GROUP_BYTES: u64 = 128 << 20;
@@ -27,11 +34,17 @@ pub(super) struct ScanMemory {
 }
 
 impl ScanMemory {
-    /// Reserves a partition's share of the pool, less when others took it already. Without a limit nothing is reserved.
+    /// Reserves a partition's share of the pool, less for small files (of `file_bytes`) and when others took
+    /// it already. Without a limit nothing is reserved.
     ///
     /// # Errors
     /// `ResourcesExhausted` when there is not even the least.
-    pub(super) fn reserve(context: &TaskContext, table: &str, partitions: usize) -> Result<Self> {
+    pub(super) fn reserve(
+        context: &TaskContext,
+        table: &str,
+        partitions: usize,
+        file_bytes: u64,
+    ) -> Result<Self> {
         let pool = context.memory_pool();
         let Some(limit) = limit(pool) else {
             return Ok(Self {
@@ -42,7 +55,10 @@ impl ScanMemory {
         let consumer = MemoryConsumer::new(format!("PaimonScan[{table}]"));
         let reservation = consumer.register(pool);
         let partitions = u64::try_from(partitions).unwrap_or(u64::MAX).max(1);
-        let mut bytes = (limit / SHARE_OF_POOL / partitions).max(LEAST_BYTES);
+        let needed = file_bytes.saturating_mul(HELD_PER_BYTE).min(MOST_BYTES);
+        let mut bytes = (limit / SHARE_OF_POOL / partitions)
+            .min(needed)
+            .max(LEAST_BYTES);
         while let Err(error) = reservation.try_grow(size(bytes)?) {
             if bytes <= LEAST_BYTES {
                 return Err(error);
@@ -70,7 +86,7 @@ pub(super) fn holds_row_groups<'a>(
     let group = largest.max().unwrap_or(0).min(ROW_GROUP_BYTES);
     let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let wanted = group.saturating_mul(number(columns)) / number(of).max(1);
-    wanted.saturating_mul(number(partitions)) <= limit / SHARE_OF_POOL
+    wanted.saturating_mul(number(partitions)) <= limit / 2
 }
 
 fn limit(pool: &Arc<dyn MemoryPool>) -> Option<u64> {
@@ -99,14 +115,25 @@ mod tests {
     }
 
     #[test]
-    fn partitions_take_half_of_the_pool_and_give_it_back() {
+    fn partitions_take_a_part_of_the_pool_and_give_it_back() {
         let context = context(64 << 20);
-        let one = ScanMemory::reserve(&context, "t", 2).unwrap();
-        assert_eq!(one.bytes, ReadMemory::new(16 << 20));
-        let two = ScanMemory::reserve(&context, "t", 2).unwrap();
-        assert_eq!(context.memory_pool().reserved(), 32 << 20);
+        let one = ScanMemory::reserve(&context, "t", 2, 1 << 30).unwrap();
+        assert_eq!(one.bytes, ReadMemory::new(8 << 20));
+        let two = ScanMemory::reserve(&context, "t", 2, 1 << 30).unwrap();
+        assert_eq!(context.memory_pool().reserved(), 16 << 20);
         drop((one, two));
         assert_eq!(context.memory_pool().reserved(), 0);
+    }
+
+    #[test]
+    fn small_files_take_little_and_large_pools_are_left_to_others() {
+        let context = context(8 << 30);
+        let small = ScanMemory::reserve(&context, "t", 2, 1 << 20).unwrap();
+        assert_eq!(small.bytes, ReadMemory::new(4 << 20));
+        let large = ScanMemory::reserve(&context, "t", 2, u64::MAX).unwrap();
+        assert_eq!(large.bytes, ReadMemory::new(MOST_BYTES));
+        let none = ScanMemory::reserve(&context, "t", 2, 0).unwrap();
+        assert_eq!(none.bytes, ReadMemory::new(LEAST_BYTES));
     }
 
     #[test]
@@ -114,17 +141,19 @@ mod tests {
         let context = context(64 << 20);
         let sort = MemoryConsumer::new("sort").register(context.memory_pool());
         sort.grow(60 << 20);
-        let scan = ScanMemory::reserve(&context, "t", 1).unwrap();
+        let scan = ScanMemory::reserve(&context, "t", 1, 1 << 30).unwrap();
         assert_eq!(scan.bytes, ReadMemory::new(4 << 20));
         sort.grow((4 << 20) - 1);
-        let error = ScanMemory::reserve(&context, "t", 1).err().unwrap();
+        let error = ScanMemory::reserve(&context, "t", 1, 1 << 30)
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("PaimonScan[t]"), "{error}");
     }
 
     #[test]
     fn without_a_limit_nothing_is_reserved() {
         let context = TaskContext::default();
-        let scan = ScanMemory::reserve(&context, "t", 4).unwrap();
+        let scan = ScanMemory::reserve(&context, "t", 4, 1 << 30).unwrap();
         assert_eq!(scan.bytes, ReadMemory::UNLIMITED);
         assert_eq!(context.memory_pool().reserved(), 0);
     }

@@ -23,11 +23,13 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::{StreamExt, TryStreamExt};
+use paimon_core::predicate::Predicate;
 use paimon_core::read::DataSplit;
+use paimon_core::table::Table;
 
 use super::ScanRequest;
 use super::memory::ScanMemory;
-use super::sections::{ScanMetrics, Work};
+use super::sections::{CarriedSection, ScanMetrics, Share, Work};
 use super::survivors::{ReadContext, Road};
 
 /// Reads sections that need a key merge and files with deletion vectors. Output order is not defined.
@@ -42,7 +44,51 @@ pub struct MergeScanExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// What a [`MergeScanExec`] is made of.
+#[derive(Debug, Clone)]
+pub struct MergeParts {
+    /// The table.
+    pub table: Table,
+    /// What file indexes and key merges are asked.
+    pub filter: Predicate,
+    /// The sections.
+    pub sections: Vec<CarriedSection>,
+    /// The shares of each partition.
+    pub shares: Vec<Vec<Share>>,
+    /// The Parquet source with everything pushed into it, without files.
+    pub inner: DataSourceExec,
+    /// Rows wanted of each partition, at most.
+    pub limit: Option<usize>,
+    /// Rows before filters.
+    pub rows: Precision<usize>,
+}
+
 impl MergeScanExec {
+    /// A scan of parts.
+    ///
+    /// # Errors
+    /// When a share is none of the sections, or the source reads no files.
+    pub fn of_parts(parts: MergeParts) -> Result<Self> {
+        let work = Work::carried(&parts.table, parts.filter, parts.sections, parts.shares)?;
+        let inner = Arc::new(parts.inner);
+        let made = Self::with_inner(Arc::new(work), inner, parts.limit, parts.rows);
+        made.config()?;
+        Ok(made)
+    }
+
+    /// What the scan is made of.
+    pub fn parts(&self) -> MergeParts {
+        MergeParts {
+            table: self.work.table.clone(),
+            filter: self.work.filter().clone(),
+            sections: self.work.carried_sections(),
+            shares: self.work.shares.clone(),
+            inner: DataSourceExec::clone(&self.inner),
+            limit: self.limit,
+            rows: self.rows,
+        }
+    }
+
     pub(super) fn new(
         request: &ScanRequest,
         template: FileScanConfig,
@@ -166,7 +212,8 @@ impl ExecutionPlan for MergeScanExec {
         let schema = self.schema();
         let road = Road::choose(&self.work, self.config()?, &schema)?;
         let partitions = self.work.shares.len();
-        let memory = ScanMemory::reserve(&context, self.work.table.name(), partitions)?;
+        let bytes = self.work.file_bytes();
+        let memory = ScanMemory::reserve(&context, self.work.table.name(), partitions, bytes)?;
         let work = self.work.clone();
         let around = ReadContext {
             task: context,

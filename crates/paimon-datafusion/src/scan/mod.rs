@@ -20,6 +20,7 @@ mod place;
 mod positions;
 mod pushdown;
 mod sections;
+mod source;
 mod statistics;
 mod survivors;
 mod target;
@@ -39,10 +40,16 @@ use paimon_core::read::{DataSplit, MergeRules, Plan, Resolution, SplitFile, Spli
 use paimon_core::table::{ReadBuilder, Table};
 
 pub use core_exec::CoreScanExec;
-pub use merge_exec::MergeScanExec;
+pub(crate) use core_exec::limited;
+pub use merge_exec::{MergeParts, MergeScanExec};
 pub(crate) use metadata::MetadataProvider;
+pub use place::Place;
 pub(crate) use place::ROW_ID_COLUMN;
-pub(crate) use target::{TargetFiles, TargetProvider};
+pub use positions::{NumberedFile, PositionScanExec, Wanted};
+pub use sections::{CarriedSection, Share};
+pub use source::TableFileSource;
+pub(crate) use target::TargetFiles;
+pub use target::{TargetFile, TargetProvider};
 
 use crate::error::to_datafusion;
 use crate::filter::convert;

@@ -12,6 +12,7 @@ use datafusion::datasource::physical_plan::{
 };
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
 use paimon_core::io::{FileIo, FolderPaths};
@@ -21,6 +22,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::memory::holds_row_groups;
 use super::pushdown::filters_late;
+use super::source::TableFileSource;
 use super::{ScanRequest, balance};
 use crate::error::to_datafusion;
 
@@ -37,7 +39,7 @@ pub(super) struct NativeScan {
     /// The session has the memory for the row groups of the largest file.
     has_memory: bool,
     url: ObjectStoreUrl,
-    source: Arc<ParquetSource>,
+    source: Arc<TableFileSource>,
 }
 
 impl NativeScan {
@@ -63,10 +65,7 @@ impl NativeScan {
                 fitting_schemas.insert(id);
             }
         }
-        let url = store_url(table.io())?;
-        state
-            .runtime_env()
-            .register_object_store(url.as_ref(), table.io().object_store().clone());
+        let url = registered_store(table.io(), state.runtime_env())?;
         let options = state.table_options().parquet.clone();
         let source = ParquetSource::new(table.arrow_schema())
             .with_table_parquet_options(options)
@@ -80,7 +79,7 @@ impl NativeScan {
             skips_broken_files: table.options().ignore_lost_files
                 || table.options().ignore_corrupt_files,
             url,
-            source: Arc::new(source),
+            source: Arc::new(TableFileSource::new(table.clone(), Arc::new(source))),
         })
     }
 
@@ -203,6 +202,13 @@ pub(super) fn partitioned_file(
 pub(super) fn with_selection(file: PartitionedFile, selection: &FileSelection) -> PartitionedFile {
     let rows = RowSelection::from_boolean_buffer(selection.bits().clone());
     file.with_extension(ParquetRowSelection::new(rows))
+}
+
+/// Makes a runtime know a store, and gives its name there.
+pub(super) fn registered_store(io: &FileIo, runtime: &RuntimeEnv) -> Result<ObjectStoreUrl> {
+    let url = store_url(io)?;
+    runtime.register_object_store(url.as_ref(), io.object_store().clone());
+    Ok(url)
 }
 
 /// Name of a store for DataFusion. Two catalogs may open one bucket with different credentials: each has its own name.

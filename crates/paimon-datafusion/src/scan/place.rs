@@ -22,14 +22,23 @@ pub(crate) const ROW_COLUMN: &str = "__paimon_row_index";
 /// Id of the row, in tables with row tracking.
 pub(crate) const ROW_ID_COLUMN: &str = "__paimon_row_id";
 
+/// Location of the row's file.
+const PATH_COLUMN: &str = "__paimon_file_path";
+
+/// Values of the partition columns.
+const PARTITION_COLUMN: &str = "__paimon_partition";
+
+/// Bucket of the row.
+const BUCKET_COLUMN: &str = "__paimon_bucket";
+
 /// What is known of the place of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// [`FILE_COLUMN`]
+pub enum Place {
+    /// Number of the file among those that a statement changes.
     File,
-    /// [`ROW_COLUMN`]
+    /// Physical position in the file.
     Row,
-    /// [`ROW_ID_COLUMN`], or `_ROW_ID`.
+    /// Id of the row, in a column of this name.
     RowId(&'static str),
     /// `_SEQUENCE_NUMBER`
     Sequence,
@@ -58,14 +67,42 @@ impl Place {
     pub(super) fn of_name(table: &Table, name: &str) -> Option<Self> {
         let tracked = table.options().row_tracking;
         match name {
-            "__paimon_file_path" => Some(Self::Path),
+            PATH_COLUMN => Some(Self::Path),
             ROW_COLUMN => Some(Self::Row),
-            "__paimon_partition" => Some(Self::Partition),
-            "__paimon_bucket" => Some(Self::Bucket),
+            PARTITION_COLUMN => Some(Self::Partition),
+            BUCKET_COLUMN => Some(Self::Bucket),
             ROW_ID if tracked => Some(Self::RowId(ROW_ID)),
             SEQUENCE_NUMBER if tracked => Some(Self::Sequence),
             _ => None,
         }
+    }
+
+    /// Name of its column.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => FILE_COLUMN,
+            Self::Row => ROW_COLUMN,
+            Self::RowId(name) => name,
+            Self::Sequence => SEQUENCE_NUMBER,
+            Self::Path => PATH_COLUMN,
+            Self::Partition => PARTITION_COLUMN,
+            Self::Bucket => BUCKET_COLUMN,
+        }
+    }
+
+    /// The place whose column has a name.
+    pub fn of_column(name: &str) -> Option<Self> {
+        let all = [
+            Self::File,
+            Self::Row,
+            Self::RowId(ROW_ID),
+            Self::RowId(ROW_ID_COLUMN),
+            Self::Sequence,
+            Self::Path,
+            Self::Partition,
+            Self::Bucket,
+        ];
+        all.into_iter().find(|place| place.name() == name)
     }
 
     /// Its column.
@@ -75,12 +112,12 @@ impl Place {
             Self::Row => Field::new(ROW_COLUMN, DataType::Int64, false),
             Self::RowId(name) => Field::new(name, DataType::Int64, !table.options().data_evolution),
             Self::Sequence => Field::new(SEQUENCE_NUMBER, DataType::Int64, true),
-            Self::Path => Field::new("__paimon_file_path", DataType::Utf8View, false),
+            Self::Path => Field::new(PATH_COLUMN, DataType::Utf8View, false),
             Self::Partition => {
                 let values = DataType::Struct(partition_columns(table));
-                Field::new("__paimon_partition", values, false)
+                Field::new(PARTITION_COLUMN, values, false)
             }
-            Self::Bucket => Field::new("__paimon_bucket", DataType::Int32, false),
+            Self::Bucket => Field::new(BUCKET_COLUMN, DataType::Int32, false),
         }
     }
 }

@@ -29,19 +29,24 @@ use super::place::{Place, ROW_COLUMN, place_of_file, row_ids};
 use crate::error::to_datafusion;
 
 /// A column that a scan is to give.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Wanted {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
     /// Of the table, by position.
     Column(usize),
+    /// Where the row is stored.
     Place(Place),
 }
 
 /// A file to scan, and its number.
 #[derive(Debug, Clone)]
-pub(super) struct NumberedFile {
+pub struct NumberedFile {
+    /// Its number in the statement.
     pub number: i32,
+    /// Its partition.
     pub partition: Arc<Partition>,
+    /// Its bucket.
     pub bucket: i32,
+    /// The file.
     pub file: SplitFile,
 }
 
@@ -59,8 +64,9 @@ enum Output {
 
 /// Reads files one by one; rows that do not match the filter may come back. Without columns of the table no file is
 /// opened.
-pub(crate) struct PositionScanExec {
+pub struct PositionScanExec {
     table: Table,
+    wanted: Vec<Wanted>,
     fields: Arc<Vec<DataField>>,
     outputs: Arc<Vec<Output>>,
     filter: Predicate,
@@ -79,17 +85,35 @@ impl PositionScanExec {
         filter: Predicate,
         (partitions, batch_size): (usize, usize),
     ) -> Result<Self> {
+        let size = |f: &NumberedFile| u64::try_from(f.file.meta.file_size).unwrap_or(0);
+        let groups = balance(files, partitions, size);
+        Self::of_groups(table, groups, wanted, filter, batch_size)
+    }
+
+    /// A scan of the files of each partition.
+    ///
+    /// # Errors
+    /// When the table has no such column.
+    pub fn of_groups(
+        table: &Table,
+        groups: Vec<Vec<NumberedFile>>,
+        wanted: &[Wanted],
+        filter: Predicate,
+        batch_size: usize,
+    ) -> Result<Self> {
         let own = &table.schema().fields;
         let mut fields = Vec::new();
         let mut outputs = Vec::with_capacity(wanted.len());
         let mut columns = Vec::with_capacity(wanted.len());
         let arrow = table.arrow_schema();
-        for wanted in wanted {
+        for column in wanted {
             let at = fields.len();
-            match wanted {
+            match column {
                 Wanted::Column(column) => {
-                    let field = own.get(*column);
-                    fields.extend(field.cloned());
+                    let field = own.get(*column).ok_or_else(|| {
+                        DataFusionError::Internal(format!("the table has no column {column}"))
+                    })?;
+                    fields.push(field.clone());
                     columns.push(arrow.field(*column).clone());
                     outputs.push(Output::Column(at));
                     continue;
@@ -104,13 +128,11 @@ impl PositionScanExec {
                 }
                 Wanted::Place(place) => outputs.push(Output::Place(*place)),
             }
-            if let Wanted::Place(place) = wanted {
+            if let Wanted::Place(place) = column {
                 columns.push(place.field(table));
             }
         }
         let schema = Arc::new(Schema::new(columns));
-        let size = |f: &NumberedFile| u64::try_from(f.file.meta.file_size).unwrap_or(0);
-        let groups = balance(files, partitions, size);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             Partitioning::UnknownPartitioning(groups.len().max(1)),
@@ -119,6 +141,7 @@ impl PositionScanExec {
         );
         Ok(Self {
             table: table.clone(),
+            wanted: wanted.to_vec(),
             fields: Arc::new(fields),
             outputs: Arc::new(outputs),
             filter,
@@ -127,6 +150,31 @@ impl PositionScanExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The files of each partition.
+    pub fn groups(&self) -> &[Vec<NumberedFile>] {
+        &self.groups
+    }
+
+    /// Its columns.
+    pub fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// Rows wanted; others may come back.
+    pub fn filter(&self) -> &Predicate {
+        &self.filter
+    }
+
+    /// Rows per batch, at most.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
     }
 }
 

@@ -30,11 +30,25 @@ pub(super) struct SharedSection {
 }
 
 /// One partition's part of a section: share `index` of `of`.
-#[derive(Clone)]
-pub(super) struct Share {
-    pub(super) section: usize,
-    pub(super) index: usize,
-    pub(super) of: usize,
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// The section.
+    pub section: usize,
+    /// Which of its shares.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+/// A section of a merge scan.
+#[derive(Debug, Clone)]
+pub struct CarriedSection {
+    /// Its partition.
+    pub partition: Arc<Partition>,
+    /// Its files.
+    pub section: Section,
+    /// Whether deletion vectors and file indexes alone decide which rows survive.
+    pub unmerged: bool,
 }
 
 /// What all executions of a plan share; outcomes are kept across them, data files being immutable.
@@ -82,22 +96,75 @@ impl Work {
                 SplitKind::Raw(files) => (files.into_iter().map(section_of).collect(), true),
                 SplitKind::Columns(_) => (Vec::new(), true),
             };
-            sections.extend(own.into_iter().map(|section| SharedSection {
+            sections.extend(own.into_iter().map(|section| CarriedSection {
                 partition: split.partition.clone(),
                 section,
                 unmerged,
-                outcome: OnceCell::new(),
             }));
         }
+        let sections = shared(sections);
         let shares = share_out(&sections, request.partitions);
+        Self::of_shares(&request.table, request.predicate.clone(), sections, shares)
+    }
+
+    /// Sections and the shares of each partition in them.
+    ///
+    /// # Errors
+    /// When a share is none of the sections.
+    pub(super) fn carried(
+        table: &Table,
+        filter: Predicate,
+        sections: Vec<CarriedSection>,
+        shares: Vec<Vec<Share>>,
+    ) -> Result<Self> {
+        let fits = |s: &Share| s.section < sections.len() && s.index < s.of;
+        if let Some(share) = shares.iter().flatten().find(|s| !fits(s)) {
+            return Err(DataFusionError::Plan(format!(
+                "a share of {} sections is expected, found {share:?}",
+                sections.len()
+            )));
+        }
+        Ok(Self::of_shares(table, filter, shared(sections), shares))
+    }
+
+    fn of_shares(
+        table: &Table,
+        filter: Predicate,
+        sections: Vec<SharedSection>,
+        shares: Vec<Vec<Share>>,
+    ) -> Self {
         Self {
-            table: request.table.clone(),
-            rules: MergeRules::of(&request.table),
-            filter: request.predicate.clone(),
-            key_filter: key_filter(&request.table, &request.predicate),
+            table: table.clone(),
+            rules: MergeRules::of(table),
+            key_filter: key_filter(table, &filter),
+            filter,
             sections,
             shares,
         }
+    }
+
+    /// What file indexes are asked.
+    pub(super) fn filter(&self) -> &Predicate {
+        &self.filter
+    }
+
+    /// The sections, without what is known of their rows.
+    pub(super) fn carried_sections(&self) -> Vec<CarriedSection> {
+        let carried = |s: &SharedSection| CarriedSection {
+            partition: s.partition.clone(),
+            section: s.section.clone(),
+            unmerged: s.unmerged,
+        };
+        self.sections.iter().map(carried).collect()
+    }
+
+    /// Bytes of all files.
+    pub(super) fn file_bytes(&self) -> u64 {
+        let runs = self.sections.iter().flat_map(|s| &s.section.runs);
+        let files = runs.flat_map(|run| &run.files);
+        files
+            .map(|f| u64::try_from(f.meta.file_size).unwrap_or(0))
+            .sum()
     }
 
     /// Which rows of a section survive; found once, by whoever asks first.
@@ -187,6 +254,17 @@ impl Work {
         }
         Ok((outcome, exact))
     }
+}
+
+/// Sections of which nothing is known yet.
+fn shared(sections: Vec<CarriedSection>) -> Vec<SharedSection> {
+    let shared = |s: CarriedSection| SharedSection {
+        partition: s.partition,
+        section: s.section,
+        unmerged: s.unmerged,
+        outcome: OnceCell::new(),
+    };
+    sections.into_iter().map(shared).collect()
 }
 
 /// A file alone.

@@ -25,15 +25,15 @@ use crate::filter::convert;
 
 /// A data file of the target.
 #[derive(Debug, Clone)]
-pub(crate) struct TargetFile {
+pub struct TargetFile {
     /// Its partition.
-    pub(crate) partition: Arc<Partition>,
+    pub partition: Arc<Partition>,
     /// Its bucket.
-    pub(crate) bucket: i32,
+    pub bucket: i32,
     /// Bucket count of the partition.
-    pub(crate) total_buckets: i32,
+    pub total_buckets: i32,
     /// The file.
-    pub(crate) file: SplitFile,
+    pub file: SplitFile,
 }
 
 /// Files that scans of a target named, by number.
@@ -58,7 +58,7 @@ impl TargetFiles {
 
 /// A table pinned to its newest snapshot. Tables without primary key have more columns: where each row is, and with row tracking its id.
 #[derive(Debug)]
-pub(crate) struct TargetProvider {
+pub struct TargetProvider {
     pinned: Table,
     base: Option<Snapshot>,
     files: Arc<TargetFiles>,
@@ -99,21 +99,32 @@ impl TargetProvider {
             ))
             .with("table", read.name()));
         }
-        let schema = match keyed {
-            true => table.arrow_schema(),
+        Ok(Self::of_files(read.pinned(base), Vec::new()))
+    }
+
+    /// A table that is pinned to a snapshot, and the files of it that scans named already.
+    pub fn of_files(pinned: Table, files: Vec<TargetFile>) -> Self {
+        let own = pinned.arrow_schema();
+        let schema = match pinned.schema().has_primary_key() {
+            true => own,
             false => {
-                let own = table.arrow_schema();
                 let own = own.fields().iter().map(|f| f.as_ref().clone());
-                let places = Place::of_changes(table).into_iter().map(|p| p.field(table));
+                let places = Place::of_changes(&pinned).into_iter();
+                let places = places.map(|p| p.field(&pinned));
                 Arc::new(Schema::new(own.chain(places).collect::<Vec<_>>()))
             }
         };
-        Ok(Self {
-            pinned: read.pinned(base.clone()),
-            base,
-            files: Arc::default(),
+        Self {
+            base: pinned.target().snapshot().cloned(),
+            pinned,
+            files: Arc::new(TargetFiles(Mutex::new(files))),
             schema,
-        })
+        }
+    }
+
+    /// The files that scans named, in the order of their numbers.
+    pub fn named_files(&self) -> Vec<TargetFile> {
+        self.files.0.lock().clone()
     }
 
     /// The snapshot read.
@@ -122,7 +133,7 @@ impl TargetProvider {
     }
 
     /// The table at that snapshot, rows that wait for a compaction included.
-    pub(crate) fn pinned(&self) -> &Table {
+    pub fn pinned(&self) -> &Table {
         &self.pinned
     }
 

@@ -39,7 +39,8 @@ use crate::statement;
 use crate::stream::refusing_endless_work;
 
 use catalogs::Catalogs;
-pub use settings::{CommitIdentity, OverwriteMode, SessionSettings};
+pub use settings::{CarriedSettings, CommitIdentity, OverwriteMode, SessionSettings};
+pub(crate) use settings::{FixedIdentity, USER_PREFIX};
 pub(crate) use travel::instant_ms;
 
 /// A SQL session over Paimon catalogs and everything DataFusion knows.
@@ -202,7 +203,8 @@ impl PaimonSession {
         )
     }
 
-    pub(crate) fn set_current(&self, catalog: &str, database: &str) {
+    /// Makes a database of a catalog current, whether they exist or not.
+    pub fn set_current(&self, catalog: &str, database: &str) {
         let state = self.context.state_ref();
         let mut state = state.write();
         let options = &mut state.config_mut().options_mut().catalog;
@@ -234,7 +236,7 @@ impl PaimonSession {
         if let Some(rows) = statement::write(self, &cursor, &tokens).await? {
             return match explain {
                 Some(option) => rows.explain_with_options(option),
-                None => Ok(rows),
+                None => statement::with_origin(self, rows, sql),
             };
         }
         if explain.is_none()

@@ -1,10 +1,14 @@
 //! What `SET` changes beside DataFusion's own options.
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arrow::array::timezone::Tz;
 use datafusion::error::{DataFusionError, Result};
+use paimon_catalog::redacted;
+use paimon_core::table::BATCH_COMMIT_IDENTIFIER;
+use paimon_core::write::{IdSource, RandomIds};
 use parking_lot::RwLock;
 
 /// Session time zone and dynamic table options.
@@ -42,6 +46,60 @@ pub struct CommitIdentity {
     pub identifier: i64,
 }
 
+/// Option of tables: what names of commit users begin with.
+pub(crate) const USER_PREFIX: &str = "commit.user-prefix";
+
+/// An identity that is chosen once, when it is first asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FixedIdentity(Arc<OnceLock<CommitIdentity>>);
+
+impl FixedIdentity {
+    /// One that is chosen already.
+    pub(crate) fn of(identity: CommitIdentity) -> Self {
+        Self(Arc::new(OnceLock::from(identity)))
+    }
+
+    /// The identity if it was chosen.
+    pub(crate) fn get(&self) -> Option<&CommitIdentity> {
+        self.0.get()
+    }
+
+    /// The identity: now the session's next one, else of a user of its own, with the prefix of the table if it has one.
+    pub(crate) fn choose(
+        &self,
+        settings: &SessionSettings,
+        prefix: Option<&str>,
+    ) -> CommitIdentity {
+        let own = || {
+            let own = RandomIds.uuid().to_string();
+            CommitIdentity {
+                user: match prefix {
+                    Some(prefix) => format!("{prefix}_{own}"),
+                    None => own,
+                },
+                identifier: BATCH_COMMIT_IDENTIFIER,
+            }
+        };
+        let choose = || settings.next_commit_identity().unwrap_or_else(own);
+        self.0.get_or_init(choose).clone()
+    }
+}
+
+/// What a session of another process needs to know to run a statement as this one would. No secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedSettings {
+    /// Time zone.
+    pub time_zone: String,
+    /// Keys and values as `SET`.
+    pub options: Vec<(String, String)>,
+    /// What INSERT OVERWRITE removes.
+    pub overwrite_mode: Option<OverwriteMode>,
+    /// Whether tables are read as streams.
+    pub streaming: bool,
+    /// Time between two commits of an INSERT from a stream.
+    pub checkpoint_interval: Duration,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 struct SessionOption {
     /// The key as `SET`, without `spark.`.
@@ -74,6 +132,45 @@ impl SessionSettings {
             streaming: RwLock::default(),
             checkpoint_interval: RwLock::new(CHECKPOINT_INTERVAL),
         }
+    }
+
+    /// Settings of another session.
+    ///
+    /// # Errors
+    /// When its time zone is not known.
+    pub fn of_zone(zone: &str) -> Result<Self> {
+        let settings = Self::from_environment();
+        settings.set_time_zone(zone)?;
+        Ok(settings)
+    }
+
+    /// The settings as a value.
+    pub fn carried(&self) -> CarriedSettings {
+        let options = self.all().into_iter();
+        CarriedSettings {
+            time_zone: self.time_zone(),
+            options: options
+                .filter(|(key, value)| redacted(key, value) == *value)
+                .collect(),
+            overwrite_mode: self.overwrite_mode(),
+            streaming: self.is_streaming(),
+            checkpoint_interval: self.checkpoint_interval(),
+        }
+    }
+
+    /// Takes the settings of another session; `is_catalog` tells names of catalogs.
+    ///
+    /// # Errors
+    /// When its time zone is not known.
+    pub fn take(&self, carried: &CarriedSettings, is_catalog: impl Fn(&str) -> bool) -> Result<()> {
+        self.set_time_zone(&carried.time_zone)?;
+        for (key, value) in &carried.options {
+            self.set(key, value, &is_catalog);
+        }
+        self.set_overwrite_mode(carried.overwrite_mode);
+        self.set_streaming(carried.streaming);
+        self.set_checkpoint_interval(Some(carried.checkpoint_interval));
+        Ok(())
     }
 
     /// Makes the writes of the session idempotent: the first one commits under this identity, each later one under the

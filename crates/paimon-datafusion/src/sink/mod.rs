@@ -25,17 +25,17 @@ use paimon_core::write::{RandomIds, SystemClock, WriteContext};
 use paimon_core::{Error, ErrorKind};
 
 pub use cleanup::finish_cleanups;
-pub(crate) use target::{NewTableTarget, SinkTarget};
+pub use target::{NewTableParts, NewTableTarget, SinkTarget};
 
 pub(crate) use self::cleanup::WriteGuard;
 pub(crate) use self::memory::PoolBudget;
 use crate::error::to_datafusion;
-use crate::session::SessionSettings;
+use crate::session::{CommitIdentity, FixedIdentity, SessionSettings, USER_PREFIX};
 use crate::store::StoreAssignment;
 
 /// What becomes of the rows that are there.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum SinkMode {
+pub enum SinkMode {
     /// They stay.
     Append,
     /// These go.
@@ -54,15 +54,55 @@ impl SinkMode {
 }
 
 /// Writes its input to a table and commits it.
-pub(crate) struct PaimonSink {
+pub struct PaimonSink {
     table: Table,
     settings: Arc<SessionSettings>,
     mode: SinkMode,
     store: StoreAssignment,
+    identity: FixedIdentity,
     metrics: ExecutionPlanMetricsSet,
 }
 
+/// What a write to a table is made of.
+#[derive(Debug, Clone)]
+pub struct SinkParts {
+    /// The table.
+    pub table: Table,
+    /// Time zone of the session.
+    pub time_zone: String,
+    /// What becomes of the rows that are there.
+    pub mode: SinkMode,
+    /// Who commits: however often the write is run, it takes effect once.
+    pub identity: CommitIdentity,
+}
+
 impl PaimonSink {
+    /// A sink of parts.
+    ///
+    /// # Errors
+    /// As for one that a session plans: naming the option when the table cannot be written to.
+    pub fn of_parts(parts: SinkParts) -> Result<Self> {
+        let settings = Arc::new(SessionSettings::of_zone(&parts.time_zone)?);
+        let made = Self::new(parts.table, settings, parts.mode).map_err(to_datafusion)?;
+        Ok(made.identified(FixedIdentity::of(parts.identity)))
+    }
+
+    /// What the sink is made of. From now on it commits once, however often it is run.
+    pub fn parts(&self) -> SinkParts {
+        SinkParts {
+            table: self.table.clone(),
+            time_zone: self.store.zone().to_string(),
+            mode: self.mode.clone(),
+            identity: self
+                .identity
+                .choose(&self.settings, self.table.options().get(USER_PREFIX)),
+        }
+    }
+
+    pub(crate) fn identified(self, identity: FixedIdentity) -> Self {
+        Self { identity, ..self }
+    }
+
     /// A sink for a table.
     ///
     /// # Errors
@@ -89,6 +129,7 @@ impl PaimonSink {
             table,
             settings,
             mode,
+            identity: FixedIdentity::default(),
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
@@ -102,10 +143,11 @@ impl PaimonSink {
         checked.map_err(|e| e.with_default("table", self.table.name()))
     }
 
-    /// Who commits: the session's identity, else a random one.
+    /// Who commits: the identity of the plan, else the session's, else a random one.
     fn commit(&self) -> (TableCommit, Option<String>, i64) {
         let commit = self.table.new_commit();
-        match self.settings.next_commit_identity() {
+        let fixed = self.identity.get().cloned();
+        match fixed.or_else(|| self.settings.next_commit_identity()) {
             Some(own) => (commit.with_user(&own.user), Some(own.user), own.identifier),
             None => (commit, None, BATCH_COMMIT_IDENTIFIER),
         }

@@ -18,16 +18,17 @@ use paimon_core::schema::NewTable;
 use paimon_core::table::Table;
 
 use super::cleanup::TableGuard;
-use super::{PaimonSink, SinkMode};
+use super::{PaimonSink, SinkMode, SinkParts, count};
 use crate::error::to_datafusion;
-use crate::session::SessionSettings;
+use crate::session::{CommitIdentity, FixedIdentity, SessionSettings, USER_PREFIX};
 
 /// A table to write to in a given way.
 #[derive(Debug)]
-pub(crate) struct SinkTarget {
+pub struct SinkTarget {
     table: Table,
     settings: Arc<SessionSettings>,
     mode: SinkMode,
+    identity: FixedIdentity,
 }
 
 impl SinkTarget {
@@ -36,6 +37,31 @@ impl SinkTarget {
             table,
             settings,
             mode,
+            identity: FixedIdentity::default(),
+        }
+    }
+
+    /// A target of parts.
+    ///
+    /// # Errors
+    /// When the time zone is not known.
+    pub fn of_parts(parts: SinkParts) -> Result<Self> {
+        let settings = Arc::new(SessionSettings::of_zone(&parts.time_zone)?);
+        Ok(Self {
+            identity: FixedIdentity::of(parts.identity),
+            ..Self::new(parts.table, settings, parts.mode)
+        })
+    }
+
+    /// What the write is made of. From now on it commits once, however often it is run.
+    pub fn parts(&self) -> SinkParts {
+        SinkParts {
+            table: self.table.clone(),
+            time_zone: self.settings.time_zone(),
+            mode: self.mode.clone(),
+            identity: self
+                .identity
+                .choose(&self.settings, self.table.options().get(USER_PREFIX)),
         }
     }
 }
@@ -68,6 +94,7 @@ impl TableProvider for SinkTarget {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let sink = PaimonSink::new(self.table.clone(), self.settings.clone(), self.mode.clone());
         let sink = sink.map_err(to_datafusion)?;
+        let sink = sink.identified(self.identity.clone());
         sink.check(&input.schema()).map_err(to_datafusion)?;
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
@@ -75,13 +102,65 @@ impl TableProvider for SinkTarget {
 
 /// A table that is created when the rows come.
 #[derive(Clone)]
-pub(crate) struct NewTableTarget {
+pub struct NewTableTarget {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) identifier: Identifier,
     pub(crate) table: NewTable,
     pub(crate) if_not_exists: bool,
     pub(crate) schema: SchemaRef,
     pub(crate) settings: Arc<SessionSettings>,
+    pub(crate) identity: FixedIdentity,
+}
+
+/// What a [`NewTableTarget`] is made of.
+#[derive(Debug, Clone)]
+pub struct NewTableParts {
+    /// The catalog.
+    pub catalog: Arc<dyn Catalog>,
+    /// Name of the table.
+    pub identifier: Identifier,
+    /// The table.
+    pub table: NewTable,
+    /// Whether nothing is done when it exists.
+    pub if_not_exists: bool,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Time zone of the session.
+    pub time_zone: String,
+    /// Who commits: however often the write is run, it takes effect once.
+    pub identity: CommitIdentity,
+}
+
+impl NewTableTarget {
+    /// A target of parts.
+    ///
+    /// # Errors
+    /// When the time zone is not known.
+    pub fn of_parts(parts: NewTableParts) -> Result<Self> {
+        Ok(Self {
+            settings: Arc::new(SessionSettings::of_zone(&parts.time_zone)?),
+            catalog: parts.catalog,
+            identifier: parts.identifier,
+            table: parts.table,
+            if_not_exists: parts.if_not_exists,
+            schema: parts.schema,
+            identity: FixedIdentity::of(parts.identity),
+        })
+    }
+
+    /// What the write is made of. From now on it commits once, however often it is run.
+    pub fn parts(&self) -> NewTableParts {
+        let prefix = self.table.options.get(USER_PREFIX).map(String::as_str);
+        NewTableParts {
+            catalog: self.catalog.clone(),
+            identifier: self.identifier.clone(),
+            table: self.table.clone(),
+            if_not_exists: self.if_not_exists,
+            schema: self.schema.clone(),
+            time_zone: self.settings.time_zone(),
+            identity: self.identity.choose(&self.settings, prefix),
+        }
+    }
 }
 
 impl fmt::Debug for NewTableTarget {
@@ -141,6 +220,9 @@ impl DataSink for NewTableTarget {
         context: &Arc<TaskContext>,
     ) -> Result<u64> {
         let (catalog, identifier) = (&self.catalog, &self.identifier);
+        if self.is_done().await.map_err(to_datafusion)? {
+            return count(data).await;
+        }
         let created = catalog
             .create_table(identifier, self.table.clone(), self.if_not_exists)
             .await
@@ -159,6 +241,19 @@ impl DataSink for NewTableTarget {
 }
 
 impl NewTableTarget {
+    /// Whether an earlier run of this very plan made and filled the table.
+    async fn is_done(&self) -> paimon_core::Result<bool> {
+        let Some(own) = self.identity.get() else {
+            return Ok(false);
+        };
+        if !self.catalog.table_exists(&self.identifier).await? {
+            return Ok(false);
+        }
+        let table = self.catalog.get_table(&self.identifier).await?;
+        let commit = table.new_commit().with_user(&own.user);
+        commit.is_done(own.identifier).await
+    }
+
     async fn fill(
         &self,
         data: SendableRecordBatchStream,
@@ -167,7 +262,9 @@ impl NewTableTarget {
         let table = self.catalog.get_table(&self.identifier).await;
         let table = table.map_err(to_datafusion)?;
         let sink = PaimonSink::new(table, self.settings.clone(), SinkMode::Append);
-        sink.map_err(to_datafusion)?.write_all(data, context).await
+        let sink = sink.map_err(to_datafusion)?;
+        let sink = sink.identified(self.identity.clone());
+        sink.write_all(data, context).await
     }
 }
 

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     },
     DescribeDatabase {
         name: Vec<Ident>,
+        /// With its properties.
+        extended: bool,
     },
     UseCatalog {
         name: Ident,
@@ -253,9 +255,9 @@ fn describe(cursor: &mut Cursor) -> Result<Option<Command>> {
         .one_of(&["DATABASE", "SCHEMA", "NAMESPACE"])
         .is_some()
     {
-        cursor.keyword("EXTENDED");
+        let extended = cursor.keyword("EXTENDED");
         let name = cursor.object_name()?;
-        return Ok(Some(Command::DescribeDatabase { name }));
+        return Ok(Some(Command::DescribeDatabase { name, extended }));
     }
     if ["SELECT", "WITH", "QUERY", "VALUES"]
         .iter()

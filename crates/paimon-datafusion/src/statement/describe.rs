@@ -1,5 +1,7 @@
 //! `DESCRIBE`.
 
+use std::collections::BTreeMap;
+
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
@@ -122,27 +124,54 @@ fn details(session: &PaimonSession, name: &[Ident], table: &Table) -> Result<Vec
 }
 
 /// Name and catalog of a database.
-pub(crate) async fn database(session: &PaimonSession, name: &[Ident]) -> Result<DataFrame> {
+pub(crate) async fn database(
+    session: &PaimonSession,
+    name: &[Ident],
+    extended: bool,
+) -> Result<DataFrame> {
     let (current, _) = session.current();
     let (catalog, database) = match name {
         [catalog, database] => (ident_text(catalog), ident_text(database)),
         other => (current, dotted(other)),
     };
-    let provider = session.catalog(&catalog)?;
-    let exists = match provider.downcast_ref::<crate::PaimonCatalogProvider>() {
-        Some(paimon) => paimon.catalog().database_exists(&database).await,
-        None => Ok(provider.schema(&database).is_some()),
-    };
-    if !exists.map_err(to_datafusion)? {
-        return Err(to_datafusion(
-            paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "database does not exist")
-                .with("database", database)
-                .with("catalog", catalog),
-        ));
-    }
-    let rows = [
+    let mut properties = properties_of(session, &catalog, &database).await?;
+    let mut rows = vec![
         ["Catalog Name".to_string(), catalog],
         ["Namespace Name".to_string(), database],
     ];
+    for (key, name) in [
+        ("comment", "Comment"),
+        ("location", "Location"),
+        ("owner", "Owner"),
+    ] {
+        let value = properties.remove(key);
+        rows.extend(value.map(|value| [name.to_string(), redacted(key, &value)]));
+    }
+    if extended {
+        let shown = properties.iter();
+        let shown = shown.map(|(key, value)| format!("({key},{})", redacted(key, value)));
+        let shown: Vec<String> = shown.collect();
+        rows.push(["Properties".to_string(), format!("({})", shown.join(", "))]);
+    }
     text_rows(session, ["info_name", "info_value"], rows)
+}
+
+async fn properties_of(
+    session: &PaimonSession,
+    catalog: &str,
+    database: &str,
+) -> Result<BTreeMap<String, String>> {
+    let provider = session.catalog(catalog)?;
+    if let Some(paimon) = provider.downcast_ref::<crate::PaimonCatalogProvider>() {
+        let found = paimon.catalog().database_properties(database).await;
+        return found.map_err(to_datafusion);
+    }
+    match provider.schema(database) {
+        Some(_) => Ok(BTreeMap::new()),
+        None => Err(to_datafusion(
+            paimon_core::Error::new(paimon_core::ErrorKind::NotFound, "database does not exist")
+                .with("database", database)
+                .with("catalog", catalog),
+        )),
+    }
 }

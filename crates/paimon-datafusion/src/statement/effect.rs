@@ -4,15 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::TableReference;
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{DefaultTableSource, provider_as_source};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType};
 use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -22,7 +23,9 @@ use datafusion::physical_plan::{
 use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 
-use crate::session::PaimonSession;
+use crate::session::{
+    CarriedSettings, CommitIdentity, FixedIdentity, PaimonSession, SessionSettings,
+};
 
 type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<Option<RecordBatch>>> + Send + Sync>;
 
@@ -40,7 +43,7 @@ where
         async move { done.await.map(|()| None) }.boxed()
     });
     let schema = Arc::new(Schema::empty());
-    frame(session, Effect { what, schema, work })
+    frame(session, Effect::new(what, schema, work))
 }
 
 /// A statement with rows of this schema.
@@ -57,7 +60,7 @@ where
         let rows = work();
         async move { rows.await.map(Some) }.boxed()
     });
-    frame(session, Effect { what, schema, work })
+    frame(session, Effect::new(what, schema, work))
 }
 
 fn frame(session: &PaimonSession, effect: Effect) -> Result<DataFrame> {
@@ -67,11 +70,109 @@ fn frame(session: &PaimonSession, effect: Effect) -> Result<DataFrame> {
     Ok(DataFrame::new(session.context().state(), plan))
 }
 
+/// Where a statement comes from: what another process needs to run it.
+#[derive(Debug, Clone)]
+pub struct StatementOrigin {
+    /// The statement.
+    pub sql: String,
+    /// Current catalog and database of its session.
+    pub current: (String, String),
+    /// Settings of its session.
+    pub settings: CarriedSettings,
+    /// Who commits, fixed when it is first asked for.
+    identity: FixedIdentity,
+    session: Arc<SessionSettings>,
+}
+
+impl StatementOrigin {
+    /// Who commits what the statement writes, the same whenever it is asked for.
+    pub fn identity(&self) -> CommitIdentity {
+        self.identity.choose(&self.session, None)
+    }
+}
+
+/// A statement as the table of its rows.
 #[derive(Clone)]
-struct Effect {
+pub struct Effect {
     what: String,
     schema: SchemaRef,
     work: Work,
+    origin: Option<Arc<StatementOrigin>>,
+}
+
+impl Effect {
+    fn new(what: String, schema: SchemaRef, work: Work) -> Self {
+        Self {
+            what,
+            schema,
+            work,
+            origin: None,
+        }
+    }
+
+    /// A statement that a session plans and runs when the plan is executed. `what` shows in plans.
+    pub fn of_sql(session: PaimonSession, sql: String, what: String, schema: SchemaRef) -> Self {
+        let work: Work = Arc::new(move || {
+            let (session, sql) = (session.clone(), sql.clone());
+            async move {
+                let rows = session.sql(&sql).await?;
+                let schema = Arc::new(rows.schema().as_arrow().clone());
+                let batches = rows.collect().await?;
+                match schema.fields().is_empty() {
+                    true => Ok(None),
+                    false => Ok(Some(concat_batches(&schema, &batches)?)),
+                }
+            }
+            .boxed()
+        });
+        Self::new(what, schema, work)
+    }
+
+    /// What shows in plans.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Its columns.
+    pub fn arrow_schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Where it comes from; `None` for statements that no session planned from SQL.
+    pub fn origin(&self) -> Option<&StatementOrigin> {
+        self.origin.as_deref()
+    }
+}
+
+/// The plan of a statement, that tells where it comes from when its work is done by an effect.
+///
+/// # Errors
+/// Never for valid plans.
+pub(crate) fn with_origin(
+    session: &PaimonSession,
+    rows: DataFrame,
+    sql: &str,
+) -> Result<DataFrame> {
+    let (state, plan) = rows.into_parts();
+    let LogicalPlan::TableScan(scan) = &plan else {
+        return Ok(DataFrame::new(state, plan));
+    };
+    let source = scan.source.downcast_ref::<DefaultTableSource>();
+    let Some(effect) = source.and_then(|s| s.table_provider.downcast_ref::<Effect>()) else {
+        return Ok(DataFrame::new(state, plan));
+    };
+    let origin = StatementOrigin {
+        sql: sql.to_string(),
+        current: session.current(),
+        settings: session.settings().carried(),
+        identity: FixedIdentity::default(),
+        session: session.settings().clone(),
+    };
+    let effect = Effect {
+        origin: Some(Arc::new(origin)),
+        ..effect.clone()
+    };
+    frame(session, effect)
 }
 
 impl fmt::Debug for Effect {
@@ -104,14 +205,18 @@ impl TableProvider for Effect {
 
 /// Does the work when executed and returns its rows.
 #[derive(Debug)]
-struct EffectExec {
+pub struct EffectExec {
     effect: Effect,
     projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
 }
 
 impl EffectExec {
-    fn new(effect: Effect, projection: Option<Vec<usize>>) -> Result<Self> {
+    /// Runs a statement and returns some of its columns, by index.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn new(effect: Effect, projection: Option<Vec<usize>>) -> Result<Self> {
         let schema = match &projection {
             Some(columns) => Arc::new(effect.schema.project(columns)?),
             None => effect.schema.clone(),
@@ -127,6 +232,16 @@ impl EffectExec {
             projection,
             properties: Arc::new(properties),
         })
+    }
+
+    /// The statement.
+    pub fn effect(&self) -> &Effect {
+        &self.effect
+    }
+
+    /// Columns that are returned, by index; all without.
+    pub fn projection(&self) -> Option<&[usize]> {
+        self.projection.as_deref()
     }
 }
 

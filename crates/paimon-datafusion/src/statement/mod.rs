@@ -24,7 +24,9 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::parse;
-pub(crate) use effect::effect_rows;
+pub use dml::Assign;
+pub use effect::{Effect, EffectExec, StatementOrigin};
+pub(crate) use effect::{effect_rows, with_origin};
 pub(crate) use refuse::is_paimon_table;
 pub(crate) use run::run;
 

@@ -51,7 +51,9 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             text_rows(session, ["catalog", "namespace"], [[catalog, namespace]])
         }
         Command::Describe { table, extended } => describe::table(session, &table, extended).await,
-        Command::DescribeDatabase { name } => describe::database(session, &name).await,
+        Command::DescribeDatabase { name, extended } => {
+            describe::database(session, &name, extended).await
+        }
         Command::UseCatalog { name } => {
             session.use_catalog(&ident_text(&name))?;
             nothing(session)

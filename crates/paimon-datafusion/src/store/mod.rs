@@ -38,6 +38,16 @@ impl StoreAssignment {
         }
     }
 
+    /// The columns.
+    pub(crate) fn fields(&self) -> &[DataField] {
+        &self.fields
+    }
+
+    /// The time zone.
+    pub(crate) fn zone(&self) -> &str {
+        &self.zone
+    }
+
     /// Checks the types of columns, by position.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The unbounded scan.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 use paimon_core::options::ConsumerMode;
-use paimon_core::table::StreamRead;
+use paimon_core::predicate::Predicate;
+use paimon_core::table::{StreamRead, Table};
 
 use crate::changes::Shape;
 use crate::error::to_datafusion;
@@ -23,7 +25,7 @@ use crate::error::to_datafusion;
 /// Follows a table, snapshot by snapshot.
 ///
 /// A consumer's progress is kept when the rows that come after are asked for: whoever runs the plan has got the rows then.
-pub(crate) struct StreamScanExec {
+pub struct StreamScanExec {
     read: StreamRead,
     shape: Shape,
     schema: SchemaRef,
@@ -32,6 +34,7 @@ pub(crate) struct StreamScanExec {
 }
 
 impl StreamScanExec {
+    /// Follows `read`; `schema` are the columns that the shape gives of it.
     pub(super) fn new(read: StreamRead, shape: Shape, schema: SchemaRef) -> Self {
         let boundedness = match read.options().bounded_watermark {
             Some(_) => Boundedness::Bounded,
@@ -52,6 +55,36 @@ impl StreamScanExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         }
+    }
+
+    /// A scan of a table by the options that it carries: some of the columns that the shape gives, and at least the rows
+    /// that match.
+    ///
+    /// # Errors
+    /// As [`Table::new_stream_read`], and for an unknown column.
+    pub async fn open(
+        table: &Table,
+        shape: Shape,
+        columns: &[String],
+        filter: Predicate,
+    ) -> paimon_core::Result<Self> {
+        let read = table.new_stream_read(&HashMap::new()).await?;
+        let schema = shape.columns(&table.arrow_schema(), columns)?;
+        let own = columns.iter().map(String::as_str);
+        let own: Vec<&str> = own.filter(|n| !shape.adds(n)).collect();
+        let read = read.with_projection(&own).with_filter(filter);
+        read.scan()?;
+        Ok(Self::new(read, shape, schema))
+    }
+
+    /// What is followed.
+    pub fn read(&self) -> &StreamRead {
+        &self.read
+    }
+
+    /// How its rows are shown.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Name of the table.

@@ -25,41 +25,50 @@ use paimon_core::table::{StreamRead, Table};
 pub(crate) use finite::refusing_endless_work;
 pub(crate) use insert::{plan_insert, refuse_streams};
 
+use crate::catalog::ObjectReference;
 use crate::changes::{Shape, refuse_sequence_numbers};
 use crate::error::to_datafusion;
 use crate::filter::convert_all;
 use crate::provider::PaimonTableProvider;
-use exec::StreamScanExec;
+pub use exec::StreamScanExec;
 
 /// The changes of a table from a start on.
 #[derive(Debug, Clone)]
-pub(crate) struct StreamSource {
+pub struct StreamSource {
+    reference: ObjectReference,
     read: StreamRead,
     shape: Shape,
     schema: SchemaRef,
 }
 
 impl StreamSource {
-    /// The stream of a table that dynamic options ask for.
+    /// The stream of a table that the options of a reference ask for.
     ///
     /// # Errors
     /// As [`Table::new_stream_read`], and `Unsupported` when the table does not tell its changes.
     pub(crate) async fn open(
         table: &Table,
-        dynamic: &HashMap<String, String>,
+        reference: ObjectReference,
         shape: Shape,
     ) -> paimon_core::Result<Self> {
-        let read = table.new_stream_read(dynamic).await?;
+        let dynamic: HashMap<String, String> = reference.options.clone().into_iter().collect();
+        let read = table.new_stream_read(&dynamic).await?;
         refuse_sequence_numbers(read.table(), shape)?;
         Ok(Self {
+            reference,
             schema: shape.schema(&read.table().arrow_schema()),
             read,
             shape,
         })
     }
 
+    /// What the stream was opened by.
+    pub fn reference(&self) -> &ObjectReference {
+        &self.reference
+    }
+
     /// The table, with the options of the stream.
-    pub(crate) fn table(&self) -> &Table {
+    pub fn table(&self) -> &Table {
         self.read.table()
     }
 

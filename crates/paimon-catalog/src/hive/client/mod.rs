@@ -23,6 +23,7 @@ pub(super) trait MetastoreClient: Debug + Send + Sync {
     async fn database_names(&self) -> Result<Vec<String>>;
     async fn database(&self, name: &str) -> Result<Option<HiveDatabase>>;
     async fn create_database(&self, database: &HiveDatabase) -> Result<()>;
+    async fn alter_database(&self, database: &HiveDatabase) -> Result<()>;
     /// Its tables in the metastore go as well when `cascade`.
     async fn drop_database(&self, name: &str, delete_data: bool, cascade: bool) -> Result<()>;
 

@@ -108,6 +108,15 @@ impl MetastoreClient for RemoteMetastore {
         self.change("create_database", args, &declared).await
     }
 
+    async fn alter_database(&self, database: &HiveDatabase) -> Result<()> {
+        let args = Struct::of([
+            Value::text(&database.name),
+            Value::Struct(database.encode()),
+        ]);
+        let declared = [Meta, NoSuchObject];
+        self.change("alter_database", args, &declared).await
+    }
+
     async fn drop_database(&self, name: &str, delete_data: bool, cascade: bool) -> Result<()> {
         let args = Struct::of([
             Value::text(name),

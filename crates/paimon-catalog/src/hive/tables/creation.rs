@@ -7,15 +7,14 @@ use paimon_core::table::CatalogEnvironment;
 use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, Result};
 
-use super::{is_doubtful, refuse_option, same_location};
+use super::{refuse_option, same_location};
 use crate::hive::HiveCatalog;
 use crate::hive::client::HiveTable;
 use crate::hive::mapping::{self, Place};
 use crate::hive::partitions::seconds;
 use crate::identifier::Identifier;
+use crate::tables::{add_defaults, is_doubtful, refuse_kinds};
 
-/// Catalog options with this prefix are options of new tables.
-const TABLE_DEFAULT: &str = "table-default.";
 const PATH: &str = "path";
 
 impl HiveCatalog {
@@ -25,12 +24,7 @@ impl HiveCatalog {
         identifier: &Identifier,
         mut table: NewTable,
     ) -> Result<TableSchema> {
-        for (key, value) in &self.options {
-            if let Some(key) = key.strip_prefix(TABLE_DEFAULT) {
-                let entry = table.options.entry(key.to_string());
-                entry.or_insert_with(|| value.clone());
-            }
-        }
+        add_defaults(&self.options, &mut table);
         refuse_kinds(&table).map_err(|e| e.with("table", identifier))?;
         let path = table.options.get(PATH).cloned();
         let mut schema = table
@@ -220,17 +214,6 @@ fn adopt(found: &TableSchema, declared: &TableSchema, place: &Place) -> Result<T
     match declared.options.iter().any(differs) {
         true => Err(unlike("options")),
         false => Ok(found.clone()),
-    }
-}
-
-/// Tables of kinds that this engine does not make.
-fn refuse_kinds(table: &NewTable) -> Result<()> {
-    match table.options.get("type").map(String::as_str) {
-        None | Some("table" | "materialized-table") => Ok(()),
-        Some(other) => Err(Error::unsupported(format!(
-            "tables of type {other:?} cannot be created"
-        ))
-        .with("option", "type")),
     }
 }
 

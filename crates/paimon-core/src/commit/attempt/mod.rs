@@ -13,7 +13,12 @@ use crate::commit::changes::Changes;
 use crate::commit::checks::{conflict, vectors};
 use crate::commit::manifests::files::{ManifestFiles, NamedSize};
 use crate::commit::manifests::index;
-use crate::commit::{FileStoreCommit, HeldLock, Plan, Request, overwrite, row_tracking};
+use crate::commit::versions::{
+    CommitAnswer, SnapshotPublication, VersionManagement, added_to_partitions,
+};
+use crate::commit::{
+    FileStoreCommit, HeldLock, PartitionStatistics, Plan, Request, overwrite, row_tracking,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileIo, Publication};
 use crate::manifest::{ManifestScan, partition_values, read_index_manifest, read_manifest_list};
@@ -78,15 +83,21 @@ impl<'a> Attempt<'a> {
             Err(error) => return Outcome::Failed(error),
         };
         let mut files = shared.files.of_attempt(self.commit.context.ids.uuid());
-        let snapshot = match self.prepare(schema_id, &mut files, shared).await {
-            Ok(snapshot) => snapshot,
+        let (snapshot, statistics) = match self.prepare(schema_id, &mut files, shared).await {
+            Ok(prepared) => prepared,
             Err(error) => {
                 files.discard().await;
                 return self.settle(error).await;
             }
         };
-        let outcome = self.publish(&snapshot).await;
-        if matches!(outcome, Outcome::Lost) {
+        let outcome = match &table.environment().versions {
+            Some(versions) => {
+                self.publish_through(versions.as_ref(), &snapshot, &statistics)
+                    .await
+            }
+            None => self.publish(&snapshot).await,
+        };
+        if matches!(outcome, Outcome::Lost | Outcome::Failed(_)) {
             files.discard().await;
         }
         outcome
@@ -108,13 +119,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Checks the changes and writes everything but the snapshot file.
+    /// Checks the changes and writes everything but the snapshot file. With the snapshot come the statistics of what it
+    /// changes, for catalogs that publish it themselves.
     async fn prepare<'b>(
         &self,
         schema_id: i64,
         files: &mut ManifestFiles<'b>,
         shared: &mut Shared<'b>,
-    ) -> Result<Snapshot> {
+    ) -> Result<(Snapshot, Vec<PartitionStatistics>)> {
         let id = self
             .latest
             .as_ref()
@@ -132,7 +144,12 @@ impl<'a> Attempt<'a> {
         let delta_rows = changed_rows(&changes.entries);
         let (delta_list, delta_size) = written.delta.delta;
         let (changelog_list, changelog_size) = split(written.delta.changelog);
-        Ok(Snapshot {
+        let table = &self.commit.table;
+        let statistics = match table.environment().versions {
+            Some(_) => added_to_partitions(table, &changes.entries)?,
+            None => Vec::new(),
+        };
+        let snapshot = Snapshot {
             version: Some(SNAPSHOT_VERSION),
             uuid: Some(self.commit.context.ids.uuid().to_string()),
             id,
@@ -159,7 +176,8 @@ impl<'a> Attempt<'a> {
                 .then(|| self.request.properties.clone()),
             next_row_id: Some(next_row_id),
             operation: self.request.operation.map(str::to_string),
-        })
+        };
+        Ok((snapshot, statistics))
     }
 
     async fn changes(&self) -> Result<Changes> {
@@ -367,6 +385,27 @@ impl<'a> Attempt<'a> {
         Ok(known
             .is_some_and(|s| s.schema_id == schema_id)
             .then_some(name))
+    }
+
+    /// Lets the catalog publish the snapshot.
+    async fn publish_through(
+        &self,
+        versions: &dyn VersionManagement,
+        snapshot: &Snapshot,
+        statistics: &[PartitionStatistics],
+    ) -> Outcome {
+        let publication = SnapshotPublication {
+            branch: self.commit.table.branch_name(),
+            base: self.latest.as_ref(),
+            snapshot,
+            statistics,
+        };
+        match versions.commit(publication).await {
+            CommitAnswer::Committed => Outcome::Committed(snapshot.id),
+            CommitAnswer::Lost => Outcome::Lost,
+            CommitAnswer::Refused(error) => Outcome::Failed(error),
+            CommitAnswer::Unknown(error) => Outcome::Unknown(error),
+        }
     }
 
     /// Creates the snapshot file, under the catalog's lock if there is one, and settles the outcome.

@@ -22,7 +22,8 @@ use crate::predicate::{Leaf, Predicate, may_match, project};
 use crate::read::file::stats::FileStats;
 use crate::read::split::{DataSplit, Partition, SplitFile};
 use crate::spec::{DataFileMeta, Datum, ManifestEntry, Snapshot, TableSchema, partition_path};
-use crate::table::{ScanTarget, Table};
+use crate::table::ScanTarget;
+use crate::table::Table;
 
 /// The files a read needs.
 #[derive(Debug, Clone)]

@@ -160,6 +160,11 @@ impl StreamRead {
         &self.table
     }
 
+    /// Rows that are returned.
+    pub fn filter(&self) -> &Predicate {
+        &self.filter
+    }
+
     /// The typed options.
     pub fn options(&self) -> &StreamingOptions {
         &self.options

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use datafusion::common::Result;
 use datafusion::datasource::sink::DataSink;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::LexRequirement;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, execute_stream};
 use futures::StreamExt;
@@ -27,7 +28,8 @@ use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCommit};
 use paimon_core::write::{RandomIds, SystemClock, WriteContext};
 use paimon_core::{Error, ErrorKind};
 
-pub(crate) use target::{ACTION_COLUMN, Operation, RowsTarget, Statement, change_keys};
+pub(crate) use target::{ACTION_COLUMN, Statement, change_keys};
+pub use target::{Operation, RowsParts, RowsTarget};
 
 use self::changes::RowChanges;
 use self::writes::Writes;
@@ -38,7 +40,7 @@ use crate::session::CommitIdentity;
 
 /// Applies changed rows to a table and commits them.
 #[derive(Debug)]
-pub(crate) struct RowsSink {
+pub struct RowsSink {
     statement: Arc<Statement>,
     schema: SchemaRef,
     metrics: ExecutionPlanMetricsSet,
@@ -51,6 +53,19 @@ impl RowsSink {
             schema,
             metrics: ExecutionPlanMetricsSet::new(),
         }
+    }
+
+    /// What the sink is made of. From now on it commits once, however often it is run.
+    pub fn parts(&self) -> RowsParts {
+        self.statement.parts()
+    }
+
+    /// Order that its input must have.
+    ///
+    /// # Errors
+    /// When the input lacks a key column.
+    pub fn order(&self, rows: &SchemaRef) -> Result<Option<LexRequirement>> {
+        self.statement.order(rows)
     }
 
     fn table(&self) -> &Table {
@@ -257,7 +272,8 @@ impl DataSink for RowsSink {
         data: SendableRecordBatchStream,
         context: &Arc<TaskContext>,
     ) -> Result<u64> {
-        let identity = self.statement.settings.next_commit_identity();
+        let fixed = self.statement.identity.get().cloned();
+        let identity = fixed.or_else(|| self.statement.settings.next_commit_identity());
         if let Some(own) = &identity
             && let done = self.commit(identity.as_ref()).is_done(own.identifier)
             && done.await.map_err(|e| self.named(e))?

@@ -24,7 +24,7 @@ use paimon_core::table::{ScanTarget, Table};
 use super::RowsSink;
 use crate::provider::PaimonTableProvider;
 use crate::scan::TargetProvider;
-use crate::session::SessionSettings;
+use crate::session::{CommitIdentity, FixedIdentity, SessionSettings, USER_PREFIX};
 use crate::sink::target::unread;
 
 /// First column of changed rows: the kind of each, 0 +I, 2 +U, 3 -D.
@@ -32,15 +32,18 @@ pub(crate) const ACTION_COLUMN: &str = "__paimon_action";
 
 /// A statement that changes rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
+pub enum Operation {
+    /// DELETE
     Delete,
+    /// UPDATE
     Update,
+    /// MERGE INTO
     Merge,
 }
 
 impl Operation {
     /// Its name, as in snapshots.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Delete => "DELETE",
             Self::Update => "UPDATE",
@@ -66,6 +69,31 @@ pub(crate) struct Statement {
     pub(crate) assigned: Vec<usize>,
     /// A filter over the partition columns: what it keeps goes as a whole, and `rows` are one row with their number.
     pub(crate) dropped: Option<Predicate>,
+    pub(crate) identity: FixedIdentity,
+}
+
+/// What a statement that changes rows is made of.
+#[derive(Debug, Clone)]
+pub struct RowsParts {
+    /// The table.
+    pub table: Table,
+    /// Time zone of the session.
+    pub time_zone: String,
+    /// The statement.
+    pub operation: Operation,
+    /// The table as planned.
+    pub target: Arc<TargetProvider>,
+    /// The changed rows: the action, in tables without primary key the place of the old row, then the columns of the
+    /// table.
+    pub rows: LogicalPlan,
+    /// Whether rows that change the same row come one after the other: by primary key, or by row id.
+    pub sorted: bool,
+    /// Columns that may change, by position, ascending.
+    pub assigned: Vec<usize>,
+    /// A filter over the partition columns: what it keeps goes as a whole, and `rows` are one row with their number.
+    pub dropped: Option<Predicate>,
+    /// Who commits: however often the statement is run, it takes effect once.
+    pub identity: CommitIdentity,
 }
 
 impl fmt::Debug for Statement {
@@ -78,6 +106,22 @@ impl fmt::Debug for Statement {
 }
 
 impl Statement {
+    pub(crate) fn parts(&self) -> RowsParts {
+        RowsParts {
+            table: self.table.clone(),
+            time_zone: self.settings.time_zone(),
+            operation: self.operation,
+            target: self.target.clone(),
+            rows: self.rows.clone(),
+            sorted: self.sorted,
+            assigned: self.assigned.clone(),
+            dropped: self.dropped.clone(),
+            identity: self
+                .identity
+                .choose(&self.settings, self.table.options().get(USER_PREFIX)),
+        }
+    }
+
     /// The plan of the changed rows over a state of the target. Wherever else the plan reads the newest state of the table,
     /// it reads that one.
     ///
@@ -134,7 +178,7 @@ impl Statement {
     }
 
     /// Order that the changed rows must have.
-    fn order(&self, rows: &SchemaRef) -> Result<Option<LexRequirement>> {
+    pub(crate) fn order(&self, rows: &SchemaRef) -> Result<Option<LexRequirement>> {
         if !self.sorted {
             return Ok(None);
         }
@@ -167,7 +211,7 @@ enum Role {
 
 /// Takes the rows of a statement.
 #[derive(Debug)]
-pub(crate) struct RowsTarget {
+pub struct RowsTarget {
     statement: Arc<Statement>,
     schema: SchemaRef,
 }
@@ -178,6 +222,35 @@ impl RowsTarget {
             schema: statement.rows.schema().inner().clone(),
             statement: Arc::new(statement),
         }
+    }
+
+    /// A statement of parts, that `state` plans again when others changed the table meanwhile.
+    ///
+    /// # Errors
+    /// When the time zone is not known.
+    pub fn of_parts(parts: RowsParts, state: SessionState) -> Result<Self> {
+        Ok(Self::new(Statement {
+            table: parts.table,
+            settings: Arc::new(SessionSettings::of_zone(&parts.time_zone)?),
+            operation: parts.operation,
+            state,
+            target: parts.target,
+            rows: parts.rows,
+            sorted: parts.sorted,
+            assigned: parts.assigned,
+            dropped: parts.dropped,
+            identity: FixedIdentity::of(parts.identity),
+        }))
+    }
+
+    /// What the statement is made of. From now on it commits once, however often it is run.
+    pub fn parts(&self) -> RowsParts {
+        self.statement.parts()
+    }
+
+    /// The sink of the statement.
+    pub fn sink(&self) -> RowsSink {
+        RowsSink::new(self.statement.clone(), self.schema.clone())
     }
 }
 
@@ -208,7 +281,7 @@ impl TableProvider for RowsTarget {
         _insert_op: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let order = self.statement.order(&input.schema())?;
-        let sink = RowsSink::new(self.statement.clone(), self.schema.clone());
-        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), order)))
+        let sink = Arc::new(self.sink());
+        Ok(Arc::new(DataSinkExec::new(input, sink, order)))
     }
 }

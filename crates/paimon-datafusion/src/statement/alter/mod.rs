@@ -93,23 +93,29 @@ fn options(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
     }
 }
 
-/// `('key', ..)`.
+/// `('key', ..)`; the key `comment` stands for the comment of the table.
 fn keys(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
+    let keys = key_list(cursor)?.into_iter();
+    let changes = keys.map(|key| match key.as_str() {
+        "comment" => SchemaChange::UpdateComment(None),
+        _ => SchemaChange::RemoveOption { key },
+    });
+    Ok(changes.collect())
+}
+
+/// `('key', ..)`.
+pub(super) fn key_list(cursor: &mut Cursor) -> Result<Vec<String>> {
     if !cursor.eat(&Token::LParen) {
         return cursor.expected("(");
     }
-    let mut changes = Vec::new();
+    let mut keys = Vec::new();
     loop {
-        let key = match cursor.string() {
+        keys.push(match cursor.string() {
             Ok(key) => key,
             Err(_) => dotted(cursor)?,
-        };
-        changes.push(match key.as_str() {
-            "comment" => SchemaChange::UpdateComment(None),
-            _ => SchemaChange::RemoveOption { key },
         });
         if cursor.eat(&Token::RParen) {
-            return Ok(changes);
+            return Ok(keys);
         }
         if !cursor.eat(&Token::Comma) {
             return cursor.expected(", or )");

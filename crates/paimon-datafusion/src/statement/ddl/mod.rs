@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
+use paimon_catalog::PropertyChanges;
 use paimon_core::schema::NewTable;
 
 pub(super) use columns::default as constant;
@@ -16,6 +17,7 @@ pub(crate) use run::plan;
 pub(super) use run::target;
 pub(super) use types::read as data_type;
 
+use super::alter::key_list;
 use super::ident_text;
 use super::partition::PartitionSpec;
 use crate::parse::Cursor;
@@ -33,6 +35,10 @@ pub(crate) enum Ddl {
         name: Vec<Ident>,
         if_exists: bool,
         cascade: bool,
+    },
+    AlterDatabase {
+        name: Vec<Ident>,
+        changes: PropertyChanges,
     },
     CreateTable {
         name: Vec<Ident>,
@@ -96,6 +102,8 @@ pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Ddl>> {
             false => PartitionSpec::default(),
         };
         Ddl::TruncateTable { name, partition }
+    } else if let Some(alter) = alter_database(cursor)? {
+        alter
     } else if cursor.keywords(&["ALTER", "TABLE"]) {
         let name = cursor.object_name()?;
         if !cursor.keywords(&["RENAME", "TO"]) {
@@ -151,6 +159,33 @@ fn drop_database(cursor: &mut Cursor) -> Result<Ddl> {
         if_exists,
         cascade,
     })
+}
+
+/// `ALTER DATABASE db SET | UNSET ..`; `None` for all others.
+fn alter_database(cursor: &mut Cursor) -> Result<Option<Ddl>> {
+    let mut ahead = cursor.clone();
+    if !ahead.keyword("ALTER") || !is_database(&mut ahead) {
+        return Ok(None);
+    }
+    *cursor = ahead;
+    let name = cursor.object_name()?;
+    let mut changes = PropertyChanges::default();
+    if cursor.keywords(&["SET", "LOCATION"]) {
+        changes.set.insert("location".into(), cursor.string()?);
+    } else if cursor.keyword("SET") {
+        cursor.one_of(&["DBPROPERTIES", "PROPERTIES"]);
+        changes.set.extend(cursor.options()?);
+    } else if cursor.keyword("UNSET") {
+        cursor.one_of(&["DBPROPERTIES", "PROPERTIES"]);
+        cursor.keywords(&["IF", "EXISTS"]);
+        changes.removed.extend(key_list(cursor)?);
+    } else {
+        return cursor.expected("SET or UNSET");
+    }
+    if changes == PropertyChanges::default() {
+        return cursor.expected("properties in parentheses");
+    }
+    Ok(Some(Ddl::AlterDatabase { name, changes }))
 }
 
 /// Reads behind CREATE TABLE.
@@ -261,6 +296,28 @@ mod tests {
         assert_eq!(table.partition_keys, ["dt"]);
         assert_eq!(table.options["bucket"], "2");
         assert_eq!(table.comment.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn properties_of_a_database_are_set_and_removed() {
+        let parsed = |sql: &str| parse(&mut Cursor::from_sql(sql).unwrap());
+        for sql in [
+            "ALTER DATABASE db SET DBPROPERTIES ('a' = '1')",
+            "alter schema db set properties (a = 1)",
+            "ALTER NAMESPACE db SET ('a' = '1')",
+        ] {
+            let Ok(Some(Ddl::AlterDatabase { changes, .. })) = parsed(sql) else {
+                panic!("{sql}: {:?}", parsed(sql));
+            };
+            assert_eq!(changes.set["a"], "1", "{sql}");
+        }
+        let sql = "ALTER DATABASE db UNSET DBPROPERTIES IF EXISTS ('a', b.c)";
+        let Ok(Some(Ddl::AlterDatabase { changes, .. })) = parsed(sql) else {
+            panic!("{:?}", parsed(sql));
+        };
+        assert!(changes.removed.contains("a") && changes.removed.contains("b.c"));
+        assert!(parsed("ALTER DATABASE db SET ()").is_err());
+        assert!(parsed("ALTER DATABASE db RENAME TO other").is_err());
     }
 
     #[test]

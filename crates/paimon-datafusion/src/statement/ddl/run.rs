@@ -9,7 +9,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
-use paimon_catalog::{Catalog, Identifier};
+use paimon_catalog::{Catalog, Identifier, PropertyChanges};
 use paimon_core::arrow_bridge::{arrow_schema, paimon_type};
 use paimon_core::options::CoreOptions;
 use paimon_core::schema::{NewColumn, NewTable};
@@ -18,7 +18,7 @@ use paimon_core::write::WriteOptions;
 use super::Ddl;
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
-use crate::session::PaimonSession;
+use crate::session::{FixedIdentity, PaimonSession};
 use crate::sink::NewTableTarget;
 use crate::statement::effect::effect;
 use crate::statement::partition::{PartitionSpec, drop_partitions};
@@ -52,6 +52,7 @@ pub(crate) async fn plan(
             if_exists,
             cascade,
         } => drop_database(session, &name, if_exists, cascade),
+        Ddl::AlterDatabase { name, changes } => alter_database(session, &name, changes),
         Ddl::CreateTable {
             name,
             if_not_exists,
@@ -183,6 +184,23 @@ fn paimon_catalog(session: &PaimonSession, name: &str) -> Result<Arc<dyn Catalog
     }
 }
 
+fn alter_database(
+    session: &PaimonSession,
+    name: &[Ident],
+    changes: PropertyChanges,
+) -> Result<DataFrame> {
+    let (catalog, database) = database(session, name)?;
+    let what = format!("ALTER DATABASE {database}");
+    effect(session, what, move || {
+        let (catalog, database) = (catalog.clone(), database.clone());
+        let changes = changes.clone();
+        async move {
+            let done = catalog.alter_database(&database, &changes).await;
+            done.map_err(to_datafusion)
+        }
+    })
+}
+
 fn database(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>, String)> {
     let (current, _) = session.current();
     let parts: Vec<String> = name.iter().map(ident_text).collect();
@@ -274,6 +292,7 @@ async fn create_as(
         if_not_exists,
         schema: arrow_schema(&schema.fields),
         settings: session.settings().clone(),
+        identity: FixedIdentity::default(),
     };
     insert::count_of(session, &name, Arc::new(target), query)
 }

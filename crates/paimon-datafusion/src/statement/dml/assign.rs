@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::ast::{Assignment, AssignmentTarget, Expr};
 use paimon_core::Error;
 use paimon_core::options::MergeEngine;
+use paimon_core::spec::DataField;
 
 use super::super::ident_text;
 use super::super::insert::position;
@@ -77,13 +78,7 @@ impl Assignments {
     pub(super) fn none(target: &Target) -> Self {
         let zone = target.time_zone.as_str();
         Self {
-            assign: Assign {
-                store: Arc::new(StoreAssignment::new(target.fields().to_vec(), zone)),
-                table: target.table.name().to_string(),
-                zone: zone.to_string(),
-                column: 0,
-                signature: Signature::variadic_any(Volatility::Immutable),
-            },
+            assign: Assign::new(target.fields().to_vec(), target.table.name(), zone, 0),
             values: BTreeMap::new(),
             null_keeps: null_keeps(target),
         }
@@ -160,7 +155,7 @@ fn null_keeps(target: &Target) -> Vec<bool> {
 
 /// A value as that of a column; with a second argument null may not take the place of that.
 #[derive(Debug, Clone)]
-struct Assign {
+pub struct Assign {
     store: Arc<StoreAssignment>,
     table: String,
     zone: String,
@@ -187,6 +182,37 @@ impl Hash for Assign {
 }
 
 impl Assign {
+    /// Assigns to the column at a place of those of a table, in a session of this time zone.
+    pub fn new(fields: Vec<DataField>, table: &str, zone: &str, column: usize) -> Self {
+        Self {
+            store: Arc::new(StoreAssignment::new(fields, zone)),
+            table: table.to_string(),
+            zone: zone.to_string(),
+            column,
+            signature: Signature::variadic_any(Volatility::Immutable),
+        }
+    }
+
+    /// The columns of the table.
+    pub fn fields(&self) -> &[DataField] {
+        self.store.fields()
+    }
+
+    /// Name of the table.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// Time zone of the session.
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// Place of the column.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
     fn assign(&self, array: &ArrayRef) -> Result<ArrayRef> {
         let assigned = self.store.column(self.column, array);
         assigned.map_err(|e| to_datafusion(e.with_default("table", &self.table)))

@@ -19,6 +19,8 @@ mod merge;
 mod query;
 mod target;
 
+pub use assign::Assign;
+
 use std::sync::Arc;
 
 use datafusion::common::{Column, ScalarValue};
@@ -41,7 +43,7 @@ use self::query::{Query, plan_query};
 use self::target::{Changes, Target};
 use super::insert::count_of;
 use crate::scan::ROW_ID_COLUMN;
-use crate::session::PaimonSession;
+use crate::session::{FixedIdentity, PaimonSession};
 use crate::sink::rows::{ACTION_COLUMN, Operation, RowsTarget, Statement, change_keys};
 
 /// Row kind +U.
@@ -279,6 +281,7 @@ fn finish(session: &PaimonSession, target: Target, changed: Changed) -> Result<D
         sorted: changed.sorted,
         assigned: changed.assigned,
         dropped: changed.dropped,
+        identity: FixedIdentity::default(),
     };
     let rows = statement.plan_over(&target.provider)?;
     count_of(session, &name, Arc::new(RowsTarget::new(statement)), rows)

@@ -1,0 +1,319 @@
+//! The calls of the service.
+//!
+//! Java: `org.apache.paimon.rest.RESTApi`, `ResourcePaths`.
+
+use std::collections::BTreeMap;
+
+use paimon_core::Error;
+use paimon_core::schema::SchemaChange;
+use paimon_core::spec::TableSchema;
+use reqwest::header::HeaderMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::client::{Failure, RestClient, headers};
+use super::messages::{
+    self, AlterDatabase, CommitTable, CommitTableAnswer, ConfigAnswer, CreateTable, DatabaseAnswer,
+    Name, NamesPage, NewDatabase, RenameTable, TableAnswer,
+};
+use super::settings::{self, RestSettings};
+use crate::catalog::PropertyChanges;
+use crate::identifier::Identifier;
+
+const PREFIX: &str = "prefix";
+const WAREHOUSE: &str = "warehouse";
+/// Pages of a listing before it is taken for endless.
+const PAGES_MAX: usize = 100_000;
+
+/// The service, which is asked for its options at the first use.
+#[derive(Debug)]
+pub(super) struct Api {
+    client: RestClient,
+    own: BTreeMap<String, String>,
+    warehouse: Option<String>,
+    session: OnceCell<Session>,
+}
+
+/// What the service said to the first question.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Options of the catalog with those of the service.
+    pub(super) options: BTreeMap<String, String>,
+    headers: HeaderMap,
+    prefix: Option<String>,
+}
+
+impl Api {
+    /// # Errors
+    /// `InvalidInput` for what is no header.
+    pub(super) fn new(
+        settings: &RestSettings,
+        options: &BTreeMap<String, String>,
+    ) -> paimon_core::Result<Self> {
+        headers(options)?;
+        Ok(Self {
+            client: RestClient::new(settings)?,
+            own: options.clone(),
+            warehouse: settings.warehouse.clone(),
+            session: OnceCell::new(),
+        })
+    }
+
+    pub(super) async fn session(&self) -> Result<&Session, Failure> {
+        self.session.get_or_try_init(|| self.open_session()).await
+    }
+
+    /// What is known of the session without asking.
+    pub(super) fn known_session(&self) -> Option<&Session> {
+        self.session.get()
+    }
+
+    async fn open_session(&self) -> Result<Session, Failure> {
+        let own = headers(&self.own).map_err(Failure::Refused)?;
+        let warehouse = self.warehouse.as_deref().filter(|w| !w.is_empty());
+        let query: Vec<(&str, &str)> = warehouse.map(|w| (WAREHOUSE, w)).into_iter().collect();
+        let answer: ConfigAnswer = self.client.get(&own, &["config"], &query).await?;
+        let options = answer.merged(&self.own);
+        settings::check(&options).map_err(Failure::Refused)?;
+        Ok(Session {
+            headers: headers(&options).map_err(Failure::Refused)?,
+            prefix: options.get(PREFIX).filter(|p| !p.is_empty()).cloned(),
+            options,
+        })
+    }
+
+    async fn post<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let session = self.session().await?;
+        self.client
+            .post(&session.headers, &session.path(path), body)
+            .await
+    }
+
+    async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
+        let session = self.session().await?;
+        self.client
+            .delete(&session.headers, &session.path(path))
+            .await
+    }
+
+    /// All pages of a listing, sorted.
+    async fn names(&self, path: &[&str]) -> Result<Vec<String>, Failure> {
+        let session = self.session().await?;
+        let mut names = Vec::new();
+        let mut token: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let query: Vec<(&str, &str)> =
+                token.iter().map(|t| ("pageToken", t.as_str())).collect();
+            let page: NamesPage = self
+                .client
+                .get(&session.headers, &session.path(path), &query)
+                .await?;
+            let found = page.names.unwrap_or_default();
+            let is_empty = found.is_empty();
+            names.extend(found);
+            match page.next_page_token.filter(|t| !t.is_empty()) {
+                Some(next) if !is_empty && token.as_ref() != Some(&next) => token = Some(next),
+                _ => {
+                    names.sort();
+                    names.dedup();
+                    return Ok(names);
+                }
+            }
+        }
+        let text = format!("a listing of the service has more than {PAGES_MAX} pages");
+        Err(Failure::Refused(Error::damaged(text)))
+    }
+
+    pub(super) async fn databases(&self) -> Result<Vec<String>, Failure> {
+        self.names(&["databases"]).await
+    }
+
+    /// Fails as missing when there is no such database.
+    pub(super) async fn database(&self, name: &str) -> Result<DatabaseAnswer, Failure> {
+        let session = self.session().await?;
+        let path = ["databases", name];
+        self.client
+            .get(&session.headers, &session.path(&path), &[])
+            .await
+    }
+
+    pub(super) async fn alter_database(
+        &self,
+        name: &str,
+        changes: &PropertyChanges,
+    ) -> Result<(), Failure> {
+        let body = AlterDatabase {
+            removals: changes.removed.iter().map(String::as_str).collect(),
+            updates: &changes.set,
+        };
+        let path = ["databases", name];
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn create_database(
+        &self,
+        name: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
+        let body = NewDatabase { name, options };
+        self.post::<Value>(&["databases"], &body).await.map(|_| ())
+    }
+
+    pub(super) async fn drop_database(&self, name: &str) -> Result<(), Failure> {
+        self.delete(&["databases", name]).await
+    }
+
+    pub(super) async fn tables(&self, database: &str) -> Result<Vec<String>, Failure> {
+        self.names(&["databases", database, "tables"]).await
+    }
+
+    /// A table, of `main` whatever the identifier's branch.
+    pub(super) async fn table(&self, identifier: &Identifier) -> Result<TableAnswer, Failure> {
+        let session = self.session().await?;
+        let path = [
+            "databases",
+            identifier.database(),
+            "tables",
+            identifier.table(),
+        ];
+        self.client
+            .get(&session.headers, &session.path(&path), &[])
+            .await
+    }
+
+    pub(super) async fn create_table(
+        &self,
+        identifier: &Identifier,
+        schema: &TableSchema,
+    ) -> Result<(), Failure> {
+        let path = ["databases", identifier.database(), "tables"];
+        let body = CreateTable::new(identifier, schema);
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn drop_table(&self, identifier: &Identifier) -> Result<(), Failure> {
+        let path = [
+            "databases",
+            identifier.database(),
+            "tables",
+            identifier.table(),
+        ];
+        self.delete(&path).await
+    }
+
+    pub(super) async fn rename_table(
+        &self,
+        from: &Identifier,
+        to: &Identifier,
+    ) -> Result<(), Failure> {
+        let body = RenameTable {
+            source: Name::of(from),
+            destination: Name::of(to),
+        };
+        let path = ["tables", "rename"];
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn alter_table(
+        &self,
+        identifier: &Identifier,
+        changes: &[SchemaChange],
+    ) -> Result<(), Failure> {
+        let body = messages::alter_table(changes).map_err(Failure::Refused)?;
+        let object = identifier.object();
+        let path = ["databases", identifier.database(), "tables", &object];
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    /// Returns whether the snapshot was published; not so when another one was first.
+    pub(super) async fn commit(
+        &self,
+        identifier: &Identifier,
+        body: &CommitTable<'_>,
+    ) -> Result<bool, Failure> {
+        let object = identifier.object();
+        let path = [
+            "databases",
+            identifier.database(),
+            "tables",
+            &object,
+            "commit",
+        ];
+        let answer: CommitTableAnswer = self.post(&path, body).await?;
+        Ok(answer.success)
+    }
+
+    /// Goes back to an instant: a snapshot or a tag.
+    pub(super) async fn rollback(
+        &self,
+        identifier: &Identifier,
+        instant: Value,
+    ) -> Result<(), Failure> {
+        let object = identifier.object();
+        let path = [
+            "databases",
+            identifier.database(),
+            "tables",
+            &object,
+            "rollback",
+        ];
+        let body = json!({ "instant": instant });
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn create_branch(
+        &self,
+        table: &Identifier,
+        name: &str,
+        tag: Option<&str>,
+    ) -> Result<(), Failure> {
+        let path = [
+            "databases",
+            table.database(),
+            "tables",
+            table.table(),
+            "branches",
+        ];
+        let body = json!({ "branch": name, "fromTag": tag });
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn drop_branch(&self, table: &Identifier, name: &str) -> Result<(), Failure> {
+        let (database, table) = (table.database(), table.table());
+        self.delete(&["databases", database, "tables", table, "branches", name])
+            .await
+    }
+
+    pub(super) async fn forward_branch(
+        &self,
+        table: &Identifier,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let (database, table) = (table.database(), table.table());
+        let path = [
+            "databases",
+            database,
+            "tables",
+            table,
+            "branches",
+            name,
+            "forward",
+        ];
+        self.post::<Value>(&path, &json!({})).await.map(|_| ())
+    }
+}
+
+impl Session {
+    fn path<'a>(&'a self, path: &[&'a str]) -> Vec<&'a str> {
+        self.prefix
+            .as_deref()
+            .into_iter()
+            .chain(path.iter().copied())
+            .collect()
+    }
+}
