@@ -79,6 +79,7 @@ impl StoreFactory for AzureFactory {
             store: Arc::new(Quiet::new(client, once, patience, "Azure", secrets)),
             commit: CommitPrimitive::ConditionalPut,
             replaced_by_others: true,
+            folders: None,
         })
     }
 }

@@ -78,6 +78,7 @@ impl StoreFactory for GcsFactory {
                 false => CommitPrimitive::UnprovenPut,
             },
             replaced_by_others: true,
+            folders: None,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Stores for Paimon's warehouses beyond local paths: S3 and servers that speak it, Azure, Google Cloud Storage.
+//! Stores for Paimon's warehouses beyond local paths: S3 and servers that speak it, Azure, Google Cloud Storage, HDFS.
 //!
 //! Each kind is a [`StoreFactory`] behind a feature of this crate. It reads Paimon's own option keys, with the names that
 //! Java's file systems accept, and, where these say nothing, the environment variables of the provider. Options win.
@@ -24,6 +24,8 @@ mod quiet;
 mod azure;
 #[cfg(feature = "gcs")]
 mod gcs;
+#[cfg(feature = "hdfs")]
+mod hdfs;
 #[cfg(feature = "s3")]
 mod s3;
 
@@ -36,14 +38,27 @@ pub use azure::AzureFactory;
 pub use environment::Environment;
 #[cfg(feature = "gcs")]
 pub use gcs::GcsFactory;
+#[cfg(feature = "hdfs")]
+pub use hdfs::HdfsFactory;
 #[cfg(feature = "s3")]
 pub use s3::S3Factory;
 
+/// Schemes of the features that this build was made without, with the feature.
+const ABSENT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "hdfs"))]
+    ("hdfs", "hdfs"),
+    #[cfg(not(feature = "hdfs"))]
+    ("viewfs", "hdfs"),
+];
+
 /// Every store that this build has, with the variables of the process.
 pub fn all() -> Stores {
-    factories(&Environment::of_process())
+    let known = factories(&Environment::of_process())
         .into_iter()
-        .fold(Stores::new(), Stores::with)
+        .fold(Stores::new(), Stores::with);
+    ABSENT.iter().fold(known, |stores, (scheme, feature)| {
+        stores.without(scheme, feature)
+    })
 }
 
 /// Every factory that this build has, over an environment.
@@ -55,5 +70,7 @@ pub fn factories(environment: &Environment) -> Vec<Arc<dyn StoreFactory>> {
         Arc::new(AzureFactory::new(environment.clone())),
         #[cfg(feature = "gcs")]
         Arc::new(GcsFactory::new(environment.clone())),
+        #[cfg(feature = "hdfs")]
+        Arc::new(HdfsFactory::new(environment.clone())),
     ]
 }

@@ -23,6 +23,10 @@ impl FileIo {
     /// `Io` when the store fails.
     pub async fn create_folder(&self, location: &str) -> Result<()> {
         let path = self.path(location)?;
+        if let Some(folders) = &self.opened.folders {
+            let created = folders.create(&path).await;
+            return created.map_err(|e| store_error(e, location));
+        }
         match self.local_path(&path) {
             Some(target) => {
                 blocking(location, move || {
@@ -62,6 +66,10 @@ impl FileIo {
             })
             .await;
         }
+        if let Some(folders) = &self.opened.folders {
+            let removed = folders.remove(&path).await;
+            return removed.map_err(|e| store_error(e, location));
+        }
         let mut paths = Vec::new();
         for (relative, file) in self.list_recursive(location).await? {
             let path = self.path(&format!("{location}/{relative}"))?;
@@ -89,6 +97,12 @@ impl FileIo {
     /// when the store fails.
     pub async fn rename_folder(&self, from: &str, to: &str) -> Result<()> {
         let (source, target) = (self.path(from)?, self.path(to)?);
+        if let Some(folders) = &self.opened.folders {
+            return match folders.rename(&source, &target).await {
+                Err(object_store::Error::AlreadyExists { .. }) => Err(taken(to)),
+                renamed => renamed.map_err(|e| store_error(e, from)),
+            };
+        }
         let (Some(source), Some(target)) = (self.local_path(&source), self.local_path(&target))
         else {
             return Err(
@@ -109,13 +123,17 @@ impl FileIo {
         });
         match renamed.await? {
             true => Ok(()),
-            false => Err(Error::new(
-                ErrorKind::InvalidInput,
-                "a folder of that name is there already",
-            )
-            .with("path", to)),
+            false => Err(taken(to)),
         }
     }
+}
+
+fn taken(location: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        "a folder of that name is there already",
+    )
+    .with("path", location)
 }
 
 fn sync(folder: &FsPath) -> std::io::Result<()> {

@@ -25,7 +25,7 @@ pub use location::split_location;
 pub use output::OutputFile;
 pub use paths::FolderPaths;
 pub use publish::Publication;
-pub use stores::{CommitPrimitive, OpenedStore, StoreFactory, Stores};
+pub use stores::{CommitPrimitive, Folders, OpenedStore, StoreFactory, Stores};
 
 use stores::{Proof, StoreSource};
 

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use async_trait::async_trait;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -31,6 +33,28 @@ pub enum CommitPrimitive {
     Missing,
 }
 
+/// Folders of a store that has them: made, removed and renamed by one request each.
+#[async_trait]
+pub trait Folders: fmt::Debug + Send + Sync {
+    /// Makes a folder with its parents. One that is there already is fine.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn create(&self, path: &Path) -> object_store::Result<()>;
+
+    /// Removes a folder with everything below it. A missing one is fine.
+    ///
+    /// # Errors
+    /// Those of the store.
+    async fn remove(&self, path: &Path) -> object_store::Result<()>;
+
+    /// Gives a folder another name.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken, `NotFound` when there is no such folder, others of the store.
+    async fn rename(&self, from: &Path, to: &Path) -> object_store::Result<()>;
+}
+
 /// A store with what it promises.
 #[derive(Clone)]
 pub struct OpenedStore {
@@ -40,6 +64,8 @@ pub struct OpenedStore {
     pub commit: CommitPrimitive,
     /// Whether other engines may replace a file that was just published here, because they commit in another way.
     pub replaced_by_others: bool,
+    /// Folders, where the store has them; elsewhere they are what paths have in common.
+    pub folders: Option<Arc<dyn Folders>>,
 }
 
 impl fmt::Debug for OpenedStore {
@@ -48,6 +74,7 @@ impl fmt::Debug for OpenedStore {
         f.debug_struct("OpenedStore")
             .field("commit", &self.commit)
             .field("replaced_by_others", &self.replaced_by_others)
+            .field("folders", &self.folders.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -70,6 +97,8 @@ pub trait StoreFactory: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Default)]
 pub struct Stores {
     factories: Vec<Arc<dyn StoreFactory>>,
+    /// Schemes and the features of this program that would open them.
+    absent: Vec<(&'static str, &'static str)>,
 }
 
 impl Stores {
@@ -82,6 +111,13 @@ impl Stores {
     #[must_use]
     pub fn with(mut self, factory: Arc<dyn StoreFactory>) -> Self {
         self.factories.insert(0, factory);
+        self
+    }
+
+    /// Names the feature of the program that a scheme needs and this build was made without.
+    #[must_use]
+    pub fn without(mut self, scheme: &'static str, feature: &'static str) -> Self {
+        self.absent.push((scheme, feature));
         self
     }
 
@@ -113,12 +149,20 @@ impl Stores {
             Some(factory) => factory
                 .open(prefix, options)
                 .map_err(|e| e.with_default("store", prefix)),
-            None => Err(Error::unsupported(format!(
-                "store is not supported by this program: expected one of {}, found {scheme:?}",
-                self.schemes().join(", ")
-            ))
-            .with("store", prefix)),
+            None => Err(self.unknown(scheme).with("store", prefix)),
         }
+    }
+
+    fn unknown(&self, scheme: &str) -> Error {
+        if let Some((_, feature)) = self.absent.iter().find(|(absent, _)| *absent == scheme) {
+            return Error::unsupported(format!(
+                "this program was built without support for {scheme}: build it with the feature `{feature}`"
+            ));
+        }
+        Error::unsupported(format!(
+            "store is not supported by this program: expected one of {}, found {scheme:?}",
+            self.schemes().join(", ")
+        ))
     }
 
     fn schemes(&self) -> Vec<&'static str> {
@@ -140,6 +184,7 @@ impl OpenedStore {
             store,
             commit: CommitPrimitive::ConditionalPut,
             replaced_by_others: false,
+            folders: None,
         }
     }
 }
@@ -227,5 +272,13 @@ mod tests {
         let error = stores.file_io("s3://b/wh", &BTreeMap::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("fake, file, memory"), "{error}");
+    }
+
+    #[test]
+    fn a_scheme_that_was_left_out_is_refused_with_its_feature() {
+        let stores = Stores::new().without("far", "far-away");
+        let error = stores.file_io("far://b/wh", &BTreeMap::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("`far-away`"), "{error}");
     }
 }

@@ -15,6 +15,7 @@ fn io(store: Arc<dyn ObjectStore>, commit: CommitPrimitive) -> FileIo {
         store,
         commit,
         replaced_by_others: false,
+        folders: None,
     };
     FileIo::with_opened(opened, "memory://")
 }

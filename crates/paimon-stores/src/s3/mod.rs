@@ -89,6 +89,7 @@ impl StoreFactory for S3Factory {
                 false => CommitPrimitive::UnprovenPut,
             },
             replaced_by_others: true,
+            folders: None,
         })
     }
 }

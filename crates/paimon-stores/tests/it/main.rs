@@ -3,5 +3,7 @@
 
 mod conformance;
 mod faults;
+#[cfg(feature = "hdfs")]
+mod hdfs;
 mod server;
 mod stores;

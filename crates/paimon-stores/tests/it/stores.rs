@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::conformance::{Target, attempt, check, number, race, run, texts};
 use crate::server::{BUCKET, Faults, Server};
 
-const WRITERS: i64 = 4;
-const COMMITS: i64 = 50;
+pub const WRITERS: i64 = 4;
+pub const COMMITS: i64 = 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_keeps_the_rules() {
@@ -89,14 +89,14 @@ async fn one_bucket_is_read_with_the_credentials_of_each_catalog() {
     assert_eq!(number(&session, both).await, 12);
 }
 
-/// Runs against a server when `PAIMON_TEST_<STORE>_WAREHOUSE` names a warehouse on it;
+/// Folders of a server when `PAIMON_TEST_<STORE>_WAREHOUSE` names a warehouse on it;
 /// `PAIMON_TEST_<STORE>_OPTIONS` holds catalog options as `key=value` lines or separated by commas.
 #[allow(clippy::disallowed_methods, reason = "a run needs a folder of its own")]
-async fn external(store: &str) {
+pub fn external(store: &str) -> Option<impl Fn(&str) -> Target> {
     let variable = |name: &str| std::env::var(format!("PAIMON_TEST_{store}_{name}")).ok();
     let Some(warehouse) = variable("WAREHOUSE") else {
         eprintln!("left out: PAIMON_TEST_{store}_WAREHOUSE is not set");
-        return;
+        return None;
     };
     let options = variable("OPTIONS").unwrap_or_default();
     let options = options.split(['\n', ',']).filter_map(|pair| {
@@ -108,25 +108,40 @@ async fn external(store: &str) {
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_millis();
-    let target = |name: &str| {
+    Some(move |name: &str| {
         let folder = format!("{}/{name}-{run}", warehouse.trim_end_matches('/'));
         Target::new(options.clone(), &folder)
-    };
-    check(&target("conformance")).await;
-    race(&target("race"), WRITERS, COMMITS).await;
+    })
+}
+
+async fn keeps_the_rules(store: &str) {
+    if let Some(target) = external(store) {
+        check(&target("conformance")).await;
+        race(&target("race"), WRITERS, COMMITS).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_s3_server_keeps_the_rules() {
-    external("S3").await;
+    keeps_the_rules("S3").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_azure_server_keeps_the_rules() {
-    external("AZURE").await;
+    keeps_the_rules("AZURE").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_gcs_server_keeps_the_rules() {
-    external("GCS").await;
+    keeps_the_rules("GCS").await;
+}
+
+#[cfg(not(feature = "hdfs"))]
+#[test]
+fn hdfs_is_refused_with_the_feature_that_opens_it() {
+    for location in ["hdfs://host:9000/wh", "viewfs://cluster/wh"] {
+        let error = paimon_stores::all().file_io(location, &Default::default());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("feature `hdfs`"), "{error}");
+    }
 }
