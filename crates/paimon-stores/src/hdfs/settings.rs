@@ -62,12 +62,23 @@ impl Settings {
             config_folder: config_folder(given(CONFIG_FOLDER), environment)?,
             principal,
             keytab,
-            patience: Patience::take(&mut Keys::read(options, &[PREFIX], &[])?, &PATIENCE)?,
+            patience: patience(options)?,
             creation: creation(&config, umask)?,
             folder_mode: 0o777 & !umask,
             config,
         })
     }
+}
+
+fn patience(options: &BTreeMap<String, String>) -> Result<Patience> {
+    let patience = Patience::take(&mut Keys::read(options, &[PREFIX], &[])?, &PATIENCE)?;
+    if patience.connect_timeout != Patience::default().connect_timeout {
+        tracing::warn!(
+            option = PATIENCE.connect_timeout,
+            "the client of HDFS has no limit of its own for connecting: that of requests holds"
+        );
+    }
+    Ok(patience)
 }
 
 /// Keys of Hadoop: those of options `hadoop.KEY`, and `fs.defaultFS` as it is.
