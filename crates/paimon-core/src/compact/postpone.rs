@@ -10,7 +10,7 @@ use futures::StreamExt;
 use super::state::BucketState;
 use crate::error::{Error, Result};
 use crate::options::{CoreOptions, parse_bytes, parse_i64};
-use crate::read::FileScan;
+use crate::read::{FileScan, written_order};
 use crate::spec::{CommitMessage, CompactIncrement, DataFileMeta, DataIncrement, value_kind_field};
 use crate::table::Table;
 use crate::write::{FixedBudget, TableWriter, WriteContext, WriteOptions, WriteSettings};
@@ -92,8 +92,7 @@ async fn rewrite(
     let columns: Vec<usize> = (0..fields.len()).collect();
     fields.push(value_kind_field());
     let mut files: Vec<_> = postponed.files.iter().collect();
-    // what one writer wrote stays in its order; of two writers the later one comes later
-    files.sort_by_key(|f| (f.meta.creation_time, number_of(&f.meta)));
+    files.sort_by_key(|f| written_order(&f.meta));
     for file in files {
         let scan = FileScan::new(table, &postponed.partition, file, &fields);
         let mut batches = scan.open().await?;
@@ -107,13 +106,6 @@ async fn rewrite(
         }
     }
     writer.prepare_commit().await
-}
-
-/// The n of a file's name.
-fn number_of(meta: &DataFileMeta) -> u64 {
-    let stem = meta.file_name.split('.').next().unwrap_or_default();
-    let number = stem.rsplit('-').next().unwrap_or_default();
-    number.parse().unwrap_or(0)
 }
 
 /// New files and the end of the old ones, as changes of a compaction.

@@ -30,6 +30,7 @@ pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path, partition_folder};
 pub use split::{
     DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
+    written_order,
 };
 pub use split_read::{SplitRead, key_filter};
 pub(crate) use split_read::{filter_batch, no_column};

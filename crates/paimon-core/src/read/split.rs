@@ -71,6 +71,14 @@ pub struct DataSplit {
     pub kind: SplitKind,
 }
 
+/// Sorts files of postponed rows as they were written: those of one writer by the number in their names, of two writers
+/// the later one comes later.
+pub fn written_order(meta: &DataFileMeta) -> (Option<i64>, u64) {
+    let stem = meta.file_name.split('.').next().unwrap_or_default();
+    let number = stem.rsplit('-').next().unwrap_or_default();
+    (meta.creation_time, number.parse().unwrap_or(0))
+}
+
 impl DataSplit {
     /// All files, in reading order.
     pub fn files(&self) -> Vec<&SplitFile> {

@@ -5,6 +5,9 @@
 use super::{DataType, Datum, binary_row};
 use crate::error::{Error, Result};
 
+/// Bucket of rows that a compaction will distribute, and the bucket count that goes with it.
+pub const POSTPONE_BUCKET: i32 = -2;
+
 /// How a bucket key becomes a bucket number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BucketFunction {

@@ -9,6 +9,7 @@ mod data_type;
 mod datum;
 mod datum_text;
 mod hash;
+pub(crate) mod java_float;
 mod manifest;
 mod partition_path;
 mod schema;

@@ -7,7 +7,6 @@ mod binary;
 mod collection;
 mod datetime;
 mod decimal;
-pub mod java_float;
 mod numeric;
 mod parse;
 pub(crate) mod temporal;

@@ -12,8 +12,9 @@ use arrow_array::{ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Ar
 use arrow_schema::DataType as ArrowType;
 
 use super::parse::cannot_cast;
-use super::{decimal, down, java_float, temporal};
+use super::{decimal, down, temporal};
 use crate::error::{Error, Result};
+use crate::spec::java_float;
 use crate::spec::{DataType, TypeKind};
 
 /// Numbers on the way from one type to another.

@@ -14,8 +14,9 @@ use arrow_array::{Array, ArrayRef, StringViewArray};
 
 use super::binary::fit_bytes;
 use super::temporal::TimestampBuilder;
-use super::{datetime, decimal, java_float, unsupported};
+use super::{datetime, decimal, unsupported};
 use crate::error::{Error, Result};
+use crate::spec::java_float;
 use crate::spec::{DataType, TypeKind};
 
 /// Casts strings to a primitive type.

@@ -15,8 +15,9 @@ use arrow_array::{
 };
 
 use super::temporal::{Timestamps, precision};
-use super::{datetime, decimal, down, java_float, unsupported};
+use super::{datetime, decimal, down, unsupported};
 use crate::error::{Error, Result};
+use crate::spec::java_float;
 use crate::spec::{DataType, MAX_LENGTH, TypeKind};
 
 /// Appends the text of one row that is not null.

@@ -28,7 +28,7 @@ use crate::read::plan::{BucketFiles, PlanRequest, Planner};
 use crate::read::split::SplitFile;
 use crate::read::split_read::SplitRead;
 use crate::spec::row_kind::DELETE;
-use crate::spec::{Snapshot, is_retract, value_kind_field};
+use crate::spec::{POSTPONE_BUCKET, Snapshot, is_retract, value_kind_field};
 use crate::table::Table;
 
 /// Plans what the state of a snapshot has other than an earlier one (`None` is the empty table).
@@ -67,7 +67,7 @@ pub async fn plan_difference(
     Ok(differences(after.id, old, new, keyed))
 }
 
-/// The visible files of a state.
+/// The files of a state: those of level 0 too, which batch reads of some tables leave out.
 async fn state(planner: &Planner<'_>, snapshot: &Snapshot) -> Result<Vec<BucketFiles>> {
     let table = planner.table;
     let scan = planner.manifest_scan();
@@ -81,7 +81,7 @@ async fn state(planner: &Planner<'_>, snapshot: &Snapshot) -> Result<Vec<BucketF
     let (entries, _) = found.map_err(named)?;
     let index = index.map_err(named)?;
     let deletions = DeletionFiles::from_entries(table.location(), &index).map_err(named)?;
-    let buckets = planner.buckets(entries, &deletions, &|e| planner.is_visible(e));
+    let buckets = planner.buckets(entries, &deletions, &|e| e.bucket != POSTPONE_BUCKET);
     buckets.map_err(named)
 }
 

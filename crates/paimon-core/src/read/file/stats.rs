@@ -4,9 +4,12 @@
 
 use std::cell::OnceCell;
 
+use crate::arrow_bridge::{array_of, cast_array, datum_at};
 use crate::error::Result;
 use crate::predicate::ColumnStats;
-use crate::spec::{BinaryRow, DataField, DataFileMeta, Datum, SimpleStats, TableSchema, TypeKind};
+use crate::spec::{
+    BinaryRow, DataField, DataFileMeta, DataType, Datum, SimpleStats, TableSchema, TypeKind,
+};
 
 /// Statistics of a column of `current`, taken from a file written with the schema `file_schema`.
 pub fn column_stats(
@@ -53,19 +56,25 @@ impl<'a> FileStats<'a> {
         if let Some(field) = self.schema.field_by_id(current.id)
             && let Some(i) = self.key_fields.iter().position(|k| k.id == field.id)
         {
-            return self.stats_at(&self.meta.key_stats, &self.keys, i, field, current);
+            let stats = self.stats_at(&self.meta.key_stats, &self.keys, i, field, |bound| {
+                widen(bound, field, current)
+            });
+            return Some(unpadded(stats, &field.data_type.kind));
         }
         self.value_column(current)
     }
 
-    /// Value statistics as they are stored, for a file that may hold only some of the columns.
+    /// Value statistics as they are stored, cast to the current type, for a file that may hold only some of the columns.
     pub fn stored_column(&self, current: &DataField) -> Option<ColumnStats> {
         let has = |f: &DataField| {
             let written = self.meta.write_cols.as_ref();
             written.is_none_or(|w| w.contains(&f.name))
         };
         match self.schema.field_by_id(current.id) {
-            Some(field) if has(field) => self.value_column(current),
+            Some(field) if has(field) => {
+                let cast = |bound| cast_datum(bound, &field.data_type, &current.data_type);
+                self.values_of(field, cast)
+            }
             _ => Some(ColumnStats {
                 min: None,
                 max: None,
@@ -89,12 +98,21 @@ impl<'a> FileStats<'a> {
             // other files of the row-id group may hold the column
             return None;
         }
+        let stats = self.values_of(field, |bound| widen(bound, field, current))?;
+        Some(unpadded(stats, &field.data_type.kind))
+    }
+
+    fn values_of(
+        &self,
+        field: &DataField,
+        convert: impl Fn(Datum) -> Option<Datum>,
+    ) -> Option<ColumnStats> {
         let stored = self.meta.value_stats_cols.as_ref();
         let i = match stored.or(self.meta.write_cols.as_ref()) {
             Some(names) => names.iter().position(|n| *n == field.name)?,
             None => self.schema.fields.iter().position(|f| f.id == field.id)?,
         };
-        self.stats_at(&self.meta.value_stats, &self.values, i, field, current)
+        Some(self.stats_at(&self.meta.value_stats, &self.values, i, field, convert))
     }
 
     fn stats_at(
@@ -103,8 +121,8 @@ impl<'a> FileStats<'a> {
         rows: &OnceCell<Option<Rows>>,
         i: usize,
         field: &DataField,
-        current: &DataField,
-    ) -> Option<ColumnStats> {
+        convert: impl Fn(Datum) -> Option<Datum>,
+    ) -> ColumnStats {
         let null_count = stats
             .null_counts
             .as_ref()
@@ -114,27 +132,36 @@ impl<'a> FileStats<'a> {
             if i >= row.arity() {
                 return None;
             }
-            widen(row.get(i, &field.data_type).ok()??, field, current)
+            convert(row.get(i, &field.data_type).ok()??)
         };
         let rows = rows.get_or_init(|| decode(stats).ok()).as_ref();
-        Some(ColumnStats {
-            min: rows
-                .and_then(|r| bound(&r.min))
-                .map(|min| unpadded(min, &field.data_type.kind)),
+        ColumnStats {
+            min: rows.and_then(|r| bound(&r.min)),
             max: rows.and_then(|r| bound(&r.max)),
             null_count,
-        })
+        }
     }
 }
 
 /// ORC pads the bounds of CHAR columns: without the blanks a minimum is still one.
-fn unpadded(min: Datum, kind: &TypeKind) -> Datum {
-    match min {
-        Datum::String(text) if matches!(kind, TypeKind::Char(_)) => {
-            Datum::String(text.trim_end_matches(' ').to_string())
+fn unpadded(stats: ColumnStats, kind: &TypeKind) -> ColumnStats {
+    let min = match stats.min {
+        Some(Datum::String(text)) if matches!(kind, TypeKind::Char(_)) => {
+            Some(Datum::String(text.trim_end_matches(' ').to_string()))
         }
         other => other,
+    };
+    ColumnStats { min, ..stats }
+}
+
+/// A bound as the columns' values are read; `None` where it cannot be cast.
+fn cast_datum(bound: Datum, from: &DataType, to: &DataType) -> Option<Datum> {
+    if from.kind == to.kind {
+        return Some(bound);
     }
+    let array = array_of(Some(&bound), from, 1).ok()?;
+    let cast = cast_array(&array, from, to).ok()?;
+    datum_at(&cast, 0, to).ok()?
 }
 
 fn decode(stats: &SimpleStats) -> Result<Rows> {

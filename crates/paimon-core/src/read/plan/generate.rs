@@ -7,8 +7,10 @@ use crate::error::Result;
 use crate::mergetree::{KeyInterval, sections};
 use crate::options::MergeEngine;
 use crate::read::merge::keyed::{KeyedFile, section_of};
-use crate::read::split::{DataSplit, SplitFile, SplitKind, is_side_file, pack_ordered};
-use crate::spec::DataField;
+use crate::read::split::{
+    DataSplit, SplitFile, SplitKind, is_side_file, pack_ordered, written_order,
+};
+use crate::spec::{DataField, POSTPONE_BUCKET};
 use crate::table::Table;
 
 pub(in crate::read) struct SplitGenerator {
@@ -43,7 +45,9 @@ impl SplitGenerator {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let kinds = if self.primary_key {
+        let kinds = if bucket.bucket == POSTPONE_BUCKET {
+            vec![SplitKind::Raw(in_written_order(files))]
+        } else if self.primary_key {
             self.merge_tree(files)?
         } else if self.data_evolution {
             self.column_groups(files)
@@ -132,6 +136,12 @@ impl SplitGenerator {
     fn keyed(&self, file: SplitFile) -> Result<KeyedFile> {
         KeyedFile::new(file, &self.key_fields)
     }
+}
+
+/// Postponed rows are not sorted by key: nothing can be merged, and later rows count.
+fn in_written_order(mut files: Vec<SplitFile>) -> Vec<SplitFile> {
+    files.sort_by_key(|f| written_order(&f.meta));
+    files
 }
 
 fn file_size(file: &SplitFile) -> u64 {

@@ -21,7 +21,9 @@ use crate::options::MergeEngine;
 use crate::predicate::{Leaf, Predicate, may_match, project};
 use crate::read::file::stats::FileStats;
 use crate::read::split::{DataSplit, Partition, SplitFile};
-use crate::spec::{DataFileMeta, Datum, ManifestEntry, Snapshot, TableSchema, partition_path};
+use crate::spec::{
+    DataFileMeta, Datum, ManifestEntry, POSTPONE_BUCKET, Snapshot, TableSchema, partition_path,
+};
 use crate::table::ScanTarget;
 use crate::table::Table;
 
@@ -68,6 +70,8 @@ pub enum PlanLevels {
     Batch,
     /// All, postponed rows as well: with the files written from then on they tell everything.
     All,
+    /// All, without postponed rows: their changelog comes with the compaction that gives them a bucket.
+    Placed,
     /// Level 1 and above: what lookup compactions have told.
     Compacted,
     /// One level: what full compactions have told.
@@ -302,10 +306,11 @@ impl Planner<'_> {
             (options.batch_scan_skips_level0() && !delta) || self.request.read_optimized;
         let level = entry.file.level;
         match self.request.levels {
-            PlanLevels::Batch => entry.bucket != -2 && !(hides_level0 && level == 0),
+            PlanLevels::Batch => entry.bucket != POSTPONE_BUCKET && !(hides_level0 && level == 0),
             PlanLevels::All => true,
-            PlanLevels::Compacted => entry.bucket != -2 && level > 0,
-            PlanLevels::Only(wanted) => entry.bucket != -2 && level == wanted,
+            PlanLevels::Placed => entry.bucket != POSTPONE_BUCKET,
+            PlanLevels::Compacted => entry.bucket != POSTPONE_BUCKET && level > 0,
+            PlanLevels::Only(wanted) => entry.bucket != POSTPONE_BUCKET && level == wanted,
         }
     }
 
@@ -363,7 +368,7 @@ fn values_are_final(table: &Table, bucket: &BucketFiles, request: &PlanRequest) 
     let options = table.options();
     if options.batch_scan_skips_level0()
         && options.deletion_vectors
-        && request.levels != PlanLevels::All
+        && !matches!(request.levels, PlanLevels::All | PlanLevels::Placed)
     {
         return true;
     }

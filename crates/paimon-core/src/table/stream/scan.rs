@@ -10,8 +10,10 @@ use super::start::{Start, StreamStart, find};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::is_not_found;
 use crate::options::ChangelogProducer;
-use crate::read::{FollowUp, PlanLevels, PlanRequest, StreamSplit, plan, plan_follow_up};
-use crate::spec::{CommitKind, Snapshot};
+use crate::read::{
+    ChangeSplit, DataSplit, FollowUp, PlanLevels, PlanRequest, StreamSplit, plan, plan_follow_up,
+};
+use crate::spec::{CommitKind, POSTPONE_BUCKET, Snapshot};
 use crate::table::ScanTarget;
 use crate::write::Clock;
 
@@ -184,7 +186,8 @@ impl StreamScan {
                 // what waits for compaction will be told by it
                 ChangelogProducer::Lookup => PlanLevels::Compacted,
                 ChangelogProducer::FullCompaction => PlanLevels::Only(self.read.options.level_max),
-                ChangelogProducer::Input | ChangelogProducer::None => PlanLevels::All,
+                ChangelogProducer::Input => PlanLevels::Placed,
+                ChangelogProducer::None => PlanLevels::All,
             },
             ..PlanRequest::default()
         };
@@ -196,7 +199,7 @@ impl StreamScan {
         Ok(StreamStep {
             snapshot_id: snapshot.id,
             full: true,
-            splits: splits.into_iter().map(StreamSplit::Rows).collect(),
+            splits: splits.into_iter().map(as_stream_split).collect(),
             progress: progress_after(snapshot),
         })
     }
@@ -313,4 +316,18 @@ fn progress_after(snapshot: &Snapshot) -> StreamProgress {
         next_snapshot: snapshot.id + 1,
         watermark: snapshot.watermark.filter(|w| *w != i64::MIN),
     }
+}
+
+/// Postponed rows come as they were written, with their kinds: nothing merged them yet.
+fn as_stream_split(split: DataSplit) -> StreamSplit {
+    if split.bucket != POSTPONE_BUCKET {
+        return StreamSplit::Rows(split);
+    }
+    StreamSplit::Changes(ChangeSplit {
+        snapshot_id: split.snapshot_id,
+        files: split.files().into_iter().cloned().collect(),
+        partition: split.partition,
+        bucket: split.bucket,
+        before: None,
+    })
 }

@@ -8,8 +8,8 @@ use crate::format::format_of;
 use crate::manifest::{DeletionFiles, partition_values, read_index_manifest, read_manifest_list};
 use crate::read::{FileStats, Partition, bucket_path, data_file_path};
 use crate::spec::{
-    BinaryRow, DataField, Datum, FileSource, ManifestEntry, SimpleStats, TableSchema,
-    datum_to_legacy_text, datum_to_text, partition_value_text,
+    BinaryRow, DataField, Datum, FileKind, FileSource, ManifestEntry, POSTPONE_BUCKET, SimpleStats,
+    TableSchema, datum_to_legacy_text, datum_to_text, partition_value_text,
 };
 use crate::table::Table;
 
@@ -26,6 +26,24 @@ async fn live(table: &Table) -> Result<(Vec<ManifestEntry>, DeletionFiles)> {
         snapshot.index_manifest.as_deref(),
     )
     .await?;
+    Ok((
+        entries,
+        DeletionFiles::from_entries(table.location(), &index)?,
+    ))
+}
+
+/// Every entry that a snapshot's manifests hold, ADD and DELETE, and its deletion vectors.
+async fn recorded(table: &Table) -> Result<(Vec<ManifestEntry>, DeletionFiles)> {
+    let Some(snapshot) = table.current_snapshot().await? else {
+        return Ok((Vec::new(), DeletionFiles::default()));
+    };
+    let mut manifests = Vec::new();
+    for list in [&snapshot.base_manifest_list, &snapshot.delta_manifest_list] {
+        manifests.extend(read_manifest_list(table.io(), table.location(), list).await?);
+    }
+    let entries = table.manifest_scan().entries(&manifests).await?;
+    let name = snapshot.index_manifest.as_deref();
+    let index = read_index_manifest(table.io(), table.location(), name).await?;
     Ok((
         entries,
         DeletionFiles::from_entries(table.location(), &index)?,
@@ -87,7 +105,7 @@ pub(super) async fn files(table: &Table) -> Result<Rows> {
     ])?;
     let (mut entries, _) = live(table).await?;
     // files that wait in the postpone bucket are not shown, as in Java
-    entries.retain(|e| e.bucket != -2);
+    entries.retain(|e| e.bucket != POSTPONE_BUCKET);
     let partition_fields = table.schema().partition_fields();
     for entry in entries {
         let file = &entry.file;
@@ -140,7 +158,7 @@ pub(super) async fn key_ranges(table: &Table) -> Result<Rows> {
     ])?;
     let (mut entries, _) = live(table).await?;
     // as in `$files`
-    entries.retain(|e| e.bucket != -2);
+    entries.retain(|e| e.bucket != POSTPONE_BUCKET);
     let partition_fields = table.schema().partition_fields();
     for entry in entries {
         let file = &entry.file;
@@ -263,7 +281,7 @@ pub(super) async fn manifests(table: &Table) -> Result<Rows> {
     Ok(rows)
 }
 
-/// Sums over files.
+/// Sums over files. What was taken away is subtracted, but its time counts: it tells when something changed.
 #[derive(Default)]
 struct Totals {
     records: i64,
@@ -271,18 +289,31 @@ struct Totals {
     files: i64,
     updated: Option<i64>,
     total_buckets: i32,
-    deleted: Option<i64>,
+    deleted: i64,
 }
 
 impl Totals {
     fn add(&mut self, entry: &ManifestEntry, deleted: Option<i64>) {
-        self.records += entry.file.row_count;
-        self.size += entry.file.file_size;
-        self.files += 1;
+        let sign = match entry.kind {
+            FileKind::Add => 1,
+            FileKind::Delete => -1,
+        };
+        self.records += sign * entry.file.row_count;
+        self.size += sign * entry.file.file_size;
+        self.files += sign;
         self.updated = self.updated.max(entry.file.creation_time);
         self.total_buckets = entry.total_buckets;
-        self.deleted = Some(self.deleted.unwrap_or(0) + deleted.unwrap_or(0));
+        self.deleted += sign * deleted.unwrap_or(0);
     }
+}
+
+/// `k1=v1/k2=v2`, the values cast to strings; a blank one shows as a missing one, whose folder it shares.
+fn partition_name(values: &[Option<Datum>], fields: &[DataField], null: &str) -> String {
+    let parts = values.iter().zip(fields).map(|(value, field)| {
+        let text = partition_value_text(value.as_ref(), &field.data_type, null, false);
+        format!("{}={text}", field.name)
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 pub(super) async fn partitions(table: &Table) -> Result<Rows> {
@@ -300,22 +331,17 @@ pub(super) async fn partitions(table: &Table) -> Result<Rows> {
         ("done", "BOOLEAN NOT NULL"),
         ("deleted_record_count", "BIGINT"),
     ])?;
-    let (entries, deletions) = live(table).await?;
+    let (entries, deletions) = recorded(table).await?;
     let fields = table.schema().partition_fields();
+    let options = table.options();
     let mut totals: IndexMap<bytes::Bytes, (String, Totals)> = IndexMap::new();
     for entry in &entries {
+        // postponed rows are no part of the table yet
+        if entry.bucket == POSTPONE_BUCKET {
+            continue;
+        }
         let values = partition_values(&entry.partition, &fields)?;
-        let options = table.options();
-        let parts = values.iter().zip(&fields).map(|(value, field)| {
-            let value = partition_value_text(
-                value.as_ref(),
-                &field.data_type,
-                &options.partition_default_name,
-                options.partition_legacy_name,
-            );
-            format!("{}={value}", field.name)
-        });
-        let name = parts.collect::<Vec<_>>().join("/");
+        let name = partition_name(&values, &fields, &options.partition_default_name);
         let deleted = deletions
             .get(&entry.partition, entry.bucket, &entry.file.file_name)
             .and_then(|d| d.meta.cardinality);
@@ -325,7 +351,7 @@ pub(super) async fn partitions(table: &Table) -> Result<Rows> {
             .1
             .add(entry, deleted);
     }
-    for (name, t) in totals.into_values() {
+    for (name, t) in totals.into_values().filter(|(_, t)| t.files > 0) {
         rows.push(vec![
             text(name),
             long(t.records),
@@ -338,7 +364,7 @@ pub(super) async fn partitions(table: &Table) -> Result<Rows> {
             opt_text(None::<String>),
             int(t.total_buckets),
             boolean(false),
-            opt_long(t.deleted),
+            long(t.deleted),
         ]);
     }
     Ok(rows)
@@ -353,7 +379,7 @@ pub(super) async fn buckets(table: &Table) -> Result<Rows> {
         ("file_count", "BIGINT NOT NULL"),
         ("last_update_time", "TIMESTAMP(3)"),
     ])?;
-    let (entries, _) = live(table).await?;
+    let (entries, _) = recorded(table).await?;
     let fields = table.schema().partition_fields();
     let mut totals: IndexMap<(bytes::Bytes, i32), (String, Totals)> = IndexMap::new();
     for entry in &entries {
@@ -364,7 +390,7 @@ pub(super) async fn buckets(table: &Table) -> Result<Rows> {
             .1
             .add(entry, None);
     }
-    for ((_, bucket), (name, t)) in totals {
+    for ((_, bucket), (name, t)) in totals.into_iter().filter(|(_, (_, t))| t.files > 0) {
         rows.push(vec![
             text(name),
             int(bucket),

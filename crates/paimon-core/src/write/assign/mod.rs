@@ -12,12 +12,11 @@ pub use cross_partition::{ExistingKey, GlobalIndex};
 pub use dynamic::{DynamicBuckets, HashIndex};
 pub use router::{RoutedRows, Router};
 
+pub use crate::spec::POSTPONE_BUCKET;
+
 use crate::error::{Error, Result};
 use crate::options::{CoreOptions, parse_bool};
 use crate::spec::TableSchema;
-
-/// Bucket of rows that a compaction will distribute, and the bucket count that goes with it.
-pub const POSTPONE_BUCKET: i32 = -2;
 
 /// How a table finds the bucket of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

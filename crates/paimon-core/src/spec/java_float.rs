@@ -1,7 +1,8 @@
 //! Text of FLOAT and DOUBLE as `java.lang.Float` and `Double` print and parse it.
 //!
-//! Printing follows Java 19 and later: the shortest digits that read back to the same value, at least two of them.
-//! (Older Java prints more digits for a few values.)
+//! Printing follows Java 18 and earlier, which Paimon runs on: the shortest digits that read back to the same value, at
+//! least two of them, but whole numbers keep every digit that their bits distinguish (`FloatingDecimal.dtoa`). Names of
+//! partition folders depend on it. (Of the fractions, old Java prints more digits for a few values, which is not copied.)
 
 use std::str::FromStr;
 
@@ -11,6 +12,7 @@ pub fn write_double(value: f64, out: &mut String) {
         value.is_sign_negative(),
         value.abs(),
         out,
+        f64::MANTISSA_DIGITS,
         |v| format!("{v:e}"),
         |v| format!("{v:.1e}"),
     );
@@ -22,6 +24,7 @@ pub fn write_float(value: f32, out: &mut String) {
         value.is_sign_negative(),
         value.abs(),
         out,
+        f32::MANTISSA_DIGITS,
         |v| format!("{v:e}"),
         |v| format!("{v:.1e}"),
     );
@@ -31,6 +34,7 @@ fn write_float_text<T>(
     negative: bool,
     magnitude: T,
     out: &mut String,
+    significant_bits: u32,
     shortest: impl Fn(T) -> String,
     two_digits: impl Fn(T) -> String,
 ) where
@@ -48,6 +52,8 @@ fn write_float_text<T>(
         out.push_str("Infinity");
     } else if wide == 0.0 {
         out.push_str("0.0");
+    } else if let Some(text) = whole_number(wide, significant_bits) {
+        lay_out(&text, out);
     } else {
         let mut text = shortest(magnitude);
         // a one-digit result gives way to the closest two-digit one: 4.9E-324, not 5.0E-324
@@ -59,6 +65,28 @@ fn write_float_text<T>(
         }
         lay_out(&text, out);
     }
+}
+
+/// The digits of a whole number that does not fit in its significant bits, rounded where they say nothing; `None` for
+/// other numbers.
+fn whole_number(magnitude: f64, significant_bits: u32) -> Option<String> {
+    if magnitude.fract() != 0.0 {
+        return None;
+    }
+    let value: u64 = format!("{magnitude:.0}").parse().ok()?;
+    let exponent = value.checked_ilog2().filter(|e| *e < 63)?;
+    let unused_bits = exponent.checked_sub(significant_bits + 1)?;
+    // decimal digits of 2^unused_bits but one
+    let unused = match unused_bits {
+        0 | 1 => 0,
+        bits => (1_u64 << bits).ilog10(),
+    };
+    let unit = 10_u64.pow(unused);
+    let rounded = value / unit + u64::from(unused > 0 && value % unit >= unit / 2);
+    let digits = rounded.to_string();
+    let exponent = digits.len() - 1 + usize::try_from(unused).ok()?;
+    let (first, rest) = digits.split_at(1);
+    Some(format!("{first}.{rest}e{exponent}"))
 }
 
 /// Turns `d[.ddd]e<exp>` into Java's layout: plain digits for 1e-3 <= v < 1e7, else `d.dddE<exp>`.
@@ -107,7 +135,7 @@ fn lay_out_plain(digits: &str, exponent: i32, out: &mut String) {
 
 /// Reads what `Double.parseDouble` and `Float.parseFloat` read, except hexadecimal floating-point text; `None` when
 /// malformed. Too large is infinite, too small is zero.
-pub(super) fn parse<T: FromStr>(text: &str) -> Option<T> {
+pub(crate) fn parse<T: FromStr>(text: &str) -> Option<T> {
     let trimmed = text.trim_matches(|c: char| c <= ' ');
     let unsigned = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
     if matches!(unsigned, "NaN" | "Infinity") {
@@ -175,6 +203,12 @@ mod tests {
             (f32::MAX, "3.4028235E38"),
             (f32::from_bits(1), "1.4E-45"),
             (16777216.0, "1.6777216E7"),
+            // as Java 17 names partition folders
+            (5.621077e8, "5.6210771E8"),
+            (-3.6450166e9, "-3.64501658E9"),
+            (4.320545e9, "4.3205448E9"),
+            (9.208902e9, "9.2089016E9"),
+            (1e10, "1.0E10"),
             (-0.1, "-0.1"),
         ] {
             assert_eq!(float(value), text);
