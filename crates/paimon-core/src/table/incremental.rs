@@ -160,12 +160,13 @@ async fn of_range(
             false => table.difference_between(Some(start), end),
         });
     }
-    let (Ok(start), Ok(end)) = (start.parse(), end.parse()) else {
+    let (Ok(start), Ok(end)) = (start.parse::<i64>(), end.parse::<i64>()) else {
         return Err(Error::invalid(format!(
             "expected two tags or two snapshot ids, found {text:?}"
         )));
     };
-    if mode != Mode::Diff {
+    // nothing changed within one snapshot, be it expired
+    if mode != Mode::Diff || start == end {
         return Ok(of_snapshots(table, start, end, mode));
     }
     let before = match start {
