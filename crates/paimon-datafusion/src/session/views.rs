@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Column;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::datasource::ViewTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
@@ -118,8 +119,13 @@ impl ViewPlanner {
         }
         planned.push(full.clone());
         let session = self.session(name)?;
-        let plan = PLANNED.scope(planned, Box::pin(query(&session, text)));
-        let plan = plan.await;
+        let text = text.to_string();
+        let plan = async move { query(&session, &text).await };
+        // a task of its own: views within each other do not pile up on one stack
+        let plan = SpawnedTask::spawn(PLANNED.scope(planned, plan))
+            .join()
+            .await;
+        let plan = plan.map_err(|e| DataFusionError::External(Box::new(e)))?;
         plan.map_err(|e| e.context(format!("in view {full}")))
     }
 
