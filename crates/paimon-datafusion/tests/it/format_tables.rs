@@ -195,7 +195,7 @@ async fn rows_are_written_as_java_writes_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_format_gives_back_what_was_written() {
     let rows = "(1, 'it''s, \"x\"\\', 1.5, 1.25, true, DATE '2024-02-29', TIMESTAMP '2024-01-01 10:20:30.123', X'00FF', 'a b', 1), \
-                (2, NULL, CAST('-1e20' AS DOUBLE), 0.00, false, NULL, NULL, X'', NULL, NULL), \
+                (2, NULL, -1000.25, 0.00, false, NULL, NULL, X'', NULL, NULL), \
                 (3, 'é', NULL, NULL, NULL, DATE '1969-12-31', TIMESTAMP '1969-12-31 23:59:58.999', NULL, 'z=%/', -7)";
     let mut answers = Vec::new();
     for format in ["csv", "json", "parquet", "orc"] {
