@@ -4,6 +4,7 @@
 mod lost_updates;
 mod random_changes;
 mod scan_memory;
+mod sink_metrics;
 mod streams;
 mod system_tables;
 
