@@ -7,6 +7,7 @@ mod layered;
 mod lost_updates;
 mod random_changes;
 mod scan_memory;
+mod sink_metrics;
 mod streams;
 mod system_tables;
 mod views;
