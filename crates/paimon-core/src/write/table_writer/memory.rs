@@ -1,5 +1,7 @@
 //! Sharing memory among buckets: who is written out when it runs short.
 
+use std::sync::Arc;
+
 use super::bucket::{Bucket, Writer};
 use super::{Released, TableWriter};
 use crate::error::{Error, Result};
