@@ -11,23 +11,14 @@
 # PAIMON_INTEROP_KEEP      leave the warehouses and what the engines printed in this folder
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-cache="${PAIMON_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paimon-interop}"
+. "$here/../common.sh"
 case "${1:-}" in
   -h | --help)
-    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    help_of "${BASH_SOURCE[0]}"
     exit 0
     ;;
 esac
-
-unavailable() {
-  echo "engines unavailable: $*" >&2
-  exit 3
-}
-
-for tool in java mvn python3; do
-  command -v "$tool" >/dev/null || unavailable "there is no $tool on the PATH"
-done
-mkdir -p "$cache"
+need java mvn python3
 
 # A virtual environment with one package. Usage: python_home NAME PACKAGE [pip options]
 python_home() {
@@ -42,25 +33,12 @@ python_home() {
   echo "$home"
 }
 
-# The jar of one Paimon connector, without what its description asks for: the engines bring it.
-connector() {
-  local artifact="$1" version="$2" jar="$cache/$1-$2.jar" part
-  if [ ! -s "$jar" ]; then
-    part="$(mktemp -d "$cache/part.XXXXXX")"
-    mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:2.8:copy -DoutputDirectory="$part" \
-      -Dartifact="org.apache.paimon:$artifact:$version:jar" >&2 || { rm -rf "$part"; unavailable "Maven could not fetch $artifact"; }
-    mv "$part/$(basename "$jar")" "$jar"
-    rm -rf "$part"
-  fi
-  echo "$jar"
-}
-
 # Runs files of statements in an engine. Usage: spark WAREHOUSE FILE..
 spark() {
   local warehouse="$1" home jar root all
   shift
   home="$(python_home spark-3.5 pyspark==3.5.9)"
-  jar="$(connector paimon-spark-3.5 0.9.0)"
+  jar="$(paimon_jar paimon-spark-3.5 0.9.0)" || unavailable "Maven could not fetch Spark's connector"
   root="$("$home/bin/python" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')"
   all="$work/spark.sql"
   cat "$@" >"$all"
@@ -78,7 +56,7 @@ flink() {
   local warehouse="$1" home jar hadoop opens=() name
   shift
   home="$(python_home flink-2.0 apache-flink-libraries==2.0.2 --no-deps)"
-  jar="$(connector paimon-flink-2.0 2.0.0)"
+  jar="$(paimon_jar paimon-flink-2.0 2.0.0)" || unavailable "Maven could not fetch Flink's connector"
   hadoop="$cache/hadoop-$(sha256sum "$here/pom.xml" | cut -c1-16)"
   if [ ! -d "$hadoop" ]; then
     mvn -B -q -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$hadoop.part" >&2 ||
