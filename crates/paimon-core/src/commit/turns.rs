@@ -22,10 +22,13 @@ static OF_PROCESS: LazyLock<CommitTurns> = LazyLock::new(CommitTurns::default);
 
 type Queue = tokio::sync::Mutex<()>;
 
+/// By store and location.
+type Queues = HashMap<(StoreIdentity, String), Weak<Queue>>;
+
 /// The queues of a process, one for each table.
 #[derive(Debug, Clone, Default)]
 pub struct CommitTurns {
-    queues: Arc<Mutex<HashMap<(StoreIdentity, String), Weak<Queue>>>>,
+    queues: Arc<Mutex<Queues>>,
 }
 
 impl CommitTurns {

@@ -228,11 +228,11 @@ pub(crate) async fn plan(
     }
 }
 
+/// A catalog that keeps views, and the name of one there.
+type KeptView = (Arc<dyn Catalog>, Identifier, ViewName);
+
 /// Catalog and name of the view, when its catalog keeps views and the session has none of that name.
-fn kept_in(
-    session: &PaimonSession,
-    cursor: &mut Cursor,
-) -> Result<Option<(Arc<dyn Catalog>, Identifier, ViewName)>> {
+fn kept_in(session: &PaimonSession, cursor: &mut Cursor) -> Result<Option<KeptView>> {
     let _ = cursor.keywords(&["IF", "NOT", "EXISTS"]) || cursor.keywords(&["IF", "EXISTS"]);
     let written = cursor.object_name()?;
     if !is_paimon_table(session, &written)? {

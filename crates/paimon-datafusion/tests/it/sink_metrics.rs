@@ -25,8 +25,7 @@ async fn a_write_tells_what_it_flushed_spilled_and_compacted() {
         WITH ('bucket' = '1', 'write-buffer-size' = '256 kb', 'write-buffer-spillable' = 'true', \
         'num-sorted-run.compaction-trigger' = '2')";
     session.sql(create).await.unwrap().collect().await.unwrap();
-    let insert =
-        "INSERT INTO written SELECT value, CAST(value AS STRING) FROM generate_series(1, 50000)";
+    let insert = "INSERT INTO written SELECT value, CAST(value AS STRING) AS v FROM generate_series(1, 50000)";
     let first = analyzed(&session, insert).await;
     for (name, expected) in [
         ("rows_written", "50.00 K"),
