@@ -11,23 +11,14 @@
 # PAIMON_INTEROP_KEEP   leave the tables in this folder, below the name of the release
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-cache="${PAIMON_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/paimon-interop}"
+. "$here/common.sh"
 case "${1:-}" in
   -h | --help)
-    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+    help_of "${BASH_SOURCE[0]}"
     exit 0
     ;;
 esac
-
-unavailable() {
-  echo "interop unavailable: $*" >&2
-  exit 3
-}
-
-for tool in java javac mvn; do
-  command -v "$tool" >/dev/null || unavailable "there is no $tool on the PATH"
-done
-mkdir -p "$cache"
+need java javac mvn
 
 # jars of 1.4.2 and what all releases need beside their own jar
 pom_key="$(sha256sum "$here/java/pom.xml" | cut -c1-16)"
@@ -41,16 +32,8 @@ if [ ! -d "$libs" ]; then
 fi
 others="$(find "$libs" -name '*.jar' ! -name 'paimon-*' | sort | paste -sd:)"
 
-# No bundle of 2.0.0 is published; the Flink artifact holds the same classes. Its parent is not published either: an old
-# version of the plugin takes the jar without looking at its description.
-flink_jar="$cache/paimon-flink-2.0-2.0.0.jar"
-if [ ! -s "$flink_jar" ]; then
-  part="$(mktemp -d "$cache/part.XXXXXX")"
-  mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:2.8:copy -DoutputDirectory="$part" \
-    -Dartifact=org.apache.paimon:paimon-flink-2.0:2.0.0:jar >"$cache/fetch-2.0.0.log" 2>&1 &&
-    mv "$part/$(basename "$flink_jar")" "$flink_jar" || true
-  rm -rf "$part"
-fi
+# No bundle of 2.0.0 is published; the Flink artifact holds the same classes.
+flink_jar="$(paimon_jar paimon-flink-2.0 2.0.0 2>"$cache/fetch-2.0.0.log")" || true
 
 # Prints the class path of a release, compiled for it.
 class_path() {

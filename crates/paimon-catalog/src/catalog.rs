@@ -9,7 +9,9 @@ use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, ErrorKind, Result};
 
+use crate::format_table::FormatTable;
 use crate::identifier::Identifier;
+use crate::view::View;
 
 /// What is to change of a database's properties.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +55,76 @@ pub trait Catalog: Debug + Send + Sync {
     /// # Errors
     /// `NotFound` when there is no such table or branch, `Damaged` when its metadata is broken.
     async fn get_table(&self, identifier: &Identifier) -> Result<Table>;
+
+    /// A table of plain files without snapshots; `None` when the table is of another kind or not there. A format table
+    /// is no table to [`Catalog::get_table`], which says so with `Unsupported`.
+    ///
+    /// # Errors
+    /// `Unsupported` and `InvalidInput` naming an option that this engine cannot honour.
+    async fn get_format_table(&self, identifier: &Identifier) -> Result<Option<FormatTable>> {
+        let _ = identifier;
+        Ok(None)
+    }
+
+    /// Whether it keeps views.
+    fn keeps_views(&self) -> bool {
+        false
+    }
+
+    /// Names of the views of a database, sorted; none in a catalog that keeps none.
+    ///
+    /// # Errors
+    /// `NotFound` when the database does not exist.
+    async fn list_views(&self, database: &str) -> Result<Vec<String>> {
+        let _ = database;
+        Ok(Vec::new())
+    }
+
+    /// A view.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name.
+    async fn get_view(&self, identifier: &Identifier) -> Result<View> {
+        Err(Error::new(ErrorKind::NotFound, "view does not exist")
+            .with("view", identifier)
+            .with("catalog", self.name()))
+    }
+
+    /// Creates a view. One that is there already is fine, and stays, when `ignore_if_exists`.
+    ///
+    /// # Errors
+    /// `NotFound` when the database does not exist, `InvalidInput` when the name is taken, `Unsupported` in a catalog
+    /// that keeps no views.
+    async fn create_view(
+        &self,
+        identifier: &Identifier,
+        view: &View,
+        ignore_if_exists: bool,
+    ) -> Result<()> {
+        let _ = (view, ignore_if_exists);
+        Err(no_views(self.name(), identifier))
+    }
+
+    /// Drops a view. A missing one is fine when `ignore_if_missing`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Unsupported` in a catalog that keeps no views.
+    async fn drop_view(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        match ignore_if_missing {
+            true => Ok(()),
+            false => Err(no_views(self.name(), identifier)),
+        }
+    }
+
+    /// Gives a view another name, perhaps in another database.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such view or database, `InvalidInput` when the new name is taken, `Unsupported` in a
+    /// catalog that keeps no views.
+    async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
+        let _ = to;
+        Err(no_views(self.name(), from))
+    }
 
     /// Creates a database. One that exists already is fine when `ignore_if_exists`.
     ///
@@ -187,4 +259,12 @@ pub trait Catalog: Debug + Send + Sync {
 
     /// Content of a global table of database `sys`; `None` when there is none of that name.
     async fn global_system_table(&self, name: &str) -> Result<Option<SystemTable>>;
+}
+
+fn no_views(catalog: &str, identifier: &Identifier) -> Error {
+    Error::unsupported(
+        "this catalog keeps no views: catalogs of Hive and REST do; CREATE TEMPORARY VIEW makes one of the session",
+    )
+    .with("view", identifier)
+    .with("catalog", catalog)
 }

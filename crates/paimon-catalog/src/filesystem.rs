@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paimon_core::io::{FileIo, Stores};
-use paimon_core::schema::{NewTable, SchemaChange};
+use paimon_core::schema::{NewTable, SchemaChange, SchemaManager};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, Result};
 
 use crate::catalog::Catalog;
+use crate::format_table::{FormatTable, is_format_table};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::{absolute_location, check_component};
 use crate::sys_tables;
@@ -192,6 +193,20 @@ impl Catalog for FileSystemCatalog {
             Some(branch) => table.branch(branch).await,
             None => Ok(table),
         }
+    }
+
+    async fn get_format_table(&self, identifier: &Identifier) -> Result<Option<FormatTable>> {
+        let location = self.table_location(identifier)?;
+        let schemas = SchemaManager::new(self.io.clone(), &location);
+        let Some(schema) = schemas.latest().await? else {
+            return Ok(None);
+        };
+        if !is_format_table(schema.options.iter()) {
+            return Ok(None);
+        }
+        let name = format!("{}.{}", identifier.database(), identifier.table());
+        let schema = schema.as_ref().clone();
+        FormatTable::new(&name, &location, self.io.clone(), schema).map(Some)
     }
 
     async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()> {

@@ -7,6 +7,7 @@
 mod catalog;
 mod factory;
 mod filesystem;
+mod format_table;
 #[cfg(feature = "hive")]
 mod hive;
 mod identifier;
@@ -20,10 +21,12 @@ mod rest;
 mod sys_tables;
 #[cfg(any(feature = "hive", feature = "jdbc", feature = "rest"))]
 mod tables;
+mod view;
 
 pub use catalog::{Catalog, PropertyChanges};
 pub use factory::{create_catalog, create_catalog_on};
 pub use filesystem::FileSystemCatalog;
+pub use format_table::{FileFormat, FormatTable};
 #[cfg(feature = "hive")]
 pub use hive::HiveCatalog;
 pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
@@ -33,6 +36,7 @@ pub use names::absolute_location;
 pub use paimon_core::options::{is_secret_key, redacted};
 #[cfg(feature = "rest")]
 pub use rest::RestCatalog;
+pub use view::View;
 
 // tests that are shared with those of the public interface name the crate
 #[cfg(test)]

@@ -8,17 +8,18 @@ use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::TableType;
-use paimon_catalog::{Catalog, Identifier, SYSTEM_DATABASE};
+use paimon_catalog::{Catalog, FormatTable, Identifier, SYSTEM_DATABASE, View};
 use paimon_core::table::{Table, TableOrigin};
 use paimon_core::{Error, ErrorKind};
 use parking_lot::RwLock;
 
 use crate::changes::{ChangesProvider, Shape};
 use crate::error::to_datafusion;
+use crate::format_table::{FormatTableProvider, refuse_options};
 use crate::parse::{METADATA_OPTION, plain_and_options};
 use crate::provider::{PaimonTableProvider, ReadOptimizedProvider, SystemTableProvider};
 use crate::scan::MetadataProvider;
-use crate::session::SessionSettings;
+use crate::session::{SessionSettings, ViewName, ViewPlanner, in_view};
 use crate::stream::StreamSource;
 
 /// System table of the rows in files that need no merge.
@@ -50,6 +51,7 @@ pub struct PaimonCatalogProvider {
     catalog: Arc<dyn Catalog>,
     settings: Arc<SessionSettings>,
     session_tables: SessionTables,
+    views: Option<ViewPlanner>,
 }
 
 impl PaimonCatalogProvider {
@@ -59,6 +61,16 @@ impl PaimonCatalogProvider {
             catalog,
             settings,
             session_tables: SessionTables::default(),
+            views: None,
+        }
+    }
+
+    /// Reads the views of the catalog by plans of this planner; without one they are refused.
+    #[must_use]
+    pub(crate) fn with_views(self, planner: ViewPlanner) -> Self {
+        Self {
+            views: Some(planner),
+            ..self
         }
     }
 
@@ -74,6 +86,7 @@ impl PaimonCatalogProvider {
             catalog: self.catalog.clone(),
             settings: self.settings.clone(),
             session_tables: self.session_tables.clone(),
+            views: self.views.clone(),
         }
     }
 }
@@ -96,6 +109,7 @@ pub struct PaimonSchemaProvider {
     catalog: Arc<dyn Catalog>,
     settings: Arc<SessionSettings>,
     session_tables: SessionTables,
+    views: Option<ViewPlanner>,
 }
 
 impl PaimonSchemaProvider {
@@ -126,28 +140,87 @@ impl PaimonSchemaProvider {
         object: &str,
         options: Vec<(String, String)>,
     ) -> Result<Option<Arc<dyn TableProvider>>> {
-        self.open(object, options).await.map_err(|e| {
+        let named = |e: Error| {
             to_datafusion(e.with_default("table", format!("{}.{object}", self.database)))
-        })
+        };
+        match self.open(object, &options).await.map_err(named)? {
+            Some(table) => Ok(Some(table)),
+            None => self.open_view(object, &options).await,
+        }
+    }
+
+    /// Plans a view of the catalog.
+    async fn open_view(
+        &self,
+        object: &str,
+        options: &[(String, String)],
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some((name, view)) = self.find_view(object).await.map_err(to_datafusion)? else {
+            return Ok(None);
+        };
+        if let Some((key, _)) = options.first() {
+            return Err(DataFusionError::Plan(format!(
+                "{object} is a view: it takes no table options and no time travel, found {key}"
+            )));
+        }
+        let Some(planner) = &self.views else {
+            return Err(to_datafusion(
+                Error::unsupported("views are read in a PaimonSession alone").with("view", object),
+            ));
+        };
+        let name = ViewName {
+            catalog: self.catalog.name().to_string(),
+            database: self.database.clone(),
+            view: name,
+        };
+        let provider = planner.provider(&name, view).await?;
+        Ok(Some(Arc::new(provider)))
+    }
+
+    /// The view with exactly this name, else the only one whose name differs in case alone.
+    async fn find_view(&self, object: &str) -> paimon_core::Result<Option<(String, View)>> {
+        if !self.catalog.keeps_views() || self.database == SYSTEM_DATABASE {
+            return Ok(None);
+        }
+        let identifier = Identifier::new(&self.database, object)?;
+        if identifier.branch().is_some() || identifier.system().is_some() {
+            return Ok(None);
+        }
+        match self.catalog.get_view(&identifier).await {
+            Ok(view) => return Ok(Some((object.to_string(), view))),
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+            Err(_) => {}
+        }
+        let names = self.catalog.list_views(&self.database).await?;
+        let mut similar = names.iter().filter(|n| n.eq_ignore_ascii_case(object));
+        match (similar.next(), similar.next()) {
+            (Some(name), None) => {
+                let view = self.catalog.get_view(&identifier.with_table(name)).await?;
+                Ok(Some((name.clone(), view)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Opens what an object name stands for: a table, branch or system table with options.
     async fn open(
         &self,
         object: &str,
-        options: Vec<(String, String)>,
+        options: &[(String, String)],
     ) -> paimon_core::Result<Option<Arc<dyn TableProvider>>> {
         let identifier = Identifier::new(&self.database, object)?;
         if self.database == SYSTEM_DATABASE {
-            return self.open_global(identifier.table(), &options).await;
+            return self.open_global(identifier.table(), options).await;
         }
-        let Some((identifier, table)) = self.find(identifier).await? else {
-            return Ok(None);
+        let (identifier, table) = match self.find(identifier).await? {
+            Some(Found::Table(identifier, table)) => (identifier, *table),
+            Some(Found::Files(table)) => return self.open_files(*table, options).map(Some),
+            None => return Ok(None),
         };
         let mut dynamic =
             self.settings
                 .table_options(self.catalog.name(), &self.database, identifier.table());
-        dynamic.extend(options);
+        dynamic.extend(options.iter().cloned());
         let metadata = dynamic.remove(METADATA_OPTION);
         let shape = Shape::of_system(identifier.system());
         let reference = ObjectReference {
@@ -201,6 +274,28 @@ impl PaimonSchemaProvider {
         }))
     }
 
+    /// Serves a format table with dynamic options.
+    fn open_files(
+        &self,
+        mut table: FormatTable,
+        options: &[(String, String)],
+    ) -> paimon_core::Result<Arc<dyn TableProvider>> {
+        if self.settings.is_streaming() {
+            return Err(Error::unsupported(
+                "a format table cannot be read as a stream: SET 'execution.runtime-mode' = 'batch' first",
+            ));
+        }
+        let name = table.name.rsplit_once('.').map_or("", |(_, name)| name);
+        let mut dynamic = self
+            .settings
+            .table_options(self.catalog.name(), &self.database, name);
+        dynamic.extend(options.iter().cloned());
+        refuse_options(&dynamic)?;
+        table.options.extend(dynamic);
+        let provider = FormatTableProvider::new(table, self.settings.clone())?;
+        Ok(Arc::new(provider))
+    }
+
     async fn open_stream(
         &self,
         table: &Table,
@@ -242,22 +337,33 @@ impl PaimonSchemaProvider {
         }
     }
 
-    async fn get(&self, identifier: &Identifier) -> paimon_core::Result<Table> {
-        let table = self.catalog.get_table(identifier).await?;
-        Ok(table.with_origin(TableOrigin {
-            catalog: self.catalog.name().to_string(),
-            database: self.database.clone(),
-            table: identifier.table().to_string(),
-        }))
+    async fn get(&self, identifier: &Identifier) -> paimon_core::Result<Found> {
+        let error = match self.catalog.get_table(identifier).await {
+            Ok(table) => {
+                let table = table.with_origin(TableOrigin {
+                    catalog: self.catalog.name().to_string(),
+                    database: self.database.clone(),
+                    table: identifier.table().to_string(),
+                });
+                return Ok(Found::Table(identifier.clone(), Box::new(table)));
+            }
+            Err(error) => error,
+        };
+        // a format table is no Paimon table, which is said so
+        let plain = identifier.branch().is_none() && identifier.system().is_none();
+        if error.kind() == ErrorKind::Unsupported
+            && plain
+            && let Some(table) = self.catalog.get_format_table(identifier).await?
+        {
+            return Ok(Found::Files(Box::new(table)));
+        }
+        Err(error)
     }
 
     /// The table with exactly this name, else the only one whose name differs in case alone.
-    async fn find(
-        &self,
-        identifier: Identifier,
-    ) -> paimon_core::Result<Option<(Identifier, Table)>> {
+    async fn find(&self, identifier: Identifier) -> paimon_core::Result<Option<Found>> {
         match self.get(&identifier).await {
-            Ok(table) => return Ok(Some((identifier, table))),
+            Ok(found) => return Ok(Some(found)),
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             Err(e) if self.catalog.table_exists(&identifier).await? => return Err(e),
             Err(_) => {}
@@ -272,14 +378,18 @@ impl PaimonSchemaProvider {
             .iter()
             .filter(|n| n.eq_ignore_ascii_case(identifier.table()));
         match (similar.next(), similar.next()) {
-            (Some(name), None) => {
-                let identifier = identifier.with_table(name);
-                let table = self.get(&identifier).await?;
-                Ok(Some((identifier, table)))
-            }
+            (Some(name), None) => self.get(&identifier.with_table(name)).await.map(Some),
             _ => Ok(None),
         }
     }
+}
+
+/// What a name stands for.
+enum Found {
+    /// A Paimon table.
+    Table(Identifier, Box<Table>),
+    /// A folder of files.
+    Files(Box<FormatTable>),
 }
 
 fn no_metadata(whose: &str) -> Error {
@@ -299,14 +409,19 @@ fn system_provider(
 impl SchemaProvider for PaimonSchemaProvider {
     fn table_names(&self) -> Vec<String> {
         let (catalog, database) = (self.catalog.clone(), self.database.clone());
-        let mut names = block_on(async move { catalog.list_tables(&database).await });
+        let mut names = block_on(async move {
+            let mut names = catalog.list_tables(&database).await?;
+            names.extend(catalog.list_views(&database).await?);
+            Ok(names)
+        });
         names.extend(self.session_table_names());
         names
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let (object, options) = plain_and_options(name).unwrap_or((name, Vec::new()));
-        if let Some(table) = self.session_table(object) {
+        // views of the catalog never see those of the session
+        if let Some(table) = self.session_table(object).filter(|_| !in_view()) {
             if let Some((key, _)) = options.first() {
                 return Err(DataFusionError::Plan(format!(
                     "{object} is a view or file table of the session: it takes no table options, found {key}"
@@ -318,8 +433,12 @@ impl SchemaProvider for PaimonSchemaProvider {
     }
 
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        Ok(match self.session_table(name) {
-            Some(table) => Some(table.table_type()),
+        if let Some(table) = self.session_table(name) {
+            return Ok(Some(table.table_type()));
+        }
+        let view = self.find_view(name).await.map_err(to_datafusion)?;
+        Ok(match view {
+            Some(_) => Some(TableType::View),
             None => self.table_exist(name).then_some(TableType::Base),
         })
     }
@@ -346,7 +465,14 @@ impl SchemaProvider for PaimonSchemaProvider {
         };
         let catalog = self.catalog.clone();
         let found = block_on(async move {
-            let found = catalog.table_exists(&identifier).await?;
+            let mut found = catalog.table_exists(&identifier).await?;
+            if !found && catalog.keeps_views() {
+                found = match catalog.get_view(&identifier).await {
+                    Ok(_) => true,
+                    Err(e) if e.kind() == ErrorKind::NotFound => false,
+                    Err(e) => return Err(e),
+                };
+            }
             Ok(found.then(|| identifier.object()).into_iter().collect())
         });
         !found.is_empty()

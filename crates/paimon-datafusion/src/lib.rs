@@ -9,6 +9,7 @@ mod catalog;
 mod changes;
 mod error;
 pub mod filter;
+mod format_table;
 mod leaf;
 mod parse;
 mod planner;

@@ -22,6 +22,8 @@ mod quiet;
 
 #[cfg(feature = "azure")]
 mod azure;
+#[cfg(feature = "cache")]
+mod disk_cache;
 #[cfg(feature = "gcs")]
 mod gcs;
 #[cfg(feature = "hdfs")]
@@ -35,6 +37,8 @@ use paimon_core::io::{StoreFactory, Stores};
 
 #[cfg(feature = "azure")]
 pub use azure::AzureFactory;
+#[cfg(feature = "cache")]
+pub use disk_cache::DiskCache;
 pub use environment::Environment;
 #[cfg(feature = "gcs")]
 pub use gcs::GcsFactory;
@@ -56,6 +60,8 @@ pub fn all() -> Stores {
     let known = factories(&Environment::of_process())
         .into_iter()
         .fold(Stores::new(), Stores::with);
+    #[cfg(feature = "cache")]
+    let known = known.with_disk_cache(Arc::new(DiskCache));
     ABSENT.iter().fold(known, |stores, (scheme, feature)| {
         stores.without(scheme, feature)
     })

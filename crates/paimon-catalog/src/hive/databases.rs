@@ -169,7 +169,7 @@ impl HiveCatalog {
     }
 
     /// Tables, views and all else of a database.
-    async fn hive_tables(&self, database: &str) -> Result<Vec<HiveTable>> {
+    pub(super) async fn hive_tables(&self, database: &str) -> Result<Vec<HiveTable>> {
         let names = self.client.table_names(database).await?;
         let mut found = Vec::with_capacity(names.len());
         for some in names.chunks(self.settings.table_batch) {

@@ -10,7 +10,8 @@ use paimon_core::spec::{DataField, TableSchema};
 
 use super::client::{FieldSchema, HiveTable, StorageDescriptor};
 use super::settings::HiveSettings;
-use super::types::type_name;
+use super::types::{paimon_type, type_name};
+use crate::format_table::FileFormat;
 use crate::identifier::Identifier;
 
 pub(super) const INPUT_FORMAT: &str = "org.apache.paimon.hive.mapred.PaimonInputFormat";
@@ -19,10 +20,12 @@ const SERDE: &str = "org.apache.paimon.hive.PaimonSerDe";
 const STORAGE_HANDLER: &str = "org.apache.paimon.hive.PaimonStorageHandler";
 
 pub(super) const COMMENT: &str = "comment";
+/// Parameter that tells whose table it is, or the format of its files.
+pub(super) const TABLE_TYPE: &str = "table_type";
 /// Where a location is kept with option `location-in-properties`.
 pub(super) const LOCATION: &str = "paimon_location";
-const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
-const VIEW: &str = "VIRTUAL_VIEW";
+pub(super) const EXTERNAL_TABLE: &str = "EXTERNAL_TABLE";
+pub(super) const VIEW: &str = "VIRTUAL_VIEW";
 /// Set by Hive 4 on managed tables that it stores as external ones.
 const TRANSLATED: &str = "TRANSLATED_TO_EXTERNAL";
 /// Options with this prefix are stored without it when not all are.
@@ -37,12 +40,29 @@ const COMMENT_MAX: usize = 255;
 pub(super) const PARTITIONED: &str = "metastore.partitioned-table";
 pub(super) const TAG_TO_PARTITION: &str = "metastore.tag-to-partition";
 
+/// Columns of a table or view of Hive as Paimon's, partition keys last.
+///
+/// # Errors
+/// `Unsupported` for a type that Paimon lacks.
+pub(super) fn fields_of(table: &HiveTable) -> Result<Vec<DataField>> {
+    let columns = table.storage.columns.iter().chain(&table.partition_keys);
+    let fields = (0i32..).zip(columns).map(|(id, column)| {
+        let data_type =
+            paimon_type(&column.data_type).map_err(|e| e.with("column", &column.name))?;
+        Ok(DataField {
+            description: column.comment.clone(),
+            ..DataField::new(id, &column.name, data_type)
+        })
+    });
+    fields.collect()
+}
+
 /// What a table of the metastore is to this catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Paimon,
     /// Files that Hive's own formats read.
-    Format(&'static str),
+    Format(FileFormat),
     View,
     Other,
 }
@@ -60,13 +80,20 @@ pub(super) fn kind(table: &HiveTable) -> Kind {
     let library = library.to_lowercase();
     let is_text = input.contains("Text");
     if library.contains("parquet") {
-        Kind::Format("Parquet")
+        Kind::Format(FileFormat::Parquet)
     } else if library.contains("orc") {
-        Kind::Format("ORC")
+        Kind::Format(FileFormat::Orc)
     } else if is_text && library.contains("json") {
-        Kind::Format("JSON")
+        Kind::Format(FileFormat::Json)
+    } else if is_text
+        && table
+            .parameters
+            .get(TABLE_TYPE)
+            .is_some_and(|t| t == "TEXT")
+    {
+        Kind::Format(FileFormat::Text)
     } else if is_text {
-        Kind::Format("text")
+        Kind::Format(FileFormat::Csv)
     } else {
         Kind::Other
     }
@@ -121,10 +148,7 @@ pub(super) fn new_table(
         some.extend(always);
         some
     };
-    let own = [
-        ("table_type", "PAIMON"),
-        ("storage_handler", STORAGE_HANDLER),
-    ];
+    let own = [(TABLE_TYPE, "PAIMON"), ("storage_handler", STORAGE_HANDLER)];
     parameters.extend(own.map(|(k, v)| (k.to_string(), v.to_string())));
     if place.external {
         parameters.insert("EXTERNAL".to_string(), "TRUE".to_string());
@@ -257,7 +281,7 @@ pub(super) fn tag_column(schema: &TableSchema) -> Option<&str> {
     schema.options.get(TAG_TO_PARTITION).map(String::as_str)
 }
 
-fn key_column(field: &DataField) -> FieldSchema {
+pub(super) fn key_column(field: &DataField) -> FieldSchema {
     FieldSchema {
         name: field.name.clone(),
         data_type: type_name(&field.data_type),
@@ -265,7 +289,7 @@ fn key_column(field: &DataField) -> FieldSchema {
     }
 }
 
-fn column(field: &DataField) -> FieldSchema {
+pub(super) fn column(field: &DataField) -> FieldSchema {
     FieldSchema {
         comment: field.description.as_deref().map(short_comment),
         ..key_column(field)

@@ -5,6 +5,7 @@
 
 mod client;
 mod databases;
+mod format_tables;
 mod lock;
 mod machine;
 mod mapping;
@@ -19,6 +20,7 @@ mod testing;
 mod tests;
 mod thrift;
 mod types;
+mod views;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,10 +38,12 @@ use self::mapping::Kind;
 use self::partitions::HivePartitions;
 use self::settings::HiveSettings;
 use crate::catalog::{Catalog, PropertyChanges};
+use crate::format_table::FormatTable;
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
 use crate::queues::Queues;
 use crate::sys_tables;
+use crate::view::View;
 
 /// Root of the local disk.
 const LOCAL: &str = "/";
@@ -140,7 +144,9 @@ impl HiveCatalog {
             Kind::Paimon => Ok(table),
             Kind::Format(format) if self.settings.format_tables => {
                 Err(Error::unsupported(format!(
-                    "the table is a Hive table of {format} files: format tables are not supported"
+                    "expected a Paimon table, found a format table of {} files: it has no snapshots, tags, branches, \
+                     system tables or schema changes",
+                    format.name()
                 ))
                 .with("table", identifier)
                 .with("catalog", &self.name))
@@ -260,6 +266,41 @@ impl Catalog for HiveCatalog {
             Some(branch) => table.branch(branch).await,
             None => Ok(table),
         }
+    }
+
+    async fn get_format_table(&self, identifier: &Identifier) -> Result<Option<FormatTable>> {
+        self.format_table(&self.known_as(identifier)?).await
+    }
+
+    fn keeps_views(&self) -> bool {
+        true
+    }
+
+    async fn list_views(&self, database: &str) -> Result<Vec<String>> {
+        self.view_names(&self.cased(database)).await
+    }
+
+    async fn get_view(&self, identifier: &Identifier) -> Result<View> {
+        self.view(&self.known_as(identifier)?).await
+    }
+
+    async fn create_view(
+        &self,
+        identifier: &Identifier,
+        view: &View,
+        ignore_if_exists: bool,
+    ) -> Result<()> {
+        self.new_view(&self.plain(identifier)?, view, ignore_if_exists)
+            .await
+    }
+
+    async fn drop_view(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        self.remove_view(&self.plain(identifier)?, ignore_if_missing)
+            .await
+    }
+
+    async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
+        self.move_view(&self.plain(from)?, &self.plain(to)?).await
     }
 
     async fn create_database_with(

@@ -34,7 +34,12 @@ impl HiveCatalog {
                 false => Err(self.no_table(identifier)),
             };
         };
-        if mapping::kind(&table) != mapping::Kind::Paimon {
+        let ours = match mapping::kind(&table) {
+            mapping::Kind::Paimon => true,
+            mapping::Kind::Format(_) => self.settings.format_tables,
+            mapping::Kind::View | mapping::Kind::Other => false,
+        };
+        if !ours {
             return Err(Error::unsupported(
                 "the table is no Paimon table: drop it with the program that made it",
             )

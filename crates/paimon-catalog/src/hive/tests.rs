@@ -2,11 +2,12 @@
 use std::time::Duration;
 
 use paimon_core::maintenance::{NewTag, create_tag, delete_tag};
-use paimon_core::spec::Datum;
+use paimon_core::spec::{DataField, Datum, parse_data_type};
 
 use super::client::HivePartition;
 use super::testing::{MemoryMetastore, catalog, local};
 use super::*;
+use crate::format_table::FileFormat;
 use conformance::{count, declared, insert, plain};
 
 #[path = "../../tests/it/conformance.rs"]
@@ -226,7 +227,7 @@ async fn other_objects_of_the_metastore_are_told_apart() {
     assert_eq!(catalog.list_tables("default").await.unwrap(), ["f", "p"]);
     let error = catalog.get_table(&id("f")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("Parquet"), "{error}");
+    assert!(error.to_string().contains("parquet"), "{error}");
     for name in ["v", "o"] {
         let error = catalog.get_table(&id(name)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -237,7 +238,7 @@ async fn other_objects_of_the_metastore_are_told_apart() {
                 .is_err()
         );
     }
-    for name in ["f", "v", "o"] {
+    for name in ["v", "o"] {
         assert!(catalog.drop_table(&id(name), true).await.is_err());
     }
     let options = catalog.options.clone();
@@ -391,4 +392,80 @@ async fn names_are_lowered_unless_case_matters() {
         .await
         .unwrap();
     assert!(!catalog.table_exists(&id("mytable")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_view_is_stored_as_java_stores_it() {
+    let (_folder, warehouse) = folder();
+    let (catalog, store) = catalog(&warehouse, &[]).await;
+    let view = View {
+        fields: vec![DataField::new(0, "n", parse_data_type("BIGINT").unwrap())],
+        query: "SELECT count(*) FROM t".into(),
+        comment: Some("how many".into()),
+        ..View::default()
+    };
+    catalog.create_view(&id("v"), &view, false).await.unwrap();
+    let hive = stored(&store, "v").await;
+    assert_eq!(hive.table_type, "VIRTUAL_VIEW");
+    assert_eq!(hive.view_original.as_deref(), Some(view.query.as_str()));
+    assert_eq!(hive.view_expanded, hive.view_original);
+    assert_eq!(hive.parameters["comment"], "how many");
+    assert_eq!(hive.storage.columns[0].data_type, "bigint");
+    assert!(catalog.list_tables("default").await.unwrap().is_empty());
+    let new = catalog.create_table(&id("v"), plain(), true).await;
+    assert!(new.is_err());
+    catalog
+        .create_table(&id("t"), plain(), false)
+        .await
+        .unwrap();
+    let taken = catalog
+        .create_view(&id("t"), &view, true)
+        .await
+        .unwrap_err();
+    assert!(
+        taken.to_string().contains("a table has that name"),
+        "{taken}"
+    );
+}
+
+#[tokio::test]
+async fn a_format_table_is_stored_as_java_stores_it() {
+    let (_folder, warehouse) = folder();
+    let (catalog, store) = catalog(&warehouse, &[]).await;
+    let options = [
+        ("type", "format-table"),
+        ("file.format", "csv"),
+        ("csv.field-delimiter", ";"),
+        ("partition", "b"),
+    ];
+    let new = || declared(&[("a", "INT"), ("b", "STRING")], &options);
+    assert!(catalog.create_table(&id("f"), new(), false).await.unwrap());
+    assert!(!catalog.create_table(&id("f"), new(), true).await.unwrap());
+    let hive = stored(&store, "f").await;
+    assert_eq!(hive.parameters["table_type"], "CSV");
+    assert_eq!(hive.parameters["type"], "format-table");
+    assert_eq!(hive.storage.serde.parameters["field.delim"], ";");
+    assert_eq!(hive.partition_keys[0].name, "b");
+    let found = catalog.get_format_table(&id("f")).await.unwrap().unwrap();
+    assert_eq!(found.format, FileFormat::Csv);
+    assert_eq!(found.partition_keys, ["b"]);
+    assert_eq!(found.options["csv.field-delimiter"], ";");
+    assert_eq!(catalog.list_tables("default").await.unwrap(), ["f"]);
+    assert!(
+        std::path::Path::new(&found.location).is_dir(),
+        "{}",
+        found.location
+    );
+    assert!(catalog.get_table(&id("f")).await.is_err());
+    let keyed = declared(
+        &[("a", "INT")],
+        &[("type", "format-table"), ("primary-key", "a")],
+    );
+    let error = catalog
+        .create_table(&id("k"), keyed, false)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("primary-key"), "{error}");
+    catalog.drop_table(&id("f"), false).await.unwrap();
+    assert!(!std::path::Path::new(&found.location).exists());
 }

@@ -15,12 +15,13 @@ use tokio::sync::OnceCell;
 
 use super::client::{Failure, RestClient, headers};
 use super::messages::{
-    self, AlterDatabase, CommitTable, CommitTableAnswer, ConfigAnswer, CreateTable, DatabaseAnswer,
-    Name, NamesPage, NewDatabase, RenameTable, TableAnswer,
+    self, AlterDatabase, CommitTable, CommitTableAnswer, ConfigAnswer, CreateTable, CreateView,
+    DatabaseAnswer, Name, NamesPage, NewDatabase, RenameTable, TableAnswer, ViewAnswer,
 };
 use super::settings::{self, RestSettings};
 use crate::catalog::PropertyChanges;
 use crate::identifier::Identifier;
+use crate::view::View;
 
 const PREFIX: &str = "prefix";
 const WAREHOUSE: &str = "warehouse";
@@ -234,6 +235,47 @@ impl Api {
             destination: Name::of(to),
         };
         let path = ["tables", "rename"];
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn views(&self, database: &str) -> Result<Vec<String>, Failure> {
+        self.names(&["databases", database, "views"]).await
+    }
+
+    pub(super) async fn view(&self, identifier: &Identifier) -> Result<ViewAnswer, Failure> {
+        let session = self.session().await?;
+        let (database, view) = (identifier.database(), identifier.table());
+        let path = ["databases", database, "views", view];
+        self.client
+            .get(&session.headers, &session.path(&path), &[])
+            .await
+    }
+
+    pub(super) async fn create_view(
+        &self,
+        identifier: &Identifier,
+        view: &View,
+    ) -> Result<(), Failure> {
+        let path = ["databases", identifier.database(), "views"];
+        let body = CreateView::new(identifier, view);
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn drop_view(&self, identifier: &Identifier) -> Result<(), Failure> {
+        let (database, view) = (identifier.database(), identifier.table());
+        self.delete(&["databases", database, "views", view]).await
+    }
+
+    pub(super) async fn rename_view(
+        &self,
+        from: &Identifier,
+        to: &Identifier,
+    ) -> Result<(), Failure> {
+        let body = RenameTable {
+            source: Name::of(from),
+            destination: Name::of(to),
+        };
+        let path = ["views", "rename"];
         self.post::<Value>(&path, &body).await.map(|_| ())
     }
 

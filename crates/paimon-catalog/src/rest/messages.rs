@@ -12,7 +12,9 @@ use paimon_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::format_table::empty_schema;
 use crate::identifier::Identifier;
+use crate::view::View;
 
 /// Options that the service adds to those of the catalog.
 #[derive(Debug, Default, Deserialize)]
@@ -40,7 +42,7 @@ impl ConfigAnswer {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NamesPage {
-    #[serde(alias = "databases", alias = "tables", default)]
+    #[serde(alias = "databases", alias = "tables", alias = "views", default)]
     pub(super) names: Option<Vec<String>>,
     #[serde(default)]
     pub(super) next_page_token: Option<String>,
@@ -59,11 +61,93 @@ pub(super) struct TableAnswer {
     pub(super) schema: Option<SchemaAnswer>,
 }
 
-/// Of a table's schema what decides of which kind the table is.
+/// A table's schema as the service knows it: all there is of a format table, of others the options tell the kind.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct SchemaAnswer {
+    /// Read when they are asked for alone: those of other tables are in schema files.
+    fields: Value,
+    partition_keys: Option<Vec<String>>,
     pub(super) options: BTreeMap<String, String>,
+    comment: Option<String>,
+}
+
+impl SchemaAnswer {
+    /// # Errors
+    /// `Damaged` when the columns are none.
+    pub(super) fn into_table_schema(self) -> Result<TableSchema> {
+        let fields: Vec<DataField> = serde_json::from_value(self.fields).map_err(|e| {
+            Error::damaged("the service's columns of a table cannot be read").with_source(e)
+        })?;
+        Ok(TableSchema {
+            fields,
+            partition_keys: self.partition_keys.unwrap_or_default(),
+            options: self.options.into_iter().collect(),
+            comment: self.comment,
+            ..empty_schema()
+        })
+    }
+}
+
+/// A view as the service knows it.
+#[derive(Debug, Deserialize)]
+pub(super) struct ViewAnswer {
+    schema: ViewSchema,
+}
+
+#[derive(Debug, Deserialize)]
+struct ViewSchema {
+    #[serde(default)]
+    fields: Vec<DataField>,
+    query: String,
+    dialects: Option<BTreeMap<String, String>>,
+    comment: Option<String>,
+    options: Option<BTreeMap<String, String>>,
+}
+
+impl From<ViewAnswer> for View {
+    fn from(answer: ViewAnswer) -> Self {
+        let schema = answer.schema;
+        Self {
+            fields: schema.fields,
+            query: schema.query,
+            dialects: schema.dialects.unwrap_or_default(),
+            comment: schema.comment,
+            options: schema.options.unwrap_or_default(),
+        }
+    }
+}
+
+/// A new view.
+#[derive(Debug, Serialize)]
+pub(super) struct CreateView<'a> {
+    identifier: Name<'a>,
+    schema: DeclaredView<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct DeclaredView<'a> {
+    fields: &'a [DataField],
+    query: &'a str,
+    dialects: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<&'a str>,
+    options: &'a BTreeMap<String, String>,
+}
+
+impl<'a> CreateView<'a> {
+    pub(super) fn new(identifier: &'a Identifier, view: &'a View) -> Self {
+        Self {
+            identifier: Name::of(identifier),
+            schema: DeclaredView {
+                fields: &view.fields,
+                query: &view.query,
+                dialects: &view.dialects,
+                comment: view.comment.as_deref(),
+                options: &view.options,
+            },
+        }
+    }
 }
 
 /// A new database.

@@ -14,6 +14,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod views;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,8 +33,10 @@ use self::client::Failure;
 use self::settings::RestSettings;
 use self::versions::RestVersions;
 use crate::catalog::{Catalog, PropertyChanges};
+use crate::format_table::{FormatTable, is_format_table, refuse_managed_partitions};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::sys_tables;
+use crate::view::View;
 
 /// Root of the local disk.
 const LOCAL: &str = "/";
@@ -109,6 +112,26 @@ impl RestCatalog {
         io.map_err(|e| e.with("catalog", &self.name))
     }
 
+    /// The format table of that name; `None` when there is none or it is of another kind.
+    async fn format_table(&self, identifier: &Identifier) -> Result<Option<FormatTable>> {
+        let found = match self.api.table(identifier).await {
+            Err(Failure::Missing(..)) => return Ok(None),
+            found => found.map_err(|f| self.error(identifier, f))?,
+        };
+        let Some(schema) = found.schema else {
+            return Ok(None);
+        };
+        if !is_format_table(schema.options.iter()) {
+            return Ok(None);
+        }
+        let name = format!("{}.{}", identifier.database(), identifier.table());
+        let named = |e: Error| e.with("table", identifier);
+        let schema = schema.into_table_schema().map_err(named)?;
+        refuse_managed_partitions(&schema).map_err(named)?;
+        let io = self.io(&found.path).await?;
+        FormatTable::new(&name, &found.path, io, schema).map(Some)
+    }
+
     async fn open(&self, identifier: &Identifier) -> Result<Table> {
         let found = match self.api.table(identifier).await {
             Err(Failure::Missing(..)) => return Err(self.no_table(identifier)),
@@ -119,7 +142,8 @@ impl RestCatalog {
             && !["table", "materialized-table"].contains(&kind.as_str())
         {
             return Err(Error::unsupported(format!(
-                "tables of type {kind:?} are not supported: expected 'table'"
+                "a table of type {kind:?} has no snapshots, tags, branches, system tables or schema changes: expected \
+                 'table'"
             ))
             .with("table", identifier)
             .with("catalog", &self.name));
@@ -194,6 +218,39 @@ impl Catalog for RestCatalog {
 
     async fn get_table(&self, identifier: &Identifier) -> Result<Table> {
         self.open(identifier).await
+    }
+
+    async fn get_format_table(&self, identifier: &Identifier) -> Result<Option<FormatTable>> {
+        self.format_table(identifier).await
+    }
+
+    fn keeps_views(&self) -> bool {
+        true
+    }
+
+    async fn list_views(&self, database: &str) -> Result<Vec<String>> {
+        self.view_names(database).await
+    }
+
+    async fn get_view(&self, identifier: &Identifier) -> Result<View> {
+        self.view(identifier).await
+    }
+
+    async fn create_view(
+        &self,
+        identifier: &Identifier,
+        view: &View,
+        ignore_if_exists: bool,
+    ) -> Result<()> {
+        self.new_view(identifier, view, ignore_if_exists).await
+    }
+
+    async fn drop_view(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        self.remove_view(identifier, ignore_if_missing).await
+    }
+
+    async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
+        self.move_view(from, to).await
     }
 
     async fn create_database_with(

@@ -10,6 +10,7 @@ use paimon_core::{Error, Result};
 use super::RestCatalog;
 use super::client::{Failure, Kind};
 use crate::catalog::PropertyChanges;
+use crate::format_table::{self, is_format_table};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::{check_component, check_location_stays};
 use crate::tables::{add_defaults, check_plain, refuse_kinds};
@@ -121,6 +122,13 @@ impl RestCatalog {
         }
         let session = self.api.known_session();
         add_defaults(session.map_or(&self.options, |s| &s.options), &mut table);
+        if is_format_table(table.options.iter()) {
+            let schema = format_table::new_schema(table).and_then(|schema| {
+                format_table::refuse_managed_partitions(&schema)?;
+                Ok(schema)
+            });
+            return schema.map_err(|e| e.with_default("table", identifier));
+        }
         refuse_kinds(&table).map_err(|e| e.with("table", identifier))?;
         table
             .into_schema(SystemClock.epoch_ms())

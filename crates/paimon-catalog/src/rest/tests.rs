@@ -382,3 +382,66 @@ async fn new_tables_are_sent_as_java_does() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
+
+#[tokio::test]
+async fn views_have_the_paths_and_json_of_java() {
+    let answer = json!({ "id": "1", "name": "v", "owner": null, "schema": {
+        "fields": [{ "id": 0, "name": "a", "type": "INT" }], "query": "SELECT 1",
+        "dialects": { "spark": "SELECT 1L" }, "options": {} } });
+    let service = Service::start(move |_, seen| match seen.line.as_str() {
+        _ if is_config(seen) => config(),
+        "GET /v1/p%2Fq/databases/db/views" => ok(json!({ "views": ["w", "v"] })),
+        "GET /v1/p%2Fq/databases/db/views/v" => ok(answer.clone()),
+        "POST /v1/p%2Fq/databases/db/views" | "POST /v1/p%2Fq/views/rename" => ok(json!({})),
+        "DELETE /v1/p%2Fq/databases/db/views/v" => ok(json!({})),
+        _ => refusal(404, "VIEW"),
+    })
+    .await;
+    let c = catalog(&service, &[]);
+    assert_eq!(c.list_views("db").await.unwrap(), ["v", "w"]);
+    let view = c.get_view(&id("db.v")).await.unwrap();
+    assert_eq!(
+        (view.query_in("spark"), view.query_in("flink")),
+        ("SELECT 1L", "SELECT 1")
+    );
+    assert_eq!(view.fields[0].data_type, parse_data_type("INT").unwrap());
+    c.create_view(&id("db.v"), &view, false).await.unwrap();
+    c.rename_view(&id("db.v"), &id("db.w")).await.unwrap();
+    c.drop_view(&id("db.v"), false).await.unwrap();
+    c.drop_view(&id("db.none"), true).await.unwrap();
+    let error = c.get_view(&id("db.none")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("view does not exist"), "{error}");
+    let seen = service.seen.lock().unwrap();
+    let posted = seen
+        .iter()
+        .find(|s| s.line.starts_with("POST") && s.line.ends_with("/db/views"));
+    let body: serde_json::Value = serde_json::from_str(&posted.unwrap().body).unwrap();
+    assert_eq!(
+        body["identifier"],
+        json!({ "database": "db", "object": "v" })
+    );
+    assert_eq!(body["schema"]["dialects"], json!({ "spark": "SELECT 1L" }));
+    assert_eq!(body["schema"]["query"], "SELECT 1");
+}
+
+#[tokio::test]
+async fn a_format_table_is_told_by_its_type() {
+    let answer = json!({ "id": "1", "path": "/tmp/none", "isExternal": false, "schemaId": 0, "schema": {
+        "fields": [{ "id": 0, "name": "a", "type": "INT" }, { "id": 1, "name": "p", "type": "DATE" }],
+        "partitionKeys": ["p"], "primaryKeys": [], "options": { "type": "format-table", "file.format": "json" } } });
+    let service = Service::start(move |_, seen| match seen.line.as_str() {
+        _ if is_config(seen) => config(),
+        "GET /v1/p%2Fq/databases/db/tables/f" => ok(answer.clone()),
+        _ => refusal(404, "TABLE"),
+    })
+    .await;
+    let c = catalog(&service, &[]);
+    let found = c.get_format_table(&id("db.f")).await.unwrap().unwrap();
+    assert_eq!(found.format, crate::FileFormat::Json);
+    assert_eq!(found.partition_keys, ["p"]);
+    assert_eq!(found.fields.len(), 2);
+    assert!(c.get_format_table(&id("db.none")).await.unwrap().is_none());
+    let error = c.get_table(&id("db.f")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}

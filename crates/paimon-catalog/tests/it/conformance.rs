@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{Int32Array, RecordBatch, StringArray};
-use paimon_catalog::{Catalog, Identifier, PropertyChanges};
+use paimon_catalog::{Catalog, Identifier, PropertyChanges, View};
 use paimon_core::ErrorKind;
 use paimon_core::maintenance::create_branch;
 use paimon_core::schema::{NewColumn, NewTable, SchemaChange};
-use paimon_core::spec::parse_data_type;
+use paimon_core::spec::{DataField, DataType, parse_data_type};
 use paimon_core::table::Table;
 
 /// A declared table: columns with types, options.
@@ -80,6 +80,7 @@ pub(crate) async fn suite_but(catalog: &dyn Catalog, prefix: &str, quirks: Quirk
     rows(catalog, &names[0], quirks).await;
     concurrent_creation(catalog, &names[0]).await;
     refusals(catalog, &names[0]).await;
+    views(catalog, &names[0], &names[1]).await;
     for name in &names {
         catalog.drop_database(name, false, true).await.unwrap();
         assert!(!catalog.database_exists(name).await.unwrap());
@@ -365,4 +366,78 @@ async fn refusals(catalog: &dyn Catalog, database: &str) {
             .is_err()
     );
     assert!(!catalog.table_exists(&id(database, "bad")).await.unwrap());
+}
+
+/// Views, in catalogs that keep any.
+async fn views(catalog: &dyn Catalog, one: &str, two: &str) {
+    let mut field = DataField::new(0, "a", parse_data_type("INT").unwrap());
+    field.description = Some("what".to_string());
+    let view = View {
+        fields: vec![field, DataField::new(1, "b", DataType::string())],
+        query: "SELECT a, 'it''s' FROM t".to_string(),
+        comment: Some("for tests".to_string()),
+        options: BTreeMap::from([("x.y".to_string(), "1".to_string())]),
+        ..View::default()
+    };
+    let (v, w) = (id(one, "v"), id(two, "w"));
+    assert_eq!(
+        kind_of(catalog.get_view(&v)).await,
+        Some(ErrorKind::NotFound)
+    );
+    assert!(catalog.list_views(one).await.unwrap().is_empty());
+    let made = kind_of(catalog.create_view(&v, &view, false)).await;
+    if !catalog.keeps_views() {
+        assert_eq!(made, Some(ErrorKind::Unsupported));
+        assert_eq!(
+            kind_of(catalog.drop_view(&v, false)).await,
+            Some(ErrorKind::Unsupported)
+        );
+        assert_eq!(
+            kind_of(catalog.rename_view(&v, &w)).await,
+            Some(ErrorKind::Unsupported)
+        );
+        return;
+    }
+    assert_eq!(made, None);
+    catalog.create_view(&v, &view, true).await.unwrap();
+    let again = catalog.create_view(&v, &view, false);
+    assert_eq!(kind_of(again).await, Some(ErrorKind::InvalidInput));
+    let found = catalog.get_view(&v).await.unwrap();
+    assert_eq!(found.query_in("rust"), view.query);
+    assert_eq!(found.comment, view.comment);
+    assert_eq!(found.options.get("x.y").map(String::as_str), Some("1"));
+    let columns: Vec<_> = found
+        .fields
+        .iter()
+        .map(|f| (f.name.as_str(), f.data_type.to_string()))
+        .collect();
+    assert_eq!(
+        columns,
+        [("a", "INT".to_string()), ("b", "STRING".to_string())]
+    );
+    assert_eq!(found.fields[0].description.as_deref(), Some("what"));
+    assert_eq!(catalog.list_views(one).await.unwrap(), ["v"]);
+    assert!(
+        !catalog
+            .list_tables(one)
+            .await
+            .unwrap()
+            .contains(&"v".to_string())
+    );
+    catalog.rename_view(&v, &w).await.unwrap();
+    assert_eq!(
+        kind_of(catalog.get_view(&v)).await,
+        Some(ErrorKind::NotFound)
+    );
+    assert_eq!(catalog.get_view(&w).await.unwrap().query, view.query);
+    assert_eq!(
+        kind_of(catalog.rename_view(&v, &w)).await,
+        Some(ErrorKind::NotFound)
+    );
+    catalog.drop_view(&w, false).await.unwrap();
+    catalog.drop_view(&w, true).await.unwrap();
+    assert_eq!(
+        kind_of(catalog.drop_view(&w, false)).await,
+        Some(ErrorKind::NotFound)
+    );
 }

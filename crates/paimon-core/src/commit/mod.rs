@@ -16,6 +16,7 @@ mod register;
 mod row_tracking;
 #[cfg(test)]
 pub(crate) mod testing;
+mod turns;
 mod versions;
 
 use std::collections::{BTreeMap, HashSet};
@@ -32,6 +33,7 @@ pub use environment::{
 };
 pub use overwrite::{Overwrite, Replaced};
 pub use register::live_partitions;
+pub use turns::CommitTurns;
 pub use versions::{CommitAnswer, SnapshotPublication, VersionManagement};
 
 use self::attempt::shared::Shared;
@@ -48,13 +50,15 @@ use crate::write::{Clock, IdSource, RandomIds, SystemClock};
 /// Identifier of batch commits, whose user commits once.
 pub const BATCH_COMMIT_IDENTIFIER: i64 = i64::MAX;
 
-/// Time and unique names of commits.
+/// Time, unique names and order of commits.
 #[derive(Debug, Clone)]
 pub struct CommitContext {
     /// Commit times.
     pub clock: Arc<dyn Clock>,
     /// Names of manifests and snapshots.
     pub ids: Arc<dyn IdSource>,
+    /// Which commits wait for each other.
+    pub turns: CommitTurns,
 }
 
 impl Default for CommitContext {
@@ -62,6 +66,7 @@ impl Default for CommitContext {
         Self {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
+            turns: CommitTurns::of_process(),
         }
     }
 }
@@ -477,6 +482,7 @@ impl FileStoreCommit {
         let mut retries = Retries::new(&self.options, &self.context);
         let mut begun_at = None;
         loop {
+            let turn = self.context.turns.take(&self.table).await;
             let latest = self.table.snapshots().latest_to_build_on().await?;
             let latest_id = latest.as_ref().map_or(0, |s| s.id);
             let since = *begun_at.get_or_insert(latest_id);
@@ -504,6 +510,7 @@ impl FileStoreCommit {
                     error
                 }
             };
+            drop(turn);
             if !retries.wait().await {
                 shared.discard().await;
                 let message = format!("giving up the commit after {} attempts", retries.attempts());

@@ -3,16 +3,18 @@
 //! A location is a full path as text: `/abs/path`, `file:/abs/path`, `memory:/path` or `scheme://authority/path`.
 //! [`FileIo`] belongs to one store and refuses locations of another one.
 
+mod cache;
 mod folder;
 mod identity;
+mod input;
 mod location;
+pub(crate) mod lru;
 mod output;
 mod paths;
 mod publish;
 mod stores;
 mod upload;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,13 +22,19 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+pub use cache::{
+    Block, BlockKey, BlockStorage, CacheObserver, CacheUsage, CachedStore, DiskSettings,
+    DiskStorage,
+};
 pub use identity::StoreIdentity;
+pub use input::InputFile;
 pub use location::split_location;
 pub use output::OutputFile;
 pub use paths::FolderPaths;
 pub use publish::Publication;
 pub use stores::{CommitPrimitive, Folders, OpenedStore, StoreFactory, Stores};
 
+use cache::FileCache;
 use stores::{Proof, StoreSource};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +49,12 @@ pub struct FileIo {
     /// `file://`, `memory://`, `s3://bucket`: everything before the path.
     prefix: Arc<str>,
     durability: Durability,
+    /// Small metadata files in memory.
+    files: Option<FileCache>,
+    /// The store in `opened`, when it is one with a cache.
+    cached: Option<CachedStore>,
+    /// Whether stores opened through this one go round the caches too.
+    bare: bool,
 }
 
 /// Whether files on a local disk survive a power cut once a call returned. Other stores decide for themselves.
@@ -63,14 +77,6 @@ pub struct FileStatus {
     pub size: u64,
     /// Modification time, epoch milliseconds.
     pub modified_ms: i64,
-}
-
-/// A file to read in ranges: a path within a store and its size.
-#[derive(Clone, Debug)]
-pub struct InputFile {
-    io: FileIo,
-    path: Path,
-    size: u64,
 }
 
 impl std::fmt::Debug for FileIo {
@@ -100,13 +106,40 @@ impl FileIo {
 
     /// As [`Self::with_store`], for a store with other promises.
     pub fn with_opened(opened: OpenedStore, prefix: impl Into<Arc<str>>) -> Self {
+        let (source, prefix): (_, Arc<str>) = (StoreSource::plain(), prefix.into());
         Self {
             opened,
             proof: Proof::default(),
-            source: StoreSource::plain(),
-            prefix: prefix.into(),
+            files: source.caches().files(&prefix),
+            cached: None,
+            bare: false,
+            source,
+            prefix,
             durability: Durability::Synced,
         }
+    }
+
+    /// The same store without caches: what is there is what the store says. For checks, and for whoever decides what to
+    /// delete.
+    #[must_use]
+    pub fn uncached(&self) -> Self {
+        let mut io = self.clone();
+        io.files = None;
+        io.bare = true;
+        if let Some(cached) = io.cached.take() {
+            io.opened.store = cached.inner().clone();
+        }
+        io
+    }
+
+    /// The store with the cache of blocks, where there is one.
+    pub fn cached_store(&self) -> Option<&CachedStore> {
+        self.cached.as_ref()
+    }
+
+    /// What the cache of small metadata files has answered, for all stores that share it.
+    pub fn metadata_cache_usage(&self) -> Option<CacheUsage> {
+        self.files.as_ref().map(FileCache::usage)
     }
 
     /// Access to the store of another location, with the options of this one.
@@ -118,7 +151,8 @@ impl FileIo {
         if prefix == *self.prefix {
             return Ok(self.clone());
         }
-        self.source.file_io(location)
+        let other = self.source.file_io(location)?;
+        Ok(if self.bare { other.uncached() } else { other })
     }
 
     /// The same store with another durability of files on a local disk; the default is `Synced`.
@@ -143,6 +177,11 @@ impl FileIo {
         &self.prefix
     }
 
+    /// Whether the store is neither on local disk nor in memory: a request costs more than the bytes it brings.
+    pub fn is_remote(&self) -> bool {
+        cache::is_remote(&self.prefix)
+    }
+
     /// Path of a location within the store.
     ///
     /// # Errors
@@ -163,11 +202,7 @@ impl FileIo {
 
     /// The file at `location`, whose size is known.
     pub fn input(&self, location: &str, size: u64) -> Result<InputFile> {
-        Ok(InputFile {
-            io: self.clone(),
-            path: self.path(location)?,
-            size,
-        })
+        Ok(InputFile::new(self.clone(), self.path(location)?, size))
     }
 
     /// Opens a file, asking the store for its size.
@@ -179,11 +214,7 @@ impl FileIo {
             .head(&path)
             .await
             .map_err(|e| store_error(e, location))?;
-        Ok(InputFile {
-            io: self.clone(),
-            path,
-            size: meta.size,
-        })
+        Ok(InputFile::new(self.clone(), path, meta.size))
     }
 
     /// Whole content, at most `limit` bytes.
@@ -209,6 +240,24 @@ impl FileIo {
             .with("path", location));
         }
         result.bytes().await.map_err(|e| store_error(e, location))
+    }
+
+    /// Whole content of a file that never changes under its name, from memory when it was read before.
+    ///
+    /// # Errors
+    /// As [`Self::read`]. A file that was deleted since it was read may be found.
+    pub async fn read_unchanging(&self, location: &str, limit: u64) -> Result<Bytes> {
+        let Some(cache) = &self.files else {
+            return self.read(location, limit).await;
+        };
+        let path = self.path(location)?;
+        let kept = cache.get(self.identity(), path.as_ref());
+        if let Some(file) = kept.filter(|file| file.len() as u64 <= limit) {
+            return Ok(file);
+        }
+        let file = self.read(location, limit).await?;
+        cache.put(self.identity(), path.as_ref(), &file);
+        Ok(file)
     }
 
     /// Whole content, or `None` when there is no such file.
@@ -303,67 +352,6 @@ impl FileIo {
             Some(folder) => output::without_links(&folder, files),
             None => files,
         })
-    }
-}
-
-impl InputFile {
-    /// Bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Full location, for messages.
-    pub fn location(&self) -> String {
-        format!("{}/{}", self.io.prefix, self.path)
-    }
-
-    /// Path within the store.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The store.
-    pub fn io(&self) -> &FileIo {
-        &self.io
-    }
-
-    /// One range; an error when it reaches past the end.
-    pub async fn read_range(&self, range: Range<u64>) -> Result<Bytes> {
-        let wanted = range.end.saturating_sub(range.start);
-        let bytes = self
-            .io
-            .opened
-            .store
-            .get_range(&self.path, range.clone())
-            .await
-            .map_err(|e| store_error(e, &self.location()))?;
-        self.check_length(wanted, bytes.len() as u64)?;
-        Ok(bytes)
-    }
-
-    /// Several ranges, coalesced by the store client.
-    pub async fn read_ranges(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let parts = self
-            .io
-            .opened
-            .store
-            .get_ranges(&self.path, ranges)
-            .await
-            .map_err(|e| store_error(e, &self.location()))?;
-        for (range, bytes) in ranges.iter().zip(&parts) {
-            self.check_length(range.end - range.start, bytes.len() as u64)?;
-        }
-        Ok(parts)
-    }
-
-    fn check_length(&self, wanted: u64, got: u64) -> Result<()> {
-        if wanted == got {
-            return Ok(());
-        }
-        Err(Error::damaged(format!(
-            "file is too short: expected {wanted} bytes, found {got}"
-        ))
-        .with("path", self.location()))
     }
 }
 

@@ -14,6 +14,7 @@ use object_store::path::Path;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
+use super::cache::{CachedStore, Caches, DiskStorage};
 use super::{Durability, FileIo, split_location};
 use crate::error::{Error, Result};
 
@@ -99,6 +100,8 @@ pub struct Stores {
     factories: Vec<Arc<dyn StoreFactory>>,
     /// Schemes and the features of this program that would open them.
     absent: Vec<(&'static str, &'static str)>,
+    /// Opens caches on local disk.
+    disk: Option<Arc<dyn DiskStorage>>,
 }
 
 impl Stores {
@@ -121,6 +124,13 @@ impl Stores {
         self
     }
 
+    /// Keeps caches on local disk in this way.
+    #[must_use]
+    pub fn with_disk_cache(mut self, disk: Arc<dyn DiskStorage>) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
     /// Access to the store of a location, and, with the same options, to others that files of its tables name.
     ///
     /// # Errors
@@ -128,6 +138,7 @@ impl Stores {
     pub fn file_io(&self, location: &str, options: &BTreeMap<String, String>) -> Result<FileIo> {
         let source = StoreSource {
             stores: self.clone(),
+            caches: Caches::open(options, self.disk.as_deref())?,
             options: options.clone(),
             opened: Mutex::new(HashMap::new()),
         };
@@ -193,7 +204,16 @@ impl OpenedStore {
 pub(super) struct StoreSource {
     stores: Stores,
     options: BTreeMap<String, String>,
-    opened: Mutex<HashMap<String, (OpenedStore, Proof)>>,
+    caches: Caches,
+    opened: Mutex<HashMap<String, Known>>,
+}
+
+/// A store that was opened before.
+#[derive(Clone)]
+struct Known {
+    store: OpenedStore,
+    proof: Proof,
+    cached: Option<CachedStore>,
 }
 
 /// Set once a store has shown that it keeps the condition of a put.
@@ -204,26 +224,46 @@ impl StoreSource {
     pub(super) fn plain() -> Arc<Self> {
         Arc::new(Self {
             stores: Stores::new(),
+            caches: Caches::plain(),
             options: BTreeMap::new(),
             opened: Mutex::new(HashMap::new()),
+        })
+    }
+
+    pub(super) fn caches(&self) -> &Caches {
+        &self.caches
+    }
+
+    fn open(&self, prefix: &str) -> Result<Known> {
+        let mut store = self.stores.open(prefix, &self.options)?;
+        let cached = self.caches.wrap(&store.store, prefix);
+        if let Some(cached) = &cached {
+            store.store = Arc::new(cached.clone());
+        }
+        Ok(Known {
+            store,
+            proof: Proof::default(),
+            cached,
         })
     }
 
     pub(super) fn file_io(self: &Arc<Self>, location: &str) -> Result<FileIo> {
         let (prefix, _) = split_location(location)?;
         let mut opened = self.opened.lock();
-        let (store, proof) = match opened.get(&prefix) {
+        let known = match opened.get(&prefix) {
             Some(known) => known.clone(),
             None => {
-                let store = self.stores.open(&prefix, &self.options)?;
-                let entry = (store, Proof::default());
-                opened.insert(prefix.clone(), entry.clone());
-                entry
+                let known = self.open(&prefix)?;
+                opened.insert(prefix.clone(), known.clone());
+                known
             }
         };
         Ok(FileIo {
-            opened: store,
-            proof,
+            opened: known.store,
+            proof: known.proof,
+            files: self.caches.files(&prefix),
+            cached: known.cached,
+            bare: false,
             source: self.clone(),
             prefix: prefix.into(),
             durability: Durability::Synced,

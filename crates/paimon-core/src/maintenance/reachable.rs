@@ -19,6 +19,8 @@ pub(super) async fn reachable(
     keep: impl Fn(&str, i64) -> bool,
     changelogs: &[Snapshot],
 ) -> Result<BTreeSet<String>> {
+    // what a cache still has, the store may have lost
+    let table = &table.uncached()?;
     let mut reached: BTreeSet<Reached> = BTreeSet::new();
     let check = Check::default();
     for changelog in changelogs {

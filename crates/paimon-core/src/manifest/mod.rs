@@ -55,6 +55,6 @@ async fn read_index_entries(
 /// # Errors
 /// `Damaged` when it is missing, or is ORC or Parquet and breaks the format; `ResourceExhausted` past the limits.
 pub async fn read_in_avro(io: &FileIo, path: &str, records: ManifestRecords) -> Result<Bytes> {
-    let bytes = io.read(path, MANIFEST_SIZE_MAX).await?;
+    let bytes = io.read_unchanging(path, MANIFEST_SIZE_MAX).await?;
     columnar::in_avro(io, path, records, bytes).await
 }

@@ -14,6 +14,7 @@ pub use changes::difference::plan_difference;
 pub use changes::follow_up::{FollowUp, StreamSplit, plan_follow_up};
 pub use changes::{ChangeScan, ChangeSplit, plan_changes};
 pub use file::evolution::EvolutionPlan;
+pub use file::row_ids::row_ids;
 pub(crate) use file::row_ids::with_row_ids;
 pub use file::scan::{DEFAULT_BATCH_SIZE, FileScan, has_index, indexed_rows, live_rows};
 pub(crate) use file::stats::FileStats;
@@ -32,5 +33,5 @@ pub use split::{
     DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
     written_order,
 };
-pub use split_read::{SplitRead, key_filter};
+pub use split_read::{FILES_AT_ONCE, SplitRead, key_filter};
 pub(crate) use split_read::{filter_batch, no_column};

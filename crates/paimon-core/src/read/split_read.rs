@@ -25,7 +25,7 @@ use crate::spec::{DataField, value_kind_field};
 use crate::table::Table;
 
 /// Files of a stream that are open at once: one is opened while another is read.
-pub(super) const FILES_AT_ONCE: usize = 2;
+pub const FILES_AT_ONCE: usize = 2;
 
 /// What a split's reader returns.
 #[derive(Clone)]

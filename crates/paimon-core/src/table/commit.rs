@@ -1,6 +1,7 @@
 //! Committing what was written.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use super::Table;
 pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
@@ -10,7 +11,7 @@ use crate::maintenance::{AutoCompact, after_commit};
 use crate::manifest::ManifestScan;
 use crate::predicate::Predicate;
 use crate::spec::{CommitMessage, Datum, ManifestCommittable, Snapshot};
-use crate::write::discard_files;
+use crate::write::{WriteMetrics, discard_files};
 
 /// Publishes messages of writes as snapshots. Then, unless the table is `write-only`, it compacts the buckets written to
 /// as far as that is due (a snapshot of its own) and expires snapshots, tags, partitions and consumers by the table's
@@ -25,6 +26,7 @@ pub struct TableCommit {
     context: CommitContext,
     watermark: Option<i64>,
     properties: BTreeMap<String, String>,
+    metrics: Arc<WriteMetrics>,
 }
 
 impl TableCommit {
@@ -39,6 +41,13 @@ impl TableCommit {
     #[must_use]
     pub fn with_context(mut self, context: CommitContext) -> Self {
         self.context = context;
+        self
+    }
+
+    /// Where compactions after the commit are counted.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<WriteMetrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -203,7 +212,10 @@ impl TableCommit {
         let messages = &committed.messages;
         let due = AutoCompact::after(&self.table, committed.identifier, messages, overwrite);
         let compacted = match due {
-            Ok(Some(compact)) => compact.run(&self.table, context).await,
+            Ok(Some(compact)) => {
+                let work = compact.run(&self.table, context);
+                self.metrics.compactions.measure(work).await
+            }
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -302,6 +314,7 @@ impl Table {
             context: CommitContext::default(),
             watermark: None,
             properties: BTreeMap::new(),
+            metrics: Arc::default(),
         }
     }
 }

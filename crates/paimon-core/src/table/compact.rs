@@ -75,6 +75,7 @@ impl TableCompact {
         let context = CommitContext {
             clock: self.request.context.clock.clone(),
             ids: self.request.context.ids.clone(),
+            ..CommitContext::default()
         };
         compact_and_commit(&self.table, &self.request, &context).await
     }

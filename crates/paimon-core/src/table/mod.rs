@@ -92,6 +92,23 @@ impl Table {
         table
     }
 
+    /// The same table past all caches: for checks of what the store holds, and for whoever decides what to delete.
+    ///
+    /// # Errors
+    /// None for a table that was opened.
+    pub(crate) fn uncached(&self) -> Result<Self> {
+        let i = &self.inner;
+        let root = branch_root(&i.location, &i.branch)?;
+        let mut table = self.copy(i.target.clone(), i.other.clone());
+        // new, and so nobody else's
+        if let Some(own) = Arc::get_mut(&mut table.inner) {
+            own.io = own.io.uncached();
+            own.schemas = SchemaManager::new(own.io.clone(), &root);
+            own.snapshots = SnapshotManager::new(own.io.clone(), &root);
+        }
+        Ok(table)
+    }
+
     async fn open_branch(io: FileIo, location: &str, name: &str, branch: &str) -> Result<Self> {
         let Some(table) = Self::open_alone(io, location, name, branch).await? else {
             return Err(Error::new(

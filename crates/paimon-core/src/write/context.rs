@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::Local;
 use uuid::Uuid;
 
+use super::WriteMetrics;
+
 /// Tells the time.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Milliseconds of the local wall clock, read as if it were UTC: what `_CREATION_TIME` of a data file holds.
@@ -177,6 +179,8 @@ pub struct WriteContext {
     pub parallelism: usize,
     /// Local folder in which buffered rows are spilled, in a folder of their own.
     pub spill_folder: PathBuf,
+    /// What the write spends.
+    pub metrics: Arc<WriteMetrics>,
 }
 
 impl WriteContext {
@@ -188,6 +192,7 @@ impl WriteContext {
             memory: Arc::new(FixedBudget::new(memory)),
             parallelism: std::thread::available_parallelism().map_or(2, usize::from),
             spill_folder: std::env::temp_dir(),
+            metrics: Arc::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
 use paimon_core::arrow_bridge::arrow_type;
 use paimon_core::io::FileIo;
+use paimon_core::read::ReadMemory;
 use paimon_core::spec::{DataField, parse_data_type, row_id_field, sequence_number_field};
 use paimon_core::table::Table;
 use paimon_testing::golden::{GoldenEntry, compare, filter_of, load};
@@ -114,6 +115,10 @@ async fn query(folder: &Path, entry: &GoldenEntry) -> Result<(), String> {
             return system_rows(&table, name, entry, location).await;
         }
         let mut builder = table.read_builder().with_row_kind();
+        if q.projection.is_some() {
+            // the rows are the same, however little is fetched at a time
+            builder = builder.with_memory(ReadMemory::new(0));
+        }
         let mut fields: Vec<DataField> = table.schema().fields.clone();
         match q.system.as_deref() {
             Some("ro") => builder = builder.read_optimized(),

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, TryStreamExt};
 use object_store::memory::InMemory;
 use paimon_core::codec::parse_json;
-use paimon_core::commit::{CommitContext, Overwrite};
+use paimon_core::commit::{CommitContext, CommitTurns, Overwrite};
 use paimon_core::io::FileIo;
 use paimon_core::maintenance::{
     ExpireSnapshots, NewTag, RemoveOrphanFiles, create_tag, delete_tag, fsck::fsck,
@@ -124,6 +124,7 @@ impl Actor {
         CommitContext {
             clock: self.counter.clone(),
             ids: self.counter.clone(),
+            turns: CommitTurns::default(),
         }
     }
 

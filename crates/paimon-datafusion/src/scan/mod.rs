@@ -19,6 +19,7 @@ mod outcome_cache;
 mod place;
 mod positions;
 mod pushdown;
+mod remote;
 mod sections;
 mod source;
 mod statistics;

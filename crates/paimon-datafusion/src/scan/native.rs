@@ -22,6 +22,7 @@ use parquet::arrow::arrow_reader::RowSelection;
 
 use super::memory::holds_row_groups;
 use super::pushdown::filters_late;
+use super::remote::source_for;
 use super::source::TableFileSource;
 use super::{ScanRequest, balance};
 use crate::error::to_datafusion;
@@ -70,6 +71,7 @@ impl NativeScan {
         let source = ParquetSource::new(table.arrow_schema())
             .with_table_parquet_options(options)
             .with_pushdown_filters(filters_late(request, state, plan));
+        let source = source_for(source, table.io(), state.runtime_env());
         let files = plan.splits.iter().flat_map(|s| s.files());
         let wanted = (request.columns.len(), table.schema().fields.len());
         let pool = &state.runtime_env().memory_pool;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringViewArray, StructArray};
-use arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use arrow::array::{ArrayRef, Int32Array, StringViewArray, StructArray};
+use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use paimon_core::arrow_bridge::{array_of, arrow_field};
@@ -163,16 +163,4 @@ pub(super) fn place_of_file(
             ));
         }
     })
-}
-
-/// Ids as stored; where none is, the file's first one and the position say it.
-pub(super) fn row_ids(stored: &ArrayRef, positions: &ArrayRef, first: Option<i64>) -> Int64Array {
-    let stored = stored.as_primitive::<Int64Type>();
-    let positions = positions.as_primitive::<Int64Type>();
-    let counted = |at: i64| first.and_then(|first| first.checked_add(at));
-    stored
-        .iter()
-        .zip(positions.values())
-        .map(|(stored, at)| stored.or_else(|| counted(*at)))
-        .collect()
 }

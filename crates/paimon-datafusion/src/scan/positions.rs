@@ -20,12 +20,12 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt};
 use paimon_core::format::BatchStream;
 use paimon_core::predicate::Predicate;
-use paimon_core::read::{FileScan, Partition, SplitFile, live_rows};
+use paimon_core::read::{FileScan, Partition, SplitFile, live_rows, row_ids};
 use paimon_core::spec::{DataField, row_id_field, sequence_number_field};
 use paimon_core::table::Table;
 
 use super::balance;
-use super::place::{Place, ROW_COLUMN, place_of_file, row_ids};
+use super::place::{Place, ROW_COLUMN, place_of_file};
 use crate::error::to_datafusion;
 
 /// A column that a scan is to give.
@@ -227,8 +227,7 @@ fn shaped(
         .map(|output| match output {
             Output::Column(at) => Ok(batch.column(*at).clone()),
             Output::RowId(at) => {
-                let ids = row_ids(batch.column(*at), positions()?, meta.first_row_id);
-                Ok(Arc::new(ids) as ArrayRef)
+                row_ids(batch.column(*at), positions()?, meta.first_row_id).map_err(to_datafusion)
             }
             Output::Sequence(at) => {
                 let stored = batch.column(*at).as_primitive::<Int64Type>().iter();

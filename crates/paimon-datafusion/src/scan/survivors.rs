@@ -19,16 +19,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 use paimon_core::io::FolderPaths;
-use paimon_core::read::{FileScan, FileSelection, SectionOutcome, SplitFile};
+use paimon_core::read::{FILES_AT_ONCE, FileScan, FileSelection, SectionOutcome, SplitFile};
 use paimon_core::spec::DataField;
 
 use super::memory::ScanMemory;
 use super::native::{partitioned_file, with_selection};
 use super::sections::{SHARED_ROWS_MIN, ScanMetrics, Share, Work};
 use crate::error::to_datafusion;
-
-/// Files of a partition that are open at once: one is opened while another is read.
-const FILES_AT_ONCE: usize = 2;
 
 /// What a partition of a scan runs in.
 #[derive(Clone)]

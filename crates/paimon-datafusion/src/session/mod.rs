@@ -4,6 +4,7 @@ mod catalogs;
 mod max_pt;
 mod settings;
 mod travel;
+mod views;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,12 +24,13 @@ use datafusion::sql::sqlparser::ast::{Expr, Ident};
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_catalog::{Catalog, DEFAULT_DATABASE};
 use paimon_core::io::Stores;
-use paimon_core::spec::DataField;
+use paimon_core::spec::{DataField, TableSchema};
 use paimon_core::table::Table;
 
 use crate::analyze::{CommonTypes, TimestampLiterals};
 use crate::catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
 use crate::error::to_datafusion;
+use crate::format_table::FormatTableProvider;
 use crate::parse::{
     Cursor, attach_options, parse_marked, query_with_defaults, split_statements, tokenize,
     with_metadata_columns,
@@ -42,6 +44,7 @@ use catalogs::Catalogs;
 pub use settings::{CarriedSettings, CommitIdentity, OverwriteMode, SessionSettings};
 pub(crate) use settings::{FixedIdentity, USER_PREFIX};
 pub(crate) use travel::instant_ms;
+pub(crate) use views::{CatalogView, DIALECT, ViewName, ViewPlanner, in_view, renamed};
 
 /// A SQL session over Paimon catalogs and everything DataFusion knows.
 ///
@@ -147,8 +150,19 @@ impl PaimonSession {
     /// Registers a catalog under its own name; one of the same name is replaced.
     pub fn register_catalog(&self, catalog: Arc<dyn Catalog>) {
         let name = catalog.name().to_string();
-        let provider = PaimonCatalogProvider::new(catalog, self.settings.clone());
+        let provider = PaimonCatalogProvider::new(catalog, self.settings.clone())
+            .with_views(self.view_planner());
         self.context.register_catalog(name, Arc::new(provider));
+    }
+
+    /// Plans views in the catalogs of this session.
+    pub(crate) fn view_planner(&self) -> ViewPlanner {
+        ViewPlanner {
+            state: self.context.state_weak_ref(),
+            catalogs: Arc::downgrade(&self.catalogs),
+            settings: self.settings.clone(),
+            stores: self.stores.clone(),
+        }
     }
 
     /// Forgets a catalog; its databases and tables stay. A missing one is fine when `ignore_if_missing`.
@@ -231,7 +245,16 @@ impl PaimonSession {
     /// that write when their plan is executed.
     async fn statement(&self, sql: &str) -> Result<DataFrame> {
         // boxed: the future of each kind of statement is large, and callers await this one deep inside of theirs
-        let tokens = Box::pin(max_pt::with_max_pt(self, tokenize(sql)?)).await?;
+        let tokens = tokenize(sql)?;
+        let mut cursor = Cursor::new(&tokens);
+        let explain = statement::explain::parse(&mut cursor)?;
+        if let Some(rows) = Box::pin(statement::view(self, &cursor, &tokens, sql)).await? {
+            return match explain {
+                Some(option) => rows.explain_with_options(option),
+                None => statement::with_origin(self, rows, sql),
+            };
+        }
+        let tokens = Box::pin(max_pt::with_max_pt(self, tokens)).await?;
         let mut cursor = Cursor::new(&tokens);
         let explain = statement::explain::parse(&mut cursor)?;
         if let Some(rows) = Box::pin(statement::write(self, &cursor, &tokens)).await? {
@@ -315,15 +338,35 @@ impl PaimonSession {
             .map_err(|e| e.context(format!("a constant is expected, found {text}")))
     }
 
-    /// A table to write to, with dynamic options.
+    /// A Paimon table to write to, with dynamic options.
     ///
     /// # Errors
-    /// When there is no such table or it is a system table.
+    /// When there is no such table, or it is a system table, view or format table.
     pub(crate) async fn paimon_table(
         &self,
         name: &[Ident],
         options: Vec<(String, String)>,
     ) -> Result<Table> {
+        match self.written_table(name, options).await? {
+            WrittenTable::Paimon(table) => Ok(table),
+            WrittenTable::Files(files) => Err(to_datafusion(
+                paimon_core::Error::unsupported(
+                    "a format table takes SELECT, INSERT, SHOW, DESCRIBE and DROP alone: it has no snapshots",
+                )
+                .with("table", &files.table().name),
+            )),
+        }
+    }
+
+    /// A table that takes rows, with dynamic options.
+    ///
+    /// # Errors
+    /// When there is no such table, or it is a system table or view.
+    pub(crate) async fn written_table(
+        &self,
+        name: &[Ident],
+        options: Vec<(String, String)>,
+    ) -> Result<WrittenTable> {
         let (catalog, database, table) = self.resolve(name)?;
         let full = TableReference::full(catalog.as_str(), database.as_str(), table.as_str());
         let schema = self.paimon_database(&catalog, &database);
@@ -334,12 +377,19 @@ impl PaimonSession {
         let Some(provider) = provider else {
             return Err(no_table(&full));
         };
-        match provider.downcast_ref::<PaimonTableProvider>() {
-            Some(paimon) => Ok(paimon.table().clone()),
-            None => Err(to_datafusion(
-                paimon_core::Error::invalid("a system table cannot be written").with("table", full),
-            )),
+        if let Some(paimon) = provider.downcast_ref::<PaimonTableProvider>() {
+            return Ok(WrittenTable::Paimon(paimon.table().clone()));
         }
+        if let Some(files) = provider.downcast_ref::<FormatTableProvider>() {
+            return Ok(WrittenTable::Files(files.clone()));
+        }
+        let what = match provider.is::<CatalogView>() {
+            true => "a view cannot be written",
+            false => "a system table cannot be written",
+        };
+        Err(to_datafusion(
+            paimon_core::Error::invalid(what).with("table", full),
+        ))
     }
 
     /// Catalog, database and table that a name of one to three parts stands for.
@@ -391,6 +441,24 @@ impl PaimonSession {
             .schema(&database)
             .ok_or_else(missing)?;
         schema.table(&table).await?.ok_or_else(missing)
+    }
+}
+
+/// A table that takes rows.
+pub(crate) enum WrittenTable {
+    /// With snapshots.
+    Paimon(Table),
+    /// A folder of files.
+    Files(FormatTableProvider),
+}
+
+impl WrittenTable {
+    /// Its columns, keys and options.
+    pub(crate) fn schema(&self) -> Arc<TableSchema> {
+        match self {
+            Self::Paimon(table) => table.schema().clone(),
+            Self::Files(files) => Arc::new(files.table_schema()),
+        }
     }
 }
 

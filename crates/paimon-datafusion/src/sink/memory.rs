@@ -2,14 +2,32 @@
 
 use std::sync::Arc;
 
+use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use paimon_core::Result;
 use paimon_core::table::Table;
-use paimon_core::write::{FixedBudget, MemoryBudget, WriteOptions};
+use paimon_core::write::{
+    FixedBudget, MemoryBudget, RandomIds, SystemClock, WriteContext, WriteOptions,
+};
+
+/// What writes to a table take from a task: its pool's memory and its session's cores.
+///
+/// # Errors
+/// As [`WriteOptions::new`].
+pub(crate) fn write_context(table: &Table, task: &TaskContext) -> Result<WriteContext> {
+    Ok(WriteContext {
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        memory: Arc::new(PoolBudget::new(table, task.memory_pool())?),
+        parallelism: task.session_config().target_partitions().max(1),
+        spill_folder: std::env::temp_dir(),
+        metrics: Arc::default(),
+    })
+}
 
 /// Memory of the pool, at most `write-buffer-size` of it.
 #[derive(Debug)]
-pub(crate) struct PoolBudget {
+struct PoolBudget {
     own: FixedBudget,
     pool: MemoryReservation,
 }
@@ -19,7 +37,7 @@ impl PoolBudget {
     ///
     /// # Errors
     /// As [`WriteOptions::new`].
-    pub(crate) fn new(table: &Table, pool: &Arc<dyn MemoryPool>) -> Result<Self> {
+    fn new(table: &Table, pool: &Arc<dyn MemoryPool>) -> Result<Self> {
         let options = WriteOptions::new(table.schema(), table.options())?;
         let consumer = MemoryConsumer::new(format!("PaimonSink[{}]", table.name()));
         Ok(Self {

@@ -4,6 +4,7 @@
 
 mod cleanup;
 mod memory;
+mod metrics;
 pub(crate) mod rows;
 mod target;
 
@@ -21,14 +22,14 @@ use futures::StreamExt;
 use paimon_core::commit::Overwrite;
 use paimon_core::spec::CommitMessage;
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, ScanTarget, Table, TableCommit};
-use paimon_core::write::{RandomIds, SystemClock, WriteContext};
+use paimon_core::write::WriteContext;
 use paimon_core::{Error, ErrorKind};
 
 pub use cleanup::finish_cleanups;
 pub use target::{NewTableParts, NewTableTarget, SinkTarget};
 
 pub(crate) use self::cleanup::WriteGuard;
-pub(crate) use self::memory::PoolBudget;
+pub(crate) use self::memory::write_context;
 use crate::error::to_datafusion;
 use crate::session::{CommitIdentity, FixedIdentity, SessionSettings, USER_PREFIX};
 use crate::store::StoreAssignment;
@@ -156,20 +157,13 @@ impl PaimonSink {
     fn start(
         &self,
         user: Option<String>,
-        context: &TaskContext,
+        context: WriteContext,
     ) -> paimon_core::Result<WriteGuard> {
-        let parallelism = context.session_config().target_partitions().max(1);
         let mut builder = self
             .table
             .write_builder()
             .with_ignore_previous_files(self.mode.overwrites())
-            .with_context(WriteContext {
-                clock: Arc::new(SystemClock),
-                ids: Arc::new(RandomIds),
-                memory: Arc::new(PoolBudget::new(&self.table, context.memory_pool())?),
-                parallelism,
-                spill_folder: std::env::temp_dir(),
-            });
+            .with_context(context);
         if let Some(user) = user {
             builder = builder.with_commit_user(user);
         }
@@ -207,7 +201,7 @@ impl PaimonSink {
         identifier: i64,
         messages: Vec<CommitMessage>,
     ) -> paimon_core::Result<()> {
-        self.count_files(&messages);
+        metrics::count_files(&self.metrics, &messages);
         let done = match &self.mode {
             SinkMode::Append => commit.commit(identifier, messages.clone()).await,
             SinkMode::Overwrite(target) => {
@@ -225,14 +219,6 @@ impl PaimonSink {
             commit.abort(&messages).await;
         }
         Err(error)
-    }
-
-    fn count_files(&self, messages: &[CommitMessage]) {
-        let new = messages.iter().flat_map(|m| &m.data.new_files);
-        let bytes: i64 = new.clone().map(|f| f.file_size).sum();
-        let counter = |name: &'static str| MetricBuilder::new(&self.metrics).global_counter(name);
-        counter("files_written").add(new.count());
-        counter("bytes_written").add(usize::try_from(bytes).unwrap_or(0));
     }
 }
 
@@ -284,7 +270,10 @@ impl DataSink for PaimonSink {
         if commit.is_done(identifier).await.map_err(to_datafusion)? {
             return count(data).await;
         }
-        let mut write = self.start(user, context).map_err(to_datafusion)?;
+        let own = write_context(&self.table, context).map_err(to_datafusion)?;
+        let spent = Arc::clone(&own.metrics);
+        let commit = commit.with_metrics(Arc::clone(&spent));
+        let mut write = self.start(user, own).map_err(to_datafusion)?;
         let (rows, messages) = match self.write(&mut write, data).await {
             Ok(done) => done,
             Err(error) => {
@@ -294,6 +283,7 @@ impl DataSink for PaimonSink {
         };
         write.finish();
         let published = self.publish(&commit, identifier, messages).await;
+        metrics::report(&self.metrics, &spent);
         published.map_err(|e| self.named(e))?;
         Ok(rows)
     }

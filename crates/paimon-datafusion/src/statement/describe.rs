@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
-use paimon_catalog::redacted;
+use paimon_catalog::{View, redacted};
 use paimon_core::arrow_bridge::paimon_type;
-use paimon_core::table::Table;
+use paimon_core::spec::{DataField, TableSchema};
 
 use super::refuse::is_paimon_table;
 use super::result::text_rows;
-use super::show::as_paimon;
+use super::show::{as_paimon, schema_of};
 use super::{command::dotted, ident_text};
 use crate::error::to_datafusion;
-use crate::session::PaimonSession;
+use crate::format_table::FormatTableProvider;
+use crate::session::{CatalogView, DIALECT, PaimonSession};
 
 type Row = [String; 3];
 
@@ -31,12 +32,27 @@ pub(crate) async fn table(
     let provider = session.table(name).await?;
     // a system table: its types are Paimon's; those of the session's own tables are Arrow's
     let is_own = is_paimon_table(session, name)?;
-    let rows = match as_paimon(provider.as_ref()) {
-        Some(table) => {
-            let mut rows = columns(table);
-            rows.extend(partitions(table));
+    let rows = match schema_of(provider.as_ref()) {
+        Some(schema) => {
+            let mut rows = columns(&schema.fields);
+            rows.extend(partitions(&schema));
             if extended {
-                rows.extend(details(session, name, table)?);
+                let place = match provider.downcast_ref::<FormatTableProvider>() {
+                    Some(files) => (files.table().format.name(), files.table().location.as_str()),
+                    None => {
+                        let table = as_paimon(provider.as_ref());
+                        ("paimon", table.map_or("", |table| table.location()))
+                    }
+                };
+                rows.extend(details(session, name, &schema, place)?);
+            }
+            rows
+        }
+        None if let Some(view) = provider.downcast_ref::<CatalogView>() => {
+            let view = view.view();
+            let mut rows = columns(&view.fields);
+            if extended {
+                rows.extend(view_details(session, name, view)?);
             }
             rows
         }
@@ -57,10 +73,8 @@ pub(crate) async fn table(
     text_rows(session, ["col_name", "data_type", "comment"], rows)
 }
 
-fn columns(table: &Table) -> Vec<Row> {
-    table
-        .schema()
-        .fields
+fn columns(fields: &[DataField]) -> Vec<Row> {
+    fields
         .iter()
         .map(|f| {
             let comment = f.description.clone().unwrap_or_default();
@@ -69,8 +83,7 @@ fn columns(table: &Table) -> Vec<Row> {
         .collect()
 }
 
-fn partitions(table: &Table) -> Vec<Row> {
-    let schema = table.schema();
+fn partitions(schema: &TableSchema) -> Vec<Row> {
     if schema.partition_keys.is_empty() {
         return Vec::new();
     }
@@ -91,20 +104,48 @@ fn partitions(table: &Table) -> Vec<Row> {
     rows
 }
 
-fn details(session: &PaimonSession, name: &[Ident], table: &Table) -> Result<Vec<Row>> {
+fn view_details(session: &PaimonSession, name: &[Ident], view: &View) -> Result<Vec<Row>> {
     let (catalog, database, object) = session.resolve(name)?;
-    let schema = table.schema();
+    let mut rows = vec![
+        row("", "", ""),
+        row("# Detailed View Information", "", ""),
+        row("Name", format!("{catalog}.{database}.{object}"), ""),
+        row("Type", "VIEW", ""),
+    ];
+    if let Some(comment) = &view.comment {
+        rows.push(row("Comment", comment.clone(), ""));
+    }
+    rows.push(row("View Text", view.query_in(DIALECT), ""));
+    let options = view.options.iter();
+    let options = options.map(|(k, v)| format!("{k}={}", redacted(k, v)));
+    let options: Vec<String> = options.collect();
+    rows.push(row(
+        "View Properties",
+        format!("[{}]", options.join(",")),
+        "",
+    ));
+    Ok(rows)
+}
+
+/// `place` is the format of a table and its location.
+fn details(
+    session: &PaimonSession,
+    name: &[Ident],
+    schema: &TableSchema,
+    (provider, location): (&str, &str),
+) -> Result<Vec<Row>> {
+    let (catalog, database, object) = session.resolve(name)?;
     let mut rows = vec![
         row("", "", ""),
         row("# Detailed Table Information", "", ""),
         row("Name", format!("{catalog}.{database}.{object}"), ""),
         row("Type", "MANAGED", ""),
-        row("Provider", "paimon", ""),
+        row("Provider", provider, ""),
     ];
     if let Some(comment) = &schema.comment {
         rows.push(row("Comment", comment.clone(), ""));
     }
-    rows.push(row("Location", table.location(), ""));
+    rows.push(row("Location", location, ""));
     if !schema.primary_keys.is_empty() {
         rows.push(row("Primary Key", schema.primary_keys.join(", "), ""));
     }

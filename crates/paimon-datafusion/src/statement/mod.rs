@@ -17,6 +17,7 @@ mod run;
 mod show;
 mod show_create;
 mod tag;
+mod view;
 
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
@@ -29,6 +30,7 @@ pub use effect::{Effect, EffectExec, StatementOrigin};
 pub(crate) use effect::{effect_rows, with_origin};
 pub(crate) use refuse::is_paimon_table;
 pub(crate) use run::run;
+pub(crate) use view::{definition as view_definition, plan as view};
 
 use crate::parse::Cursor;
 use crate::session::PaimonSession;
@@ -86,7 +88,7 @@ pub(crate) fn ident_text(ident: &Ident) -> String {
     }
 }
 
-/// `CREATE TEMPORARY VIEW` means `CREATE VIEW`: all views live in the session.
+/// `CREATE TEMPORARY VIEW` means DataFusion's `CREATE VIEW`: both live in the session.
 pub(crate) fn without_temporary(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let words: Vec<(usize, String)> = tokens
         .iter()

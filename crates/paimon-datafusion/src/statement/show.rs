@@ -1,5 +1,7 @@
 //! `SHOW` statements.
 
+use std::sync::Arc;
+
 use arrow::array::{AsArray, StringViewArray};
 use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
@@ -8,6 +10,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::TableType;
 use datafusion::sql::sqlparser::ast::Ident;
 use paimon_catalog::redacted;
+use paimon_core::spec::TableSchema;
 use paimon_core::table::Table;
 
 use super::command::{dotted, matches_like};
@@ -15,6 +18,7 @@ use super::ident_text;
 use super::result::{flagged_rows, text_column, text_rows};
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
+use crate::format_table::FormatTableProvider;
 use crate::provider::PaimonTableProvider;
 use crate::session::PaimonSession;
 
@@ -116,8 +120,15 @@ pub(crate) async fn views(
     like: Option<&str>,
 ) -> Result<DataFrame> {
     let (catalog, database) = database_of(session, namespace)?;
-    let schema = session.catalog(&catalog)?.schema(&database);
+    let provider = session.catalog(&catalog)?;
+    let schema = provider.schema(&database);
     let mut rows = Vec::new();
+    if let Some(paimon) = provider.downcast_ref::<PaimonCatalogProvider>() {
+        let kept = paimon.catalog().list_views(&database).await;
+        let kept = kept.map_err(to_datafusion)?.into_iter();
+        let kept = kept.filter(|name| wanted(name, like));
+        rows.extend(kept.map(|name| (database.clone(), name, false)));
+    }
     for (name, own) in names_in(session, &catalog, &database).await? {
         let is_view = match &schema {
             Some(schema) if own || session.paimon_database(&catalog, &database).is_none() => {
@@ -129,21 +140,34 @@ pub(crate) async fn views(
             rows.push((database.clone(), name, true));
         }
     }
+    rows.sort();
     flagged_rows(session, ["namespace", "viewName", "isTemporary"], &rows)
 }
 
 /// The Paimon table that serves a name.
 pub(crate) async fn paimon_table(session: &PaimonSession, name: &[Ident]) -> Result<Table> {
     let provider = session.table(name).await?;
-    as_paimon(provider.as_ref()).cloned().ok_or_else(|| {
-        DataFusionError::Plan(format!("{} is not a Paimon data table", dotted(name)))
-    })
+    as_paimon(provider.as_ref())
+        .cloned()
+        .ok_or_else(|| no_data_table(name))
+}
+
+fn no_data_table(name: &[Ident]) -> DataFusionError {
+    DataFusionError::Plan(format!("{} is not a Paimon data table", dotted(name)))
 }
 
 pub(crate) fn as_paimon(provider: &dyn TableProvider) -> Option<&Table> {
     provider
         .downcast_ref::<PaimonTableProvider>()
         .map(PaimonTableProvider::table)
+}
+
+/// Columns, keys and options of a Paimon or format table.
+pub(crate) fn schema_of(provider: &dyn TableProvider) -> Option<Arc<TableSchema>> {
+    if let Some(files) = provider.downcast_ref::<FormatTableProvider>() {
+        return Some(Arc::new(files.table_schema()));
+    }
+    as_paimon(provider).map(|table| table.schema().clone())
 }
 
 /// One column of a system table as text.
@@ -179,21 +203,28 @@ pub(crate) async fn partitions(
     name: &[Ident],
     spec: &[(String, String)],
 ) -> Result<DataFrame> {
-    let table = paimon_table(session, name).await?;
-    let keys = &table.schema().partition_keys;
+    let provider = session.table(name).await?;
+    let schema = schema_of(provider.as_ref()).ok_or_else(|| no_data_table(name))?;
+    let keys = &schema.partition_keys;
     if keys.is_empty() {
         return Err(to_datafusion(
-            paimon_core::Error::invalid("table is not partitioned").with("table", table.name()),
+            paimon_core::Error::invalid("table is not partitioned").with("table", dotted(name)),
         ));
     }
     if let Some((key, _)) = spec.iter().find(|(k, _)| !keys.contains(k)) {
         return Err(DataFusionError::Plan(format!(
             "{key} is not a partition column of {}: expected one of {}",
-            table.name(),
+            dotted(name),
             keys.join(", ")
         )));
     }
-    let mut values = system_values(&table, "partitions", "partition").await?;
+    let mut values = match provider.downcast_ref::<FormatTableProvider>() {
+        Some(files) => files.partition_names().await?,
+        None => {
+            let table = as_paimon(provider.as_ref()).ok_or_else(|| no_data_table(name))?;
+            system_values(table, "partitions", "partition").await?
+        }
+    };
     values.retain(|text| {
         let parts: Vec<&str> = text.split('/').collect();
         spec.iter().all(|(key, value)| {
@@ -219,9 +250,9 @@ pub(crate) async fn properties(
     name: &[Ident],
     key: Option<&str>,
 ) -> Result<DataFrame> {
-    let table = paimon_table(session, name).await?;
-    let mut rows: Vec<[String; 2]> = table
-        .schema()
+    let provider = session.table(name).await?;
+    let schema = schema_of(provider.as_ref()).ok_or_else(|| no_data_table(name))?;
+    let mut rows: Vec<[String; 2]> = schema
         .options
         .iter()
         .filter(|(k, _)| key.is_none_or(|wanted| wanted == k.as_str()))

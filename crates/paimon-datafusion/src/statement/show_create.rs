@@ -11,20 +11,18 @@ use paimon_core::spec::{DataField, TableSchema};
 
 use super::command::dotted;
 use super::result::text_column;
-use super::show::as_paimon;
+use super::show::{as_paimon, schema_of};
 use crate::session::PaimonSession;
 
 pub(crate) async fn run(session: &PaimonSession, name: &[Ident]) -> Result<DataFrame> {
     let provider = session.table(name).await?;
-    let text = match as_paimon(provider.as_ref()) {
-        Some(table) => {
+    let table = as_paimon(provider.as_ref()).map(|table| table.name().to_string());
+    let text = match schema_of(provider.as_ref()) {
+        Some(schema) => {
             let (catalog, database, object) = session.resolve(name)?;
-            let object = table
-                .name()
-                .rsplit_once('.')
-                .map_or(object.as_str(), |(_, n)| n)
-                .to_string();
-            create_table(&[&catalog, &database, &object], table.schema())
+            let shown = table.as_deref().and_then(|name| name.rsplit_once('.'));
+            let object = shown.map_or(object.as_str(), |(_, name)| name).to_string();
+            create_table(&[&catalog, &database, &object], &schema)
         }
         None => definition(provider.as_ref()).ok_or_else(|| {
             DataFusionError::Plan(format!("{} has no CREATE statement", dotted(name)))
@@ -88,7 +86,7 @@ fn column(field: &DataField) -> String {
     text
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
@@ -97,6 +95,6 @@ fn quoted_list(names: &[String]) -> String {
     names.join(", ")
 }
 
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -20,13 +20,13 @@ use paimon_core::table::{
     BATCH_COMMIT_IDENTIFIER, Pause, StreamPlan, StreamProgress, StreamScan, SystemPause, Table,
     TableCommit,
 };
-use paimon_core::write::{IdSource, RandomIds, SystemClock, WriteContext};
+use paimon_core::write::{IdSource, RandomIds};
 use paimon_core::{Error, ErrorKind};
 
 use super::insert::StreamQuery;
 use crate::error::{paimon_error, to_datafusion};
 use crate::session::{PaimonSession, SessionSettings};
-use crate::sink::{PoolBudget, WriteGuard};
+use crate::sink::{WriteGuard, write_context};
 use crate::statement::effect_rows;
 use crate::store::StoreAssignment;
 
@@ -223,14 +223,7 @@ impl<'a> Job<'a> {
         };
         let from = kept.unwrap_or(from);
         let context = self.insert.state.task_ctx();
-        let pool = context.memory_pool();
-        let context = WriteContext {
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-            memory: Arc::new(PoolBudget::new(&self.insert.table, pool).map_err(to_datafusion)?),
-            parallelism: context.session_config().target_partitions().max(1),
-            spill_folder: std::env::temp_dir(),
-        };
+        let context = write_context(&self.insert.table, &context).map_err(to_datafusion)?;
         let write = self.insert.table.write_builder().with_context(context);
         let write = write.with_commit_user(self.user.as_str()).build();
         self.open = Some(Open {

@@ -5,5 +5,6 @@ mod conformance;
 mod faults;
 #[cfg(feature = "hdfs")]
 mod hdfs;
+mod requests;
 mod server;
 mod stores;

@@ -56,7 +56,20 @@ pub struct Server {
     shared: Arc<Shared>,
 }
 
+/// A request that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub method: String,
+    /// Of an object; empty for listings.
+    pub key: String,
+    /// Of a listing.
+    pub prefix: Option<String>,
+    /// First and last byte asked for.
+    pub range: Option<(usize, usize)>,
+}
+
 struct Shared {
+    seen: Mutex<Vec<Seen>>,
     state: Mutex<State>,
     faults: Mutex<Faults>,
     draws: AtomicU64,
@@ -69,6 +82,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
+            seen: Mutex::default(),
             state: Mutex::default(),
             faults: Mutex::default(),
             draws: AtomicU64::new(0),
@@ -95,6 +109,11 @@ impl Server {
         self.shared.faulted.load(Ordering::Relaxed)
     }
 
+    /// The requests since the last call.
+    pub fn take_seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.shared.seen.lock().unwrap())
+    }
+
     /// Uploads that were neither completed nor aborted.
     pub fn open_uploads(&self) -> usize {
         self.shared.state.lock().unwrap().uploads.len()
@@ -111,6 +130,11 @@ impl Server {
         let mut state = self.shared.state.lock().unwrap();
         let object = (content.to_vec(), Utc::now());
         state.objects.insert(key.to_string(), object);
+    }
+
+    /// Removes an object beside the interface.
+    pub fn remove(&self, key: &str) {
+        self.shared.state.lock().unwrap().objects.remove(key);
     }
 
     /// Options of a catalog on this server.
@@ -145,6 +169,7 @@ fn serve(shared: &Shared, stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while let Some(request) = read_request(&mut reader) {
+        shared.seen.lock().unwrap().push(seen(&request));
         let fault = shared.draw(&request);
         let response = match fault {
             Fault::Refused => error(503, "SlowDown"),
@@ -164,6 +189,18 @@ fn serve(shared: &Shared, stream: TcpStream) {
         if write_response(&mut stream, &request.method, &response).is_none() {
             return;
         }
+    }
+}
+
+fn seen(request: &Request) -> Seen {
+    let range = request.headers.get("range");
+    let range = range.and_then(|r| r.strip_prefix("bytes=")?.split_once('-'));
+    let lists = request.method == "GET" && request.key.is_empty();
+    Seen {
+        method: request.method.clone(),
+        key: request.key.clone(),
+        prefix: lists.then(|| request.query.get("prefix").cloned().unwrap_or_default()),
+        range: range.and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?))),
     }
 }
 

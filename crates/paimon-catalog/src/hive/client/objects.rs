@@ -164,6 +164,10 @@ pub(in crate::hive) struct HiveTable {
     pub(in crate::hive) parameters: BTreeMap<String, String>,
     /// `MANAGED_TABLE`, `EXTERNAL_TABLE`, `VIRTUAL_VIEW`.
     pub(in crate::hive) table_type: String,
+    /// Query of a view as it was written.
+    pub(in crate::hive) view_original: Option<String>,
+    /// Query of a view as it is read.
+    pub(in crate::hive) view_expanded: Option<String>,
     pub(in crate::hive) rest: Struct,
 }
 
@@ -177,6 +181,8 @@ impl HiveTable {
             storage: StorageDescriptor::decode(fields.take_struct(7)?.unwrap_or_default())?,
             partition_keys: FieldSchema::decode_all(fields.take_structs(8)?)?,
             parameters: fields.take_text_map(9)?.unwrap_or_default(),
+            view_original: fields.take_text(10)?,
+            view_expanded: fields.take_text(11)?,
             table_type: fields.take_text(12)?.unwrap_or_default(),
             rest: fields,
         })
@@ -192,6 +198,8 @@ impl HiveTable {
             .with(7, Value::Struct(self.storage.encode()))
             .with(8, FieldSchema::encode_all(&self.partition_keys))
             .with(9, Value::text_map(&self.parameters))
+            .with_text(10, self.view_original.as_deref())
+            .with_text(11, self.view_expanded.as_deref())
             .with(12, Value::text(&self.table_type))
     }
 

@@ -8,6 +8,7 @@ use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, Result};
 
 use super::{refuse_option, same_location};
+use crate::format_table::{self, is_format_table};
 use crate::hive::HiveCatalog;
 use crate::hive::client::HiveTable;
 use crate::hive::mapping::{self, Place};
@@ -25,6 +26,10 @@ impl HiveCatalog {
         mut table: NewTable,
     ) -> Result<TableSchema> {
         add_defaults(&self.options, &mut table);
+        if is_format_table(table.options.iter()) {
+            return format_table::new_schema(table)
+                .map_err(|e| e.with_default("table", identifier));
+        }
         refuse_kinds(&table).map_err(|e| e.with("table", identifier))?;
         let path = table.options.get(PATH).cloned();
         let mut schema = table
@@ -81,6 +86,10 @@ impl HiveCatalog {
         }
         let schema = self.table_schema(identifier, table)?;
         let place = self.place_of_new(identifier, &schema).await?;
+        if is_format_table(schema.options.iter()) {
+            self.new_format_table(identifier, &schema, &place).await?;
+            return Ok(true);
+        }
         let made = self.create_files(identifier, &schema, &place).await?;
         let now = seconds(SystemClock.epoch_ms());
         let hive = mapping::new_table(identifier, &made.schema, &place, &self.settings, now)?;

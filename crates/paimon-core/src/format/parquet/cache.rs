@@ -3,7 +3,6 @@
 //! Data files never change under their name, so location and size identify a footer. Stores other than the local
 //! file system are told apart by instance: two of them may use the same names.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
@@ -11,12 +10,14 @@ use tokio::sync::OnceCell;
 
 use super::footer::{Footer, PageIndexes};
 use crate::error::Result;
+use crate::io::lru::Lru;
 use crate::io::{InputFile, StoreIdentity};
 
 /// Bytes of parsed footers that the cache keeps.
-const CAPACITY_BYTES: usize = 64 << 20;
+const CAPACITY_BYTES: u64 = 64 << 20;
 
-static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(|| Mutex::new(Cache::default()));
+static CACHE: LazyLock<Mutex<Lru<Key, Arc<Slot>>>> =
+    LazyLock::new(|| Mutex::new(Lru::new(CAPACITY_BYTES)));
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
@@ -33,53 +34,6 @@ struct Slot {
     full: OnceCell<Arc<Footer>>,
 }
 
-struct Entry {
-    slot: Arc<Slot>,
-    tick: u64,
-    bytes: usize,
-}
-
-#[derive(Default)]
-struct Cache {
-    entries: HashMap<Key, Entry>,
-    by_tick: BTreeMap<u64, Key>,
-    tick: u64,
-    bytes: usize,
-}
-
-impl Cache {
-    fn slot(&mut self, key: &Key) -> Arc<Slot> {
-        self.tick += 1;
-        let tick = self.tick;
-        let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry {
-            slot: Arc::default(),
-            tick,
-            bytes: 0,
-        });
-        self.by_tick.remove(&entry.tick);
-        entry.tick = tick;
-        self.by_tick.insert(tick, key.clone());
-        Arc::clone(&entry.slot)
-    }
-
-    fn charge(&mut self, key: &Key, slot: &Arc<Slot>, bytes: usize) {
-        if let Some(entry) = self.entries.get_mut(key)
-            && Arc::ptr_eq(&entry.slot, slot)
-        {
-            entry.bytes += bytes;
-            self.bytes += bytes;
-        }
-        while self.bytes > CAPACITY_BYTES {
-            let Some((_, oldest)) = self.by_tick.pop_first() else {
-                return;
-            };
-            if let Some(entry) = self.entries.remove(&oldest) {
-                self.bytes -= entry.bytes;
-            }
-        }
-    }
-}
-
 /// The footer of a file.
 pub(super) async fn footer(file: &InputFile) -> Result<Arc<Footer>> {
     let (key, slot) = lookup(file);
@@ -92,7 +46,7 @@ pub(super) async fn footer(file: &InputFile) -> Result<Arc<Footer>> {
         })
         .await?;
     if parsed {
-        CACHE.lock().charge(&key, &slot, footer.memory_size());
+        charge(&key, &slot, footer);
     }
     Ok(Arc::clone(footer))
 }
@@ -119,7 +73,7 @@ pub(super) async fn footer_with_pages(
         })
         .await?;
     if parsed {
-        CACHE.lock().charge(&key, &slot, footer.memory_size());
+        charge(&key, &slot, footer);
     }
     Ok(Arc::clone(footer))
 }
@@ -130,6 +84,12 @@ fn lookup(file: &InputFile) -> (Key, Arc<Slot>) {
         location: file.location(),
         size: file.size(),
     };
-    let slot = CACHE.lock().slot(&key);
+    let slot = CACHE.lock().get_or_insert_with(&key, Arc::default);
     (key, slot)
+}
+
+fn charge(key: &Key, slot: &Arc<Slot>, footer: &Footer) {
+    let bytes = footer.memory_size() as u64;
+    let mut cache = CACHE.lock();
+    cache.charge(key, bytes, |kept| Arc::ptr_eq(kept, slot));
 }

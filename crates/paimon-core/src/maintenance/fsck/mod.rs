@@ -50,11 +50,12 @@ pub struct FsckReport {
     pub findings: Vec<Finding>,
 }
 
-/// Checks a table with all its branches.
+/// Checks a table with all its branches, as the store holds it: past all caches.
 ///
 /// # Errors
 /// `Io` when the store fails; broken files are findings.
 pub async fn fsck(table: &Table) -> Result<FsckReport> {
+    let table = &table.uncached()?;
     let check = Check::default();
     let mut report = FsckReport::default();
     let mut reached = BTreeSet::new();

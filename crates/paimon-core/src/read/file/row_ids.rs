@@ -58,18 +58,20 @@ pub(crate) async fn with_row_ids(mut scan: FileScan) -> Result<BatchStream> {
         .boxed())
 }
 
-fn row_ids(stored: &ArrayRef, positions: &ArrayRef, first: Option<i64>) -> Result<ArrayRef> {
-    let positions = positions.as_primitive::<Int64Type>();
+/// Row ids as stored; where none is, the file's first one plus the position, null when there is no such number.
+///
+/// # Errors
+/// `Internal` unless both columns are 64-bit integers.
+pub fn row_ids(stored: &ArrayRef, positions: &ArrayRef, first: Option<i64>) -> Result<ArrayRef> {
+    let positions = integers(positions)?;
     or_else(stored, |i| {
-        first.map(|f| f.saturating_add(positions.value(i)))
+        first.and_then(|first| first.checked_add(positions.value(i)))
     })
 }
 
 /// Stored values, nulls replaced.
 fn or_else(stored: &ArrayRef, fill: impl Fn(usize) -> Option<i64>) -> Result<ArrayRef> {
-    let stored = stored
-        .as_primitive_opt::<Int64Type>()
-        .ok_or_else(|| Error::internal("system columns are 64-bit integers"))?;
+    let stored = integers(stored)?;
     let filled: Int64Array = (0..stored.len())
         .map(|i| {
             if stored.is_null(i) {
@@ -80,4 +82,10 @@ fn or_else(stored: &ArrayRef, fill: impl Fn(usize) -> Option<i64>) -> Result<Arr
         })
         .collect();
     Ok(Arc::new(filled))
+}
+
+fn integers(column: &ArrayRef) -> Result<&Int64Array> {
+    column
+        .as_primitive_opt::<Int64Type>()
+        .ok_or_else(|| Error::internal("system columns are 64-bit integers"))
 }

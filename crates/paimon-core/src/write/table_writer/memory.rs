@@ -1,5 +1,7 @@
 //! Sharing memory among buckets: who is written out when it runs short.
 
+use std::sync::Arc;
+
 use super::bucket::{Bucket, Writer};
 use super::{Released, TableWriter};
 use crate::error::{Error, Result};
@@ -73,8 +75,12 @@ impl TableWriter {
             return self.start_flush(at);
         };
         let first_sequence = buffered.first_sequence;
+        let metrics = Arc::clone(&self.context.metrics);
         self.flushes.spawn(async move {
-            let run = buffered.spill(space).await;
+            let run = metrics.spills.measure(buffered.spill(space)).await;
+            if let Ok(run) = &run {
+                metrics.add_spilled(run.file_bytes());
+            }
             (at, run.map(|run| Released::Run(first_sequence, run)))
         });
         Ok(())
@@ -84,8 +90,10 @@ impl TableWriter {
     pub(super) fn start_flush(&mut self, at: usize) -> Result<()> {
         let context = self.context.clone();
         if let Some(flush) = self.bucket_at(at)?.take_flush(&context) {
-            self.flushes
-                .spawn(async move { (at, flush.run().await.map(Released::Files)) });
+            self.flushes.spawn(async move {
+                let files = context.metrics.flushes.measure(flush.run()).await;
+                (at, files.map(Released::Files))
+            });
         }
         Ok(())
     }

@@ -6,6 +6,8 @@ use paimon_core::io::FileIo;
 use paimon_core::spec::{CommitMessage, TableSchema};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 
+use crate::commit::like_another_process;
+
 /// A new table in `folder`.
 pub async fn create(folder: &Path, schema: &TableSchema) -> Table {
     let path = folder.join(format!("schema/schema-{}", schema.id));
@@ -23,7 +25,7 @@ pub async fn open(folder: &Path) -> Table {
 
 /// Publishes messages as the next snapshot.
 pub async fn publish(table: &Table, messages: Vec<CommitMessage>) {
-    let commit = table.new_commit();
+    let commit = table.new_commit().with_context(like_another_process());
     commit
         .commit(BATCH_COMMIT_IDENTIFIER, messages)
         .await

@@ -25,7 +25,7 @@ use paimon_core::commit::{CommitContext, Retries, RowChange};
 use paimon_core::predicate::Predicate;
 use paimon_core::spec::CommitMessage;
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table, TableCommit};
-use paimon_core::write::{RandomIds, SystemClock, WriteContext};
+use paimon_core::write::WriteContext;
 use paimon_core::{Error, ErrorKind};
 
 pub(crate) use target::{ACTION_COLUMN, Statement, change_keys};
@@ -33,7 +33,8 @@ pub use target::{Operation, RowsParts, RowsTarget};
 
 use self::changes::RowChanges;
 use self::writes::Writes;
-use super::memory::PoolBudget;
+use super::memory::write_context;
+use super::metrics;
 use crate::error::{paimon_error, to_datafusion};
 use crate::scan::TargetProvider;
 use crate::session::CommitIdentity;
@@ -95,16 +96,6 @@ impl RowsSink {
         Ok(newest == target.base().map(|s| s.id))
     }
 
-    fn context(&self, context: &TaskContext) -> paimon_core::Result<WriteContext> {
-        Ok(WriteContext {
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-            memory: Arc::new(PoolBudget::new(self.table(), context.memory_pool())?),
-            parallelism: context.session_config().target_partitions().max(1),
-            spill_folder: std::env::temp_dir(),
-        })
-    }
-
     /// Runs the statement once. Returns the number of changed rows.
     async fn attempt(
         &self,
@@ -117,7 +108,8 @@ impl RowsSink {
         if let Some(dropped) = &self.statement.dropped {
             return self.drop_partitions(target, rows, identity, dropped).await;
         }
-        let own = self.context(context).map_err(|e| self.named(e))?;
+        let own = write_context(self.table(), context).map_err(|e| self.named(e))?;
+        let commit = commit.with_metrics(Arc::clone(&own.metrics));
         let mut builder = self
             .table()
             .write_builder()
@@ -139,6 +131,7 @@ impl RowsSink {
         writes.finish();
         if count > 0 || identity.is_some() {
             let published = self.publish(&commit, target, identity, messages).await;
+            metrics::report(&self.metrics, &own.metrics);
             published.map_err(|e| self.named(e))?;
         }
         Ok(count)
@@ -219,10 +212,7 @@ impl RowsSink {
         identity: Option<&CommitIdentity>,
         messages: Vec<CommitMessage>,
     ) -> paimon_core::Result<()> {
-        let files: usize = messages.iter().map(|m| m.data.new_files.len()).sum();
-        MetricBuilder::new(&self.metrics)
-            .global_counter("files_written")
-            .add(files);
+        metrics::count_files(&self.metrics, &messages);
         let change = self.change(target, identity);
         let identifier = identity.map_or(BATCH_COMMIT_IDENTIFIER, |own| own.identifier);
         let done = commit

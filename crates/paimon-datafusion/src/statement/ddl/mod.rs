@@ -236,9 +236,20 @@ fn clauses(cursor: &mut Cursor, table: &mut NewTable) -> Result<Option<usize>> {
         } else if cursor.keyword("LOCATION") {
             table.options.insert("path".into(), cursor.string()?);
         } else if cursor.keyword("USING") {
-            if !cursor.keyword("PAIMON") {
-                return cursor.expected("PAIMON: tables of a Paimon catalog are Paimon tables");
+            const FORMATS: &[&str] = &["CSV", "JSON", "TEXT", "PARQUET", "ORC"];
+            if cursor.keyword("PAIMON") {
+                continue;
             }
+            // Spark's spelling of a format table
+            let Some(format) = cursor.one_of(FORMATS) else {
+                return cursor
+                    .expected("PAIMON, or CSV, JSON, TEXT, PARQUET or ORC for a format table");
+            };
+            let format = format.to_ascii_lowercase();
+            table
+                .options
+                .insert("type".into(), run::FORMAT_TABLE.into());
+            table.options.insert("file.format".into(), format);
         } else if cursor.keyword("AS") {
             return cursor.rest().map(Some);
         } else {
@@ -296,6 +307,15 @@ mod tests {
         assert_eq!(table.partition_keys, ["dt"]);
         assert_eq!(table.options["bucket"], "2");
         assert_eq!(table.comment.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn files_of_another_format_make_a_format_table() {
+        let table =
+            table("CREATE TABLE t (a INT) USING csv TBLPROPERTIES ('csv.field-delimiter' = ';')");
+        assert_eq!(table.options["type"], "format-table");
+        assert_eq!(table.options["file.format"], "csv");
+        assert_eq!(table.options["csv.field-delimiter"], ";");
     }
 
     #[test]
@@ -398,7 +418,7 @@ mod tests {
             "CREATE TABLE t (a NOSUCHTYPE)",
             "CREATE TABLE t (a INT) CLUSTERED BY (a)",
             "CREATE TABLE t (a INT DEFAULT now())",
-            "CREATE TABLE t (a INT) USING parquet",
+            "CREATE TABLE t (a INT) USING delta",
             "CREATE TABLE t (id INT PRIMARY KEY, PRIMARY KEY (id))",
         ] {
             let parsed = parse(&mut Cursor::from_sql(sql).unwrap());

@@ -26,6 +26,9 @@ use crate::statement::result::nothing;
 use crate::statement::{ident_text, insert};
 use crate::stream::refuse_streams;
 
+/// Option `type` of format tables.
+pub(super) const FORMAT_TABLE: &str = "format-table";
+
 /// Options whose values are names of columns.
 const COLUMN_OPTIONS: &[&str] = &[
     "primary-key",
@@ -226,6 +229,11 @@ pub(in crate::statement) fn target(
 fn check(catalog: &dyn Catalog, identifier: &Identifier, table: &NewTable) -> Result<()> {
     let checked = || {
         let schema = catalog.schema_of_new(identifier, table)?;
+        let kind = schema.options.get("type");
+        if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORMAT_TABLE)) {
+            // there are no commits that options could change
+            return Ok(());
+        }
         let options = CoreOptions::new(&schema)?;
         WriteOptions::new(&schema, &options).map(|_| ())
     };
@@ -280,6 +288,15 @@ async fn create_as(
     }
     table.columns = columns_of(&query)?;
     name_columns(&mut table);
+    let kind = table.options.get("type");
+    if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORMAT_TABLE)) {
+        return Err(to_datafusion(
+            paimon_core::Error::unsupported(
+                "CREATE TABLE .. AS SELECT makes no format table: create it, then INSERT INTO it",
+            )
+            .with("table", identifier),
+        ));
+    }
     check(catalog.as_ref(), &identifier, &table)?;
     let schema = catalog
         .schema_of_new(&identifier, &table)

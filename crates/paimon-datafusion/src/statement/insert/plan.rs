@@ -12,12 +12,11 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_core::commit::Overwrite;
 use paimon_core::spec::{DataField, TableSchema};
-use paimon_core::table::Table;
 
 use super::{Columns, Insert};
 use crate::error::to_datafusion;
 use crate::parse::hints_in;
-use crate::session::{OverwriteMode, PaimonSession};
+use crate::session::{OverwriteMode, PaimonSession, WrittenTable};
 use crate::sink::{SinkMode, SinkTarget};
 use crate::statement::ident_text;
 use crate::statement::partition::StaticValue;
@@ -44,14 +43,16 @@ pub(crate) async fn plan(
     tokens: &[TokenWithSpan],
 ) -> Result<DataFrame> {
     let head = tokens.get(..insert.query).unwrap_or_default();
-    let table = session.paimon_table(&insert.table, hints_in(head)?).await?;
-    let schema = table.schema().clone();
+    let written = session
+        .written_table(&insert.table, hints_in(head)?)
+        .await?;
+    let schema = written.schema();
     let given = insert.partition.values(session, &schema)?;
     let mode = match insert.overwrite {
         false => SinkMode::Append,
         true => {
             let mode = session.settings().overwrite_mode();
-            SinkMode::Overwrite(target(&table, &given, mode))
+            SinkMode::Overwrite(target(&written, &given, mode))
         }
     };
     let listed = listed_columns(&schema, &given, &insert.columns)?;
@@ -63,6 +64,13 @@ pub(crate) async fn plan(
     let input = session.plan_query(rest, &defaults).await?;
     let fillings = fillings(&schema, &given, listed.as_deref(), &input)?;
     let input = projected(&schema, &given, &fillings, input)?;
+    let table = match written {
+        WrittenTable::Paimon(table) => table,
+        WrittenTable::Files(files) => {
+            let name = files.table().name.clone();
+            return count_of(session, &name, Arc::new(files.with_mode(mode)), input);
+        }
+    };
     if let Some(rows) = plan_insert(session, &table, &mode, &input)? {
         return Ok(rows);
     }
@@ -105,16 +113,21 @@ pub(crate) fn count_of(
 
 /// What an overwrite removes: the partition given in full, else by the mode the partitions in the rows or all that
 /// match what is given.
-fn target(table: &Table, given: &[StaticValue], mode: Option<OverwriteMode>) -> Overwrite {
-    let keys = &table.schema().partition_keys;
-    let dynamic = match mode {
-        Some(mode) => mode == OverwriteMode::Dynamic,
-        None => table
+fn target(table: &WrittenTable, given: &[StaticValue], mode: Option<OverwriteMode>) -> Overwrite {
+    let is_dynamic = || match table {
+        WrittenTable::Paimon(table) => table
             .options()
             .get("dynamic-partition-overwrite")
             .is_none_or(|v| !v.eq_ignore_ascii_case("false")),
+        WrittenTable::Files(files) => files.overwrites_dynamically(),
     };
-    if dynamic && given.len() < keys.len() {
+    let dynamic = mode.map_or_else(is_dynamic, |mode| mode == OverwriteMode::Dynamic);
+    // of a format table all that matches what is given goes
+    let is_narrow = match table {
+        WrittenTable::Paimon(table) => given.len() < table.schema().partition_keys.len(),
+        WrittenTable::Files(_) => given.is_empty(),
+    };
+    if dynamic && is_narrow {
         return Overwrite::Dynamic;
     }
     let pairs = given.iter().map(|v| (v.column.clone(), v.datum.clone()));

@@ -171,6 +171,11 @@ impl<B: SpillBlock> SpilledRun<B> {
         2 * self.shape.block_bytes
     }
 
+    /// Bytes on disk.
+    pub fn file_bytes(&self) -> u64 {
+        self.file.bytes.load(Ordering::Acquire)
+    }
+
     /// Rows of its longest block.
     pub fn block_rows(&self) -> usize {
         self.shape.block_rows

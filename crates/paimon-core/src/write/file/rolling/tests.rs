@@ -72,7 +72,7 @@ pub(in crate::write) fn writer(
         ids: Arc::new(SameId),
         memory: Arc::new(FixedBudget::new(1 << 20)),
         parallelism: 1,
-        spill_folder: std::env::temp_dir(),
+        ..WriteContext::with_memory(0)
     };
     let external = external.iter().map(|e| (*e).to_string()).collect();
     let paths = DataFilePaths::new(
