@@ -91,7 +91,7 @@ impl FormatTable {
     /// A table of what a catalog knows of it.
     ///
     /// # Errors
-    /// `InvalidInput` and `Unsupported` as [`check_options`].
+    /// `InvalidInput` or `Unsupported` naming the option or the column.
     pub fn new(name: &str, location: &str, io: FileIo, schema: TableSchema) -> Result<Self> {
         let checked = || {
             check_options(&schema)?;
