@@ -17,8 +17,11 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     JAVA.encode(bytes)
 }
 
-/// The bytes of a text; `None` for one that is no base64.
+/// The bytes of a text; `None` for one that is no base64. Padding may be left out, but not in part.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    if text.ends_with('=') && !text.len().is_multiple_of(4) {
+        return None;
+    }
     JAVA.decode(text).ok()
 }
 
