@@ -427,7 +427,7 @@ async fn views_have_the_paths_and_json_of_java() {
 
 #[tokio::test]
 async fn a_format_table_is_told_by_its_type() {
-    let answer = json!({ "id": "1", "path": "/tmp/none", "isExternal": false, "schemaId": 0, "schema": {
+    let answer = json!({ "id": "1", "path": "/nowhere/f", "isExternal": false, "schemaId": 0, "schema": {
         "fields": [{ "id": 0, "name": "a", "type": "INT" }, { "id": 1, "name": "p", "type": "DATE" }],
         "partitionKeys": ["p"], "primaryKeys": [], "options": { "type": "format-table", "file.format": "json" } } });
     let service = Service::start(move |_, seen| match seen.line.as_str() {

@@ -2,9 +2,11 @@
 //!
 //! Source: `CastExecutors` (`*ToStringCastRule`), `DateTimeUtils`, and the `toString` of Java's number and time types.
 
+pub(crate) mod java_float;
+
 use std::fmt::Write;
 
-use super::{DataType, Datum, TypeKind, java_float};
+use super::{DataType, Datum, TypeKind};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 

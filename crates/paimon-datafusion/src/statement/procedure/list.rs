@@ -7,8 +7,8 @@ use futures::future::BoxFuture;
 use super::arguments::{Arguments, Parameter};
 use super::rows::Column;
 use super::{
-    auto_tags, branches, compact, consumers, expiry, orphans, partitions, repair, rescale,
-    snapshots, tags, upkeep,
+    branches, compact, consumers, expiry, orphans, partitions, repair, rescale, snapshots, tags,
+    upkeep,
 };
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
@@ -37,7 +37,7 @@ pub(super) fn nothing_to_check(_: &Arguments) -> Result<()> {
 
 const FAMILIES: &[&[Procedure]] = &[
     tags::PROCEDURES,
-    auto_tags::PROCEDURES,
+    tags::auto::PROCEDURES,
     branches::PROCEDURES,
     snapshots::PROCEDURES,
     compact::PROCEDURES,

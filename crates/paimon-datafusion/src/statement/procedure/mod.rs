@@ -1,7 +1,6 @@
 //! `CALL sys.name(..)`: arguments by name (`arg => value`) or position.
 
 mod arguments;
-mod auto_tags;
 mod branches;
 mod compact;
 mod consumers;

@@ -1,5 +1,7 @@
 //! Tags. Source: `CreateTagProcedure`, `ReplaceTagProcedure`, `ExpireTagsProcedure`.
 
+pub(super) mod auto;
+
 use chrono::{Local, TimeZone};
 use datafusion::error::Result;
 use futures::FutureExt;

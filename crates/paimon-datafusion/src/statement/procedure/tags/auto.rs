@@ -4,13 +4,13 @@ use futures::FutureExt;
 use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::trigger_tags;
 
-use super::arguments::{Kind, required};
-use super::list::{Procedure, nothing_to_check};
-use super::plan::table;
-use super::rows::{RESULT, done};
+use super::super::arguments::{Kind, required};
+use super::super::list::{Procedure, nothing_to_check};
+use super::super::plan::table;
+use super::super::rows::{RESULT, done};
 use crate::error::to_datafusion;
 
-pub(super) const PROCEDURES: &[Procedure] = &[Procedure {
+pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[Procedure {
     name: "trigger_tag_automatic_creation",
     parameters: &[required(&["table"], Kind::Text)],
     result: RESULT,
