@@ -187,6 +187,7 @@ pub(in crate::read) fn read_difference(
             filter: None,
             below: Vec::new(),
             changelog: None,
+            folds_single: false,
         };
         Ok(Side {
             rows: merge.stream()?,
