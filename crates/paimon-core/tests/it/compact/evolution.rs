@@ -1,6 +1,7 @@
 //! Compactions of data-evolution tables between appends, changes of columns and deletions, against a model.
 //!
-//! With `PAIMON_COMPACT_DIR` the tables stay in that folder for another implementation to read.
+//! With `PAIMON_COMPACT_DIR` the tables stay in that folder for another implementation to read, and beside each the rows
+//! that it must find: the columns, the row id and the sequence number.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,12 +16,14 @@ use paimon_core::commit::RowChange;
 use paimon_core::compact::OrderStrategy;
 use paimon_core::read::{PlanRequest, SplitKind, is_side_file, plan};
 use paimon_core::spec::{
-    CommitKind, CommitMessage, DataField, DataType, Snapshot, TableSchema, TypeKind,
+    CommitKind, CommitMessage, DataField, DataType, Snapshot, TableSchema, TypeKind, row_id_field,
+    sequence_number_field,
 };
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use paimon_core::write::{
     ColumnFiles, Removal, RemovedRows, RowRange, WriteContext, discard_files, remove_rows,
 };
+use paimon_testing::json_rows::rows_to_json;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -197,6 +200,21 @@ async fn read(table: &Table) -> Model {
         }
     }
     found
+}
+
+/// All rows with their ids and sequence numbers as lines of JSON, sorted.
+async fn lines(table: &Table) -> String {
+    let mut fields = table.schema().fields.clone();
+    fields.extend([row_id_field(), sequence_number_field()]);
+    let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+    let read = table.read_builder().with_projection(&names);
+    let mut lines = Vec::new();
+    for batch in read.collect().await.unwrap() {
+        let rows = rows_to_json(&batch, &fields, &vec![0; batch.num_rows()]);
+        lines.extend(rows.iter().map(|row| format!("{row}\n")));
+    }
+    lines.sort();
+    lines.concat()
 }
 
 /// Number of normal files, and of groups of them with the same rows.
@@ -442,6 +460,7 @@ async fn history(seed: u64, root: &Path) -> usize {
     history.check("the last compaction").await;
     history.check_past().await;
     assert_sound(&history.table).await;
+    std::fs::write(folder.with_extension("rows"), lines(&history.table).await).unwrap();
     let kinds = history.table.snapshots().all().await.unwrap();
     let compactions = kinds
         .iter()
