@@ -6,6 +6,7 @@
 //! `ReducerMergeFunctionWrapper`.
 
 mod changes;
+mod equality;
 mod lookup;
 mod run;
 #[cfg(test)]
@@ -21,8 +22,8 @@ use arrow_buffer::BooleanBuffer;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
-pub(in crate::read) use self::changes::compare_column;
 pub(crate) use self::changes::{ChangelogMoment, ChangelogRules};
+pub(in crate::read) use self::changes::{compare_column, compare_unordered};
 pub(crate) use self::lookup::{BelowRun, KeyLookup};
 use self::run::{Run, RunSource};
 use super::section::{MergeRules, Resolution, needs_order};
