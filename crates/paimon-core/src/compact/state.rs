@@ -33,7 +33,8 @@ pub(super) struct BucketState {
 /// The buckets of the newest snapshot that a request is about; none for a table without snapshots.
 ///
 /// # Errors
-/// `InvalidInput` for a column that is no partition column, `Damaged` for broken metadata.
+/// `InvalidInput` for a column that is no partition column, and when files have a newer schema than the table;
+/// `Damaged` for broken metadata.
 pub(super) async fn load(table: &Table, request: &CompactRequest) -> Result<Vec<BucketState>> {
     let wanted = Wanted::new(table, request)?;
     let Some(snapshot) = table.snapshots().latest().await? else {
@@ -83,7 +84,34 @@ pub(super) async fn load(table: &Table, request: &CompactRequest) -> Result<Vec<
             });
         }
     }
-    Ok(buckets.into_iter().map(|(state, _)| state).collect())
+    let buckets = buckets.into_iter().map(|(state, _)| state).collect();
+    known_schemas(table, request, buckets)
+}
+
+/// The buckets without those that hold files of a newer schema than the table was opened with: their columns would be
+/// lost. A compaction that follows a write leaves such buckets to writers that know the schema.
+///
+/// # Errors
+/// `InvalidInput` for such a bucket where a compaction was asked for.
+fn known_schemas(
+    table: &Table,
+    request: &CompactRequest,
+    mut buckets: Vec<BucketState>,
+) -> Result<Vec<BucketState>> {
+    let own = table.schema().id;
+    let newer = |file: &&SplitFile| file.meta.schema_id > own;
+    if request.buckets.is_some() {
+        buckets.retain(|bucket| !bucket.files.iter().any(|f| newer(&f)));
+        return Ok(buckets);
+    }
+    match buckets.iter().flat_map(|b| &b.files).find(newer) {
+        None => Ok(buckets),
+        Some(file) => Err(Error::invalid(format!(
+            "a data file has schema {}, the table was opened with schema {own}: open it again",
+            file.meta.schema_id
+        ))
+        .with("path", &file.path)),
+    }
 }
 
 fn vectors_of(index: &[IndexManifestEntry], key: &(Bytes, i32)) -> Vec<IndexManifestEntry> {

@@ -61,15 +61,13 @@ impl EvolutionCompaction {
     /// Joins the files of a partition that are many or small. Nothing to join: no changes.
     ///
     /// # Errors
-    /// `Damaged` naming a file, `InvalidInput` when files have a newer schema than this table, `Io` when the store fails.
-    /// Files written are removed then.
+    /// `Damaged` naming a file, `Io` when the store fails. Files written are removed then.
     pub async fn compact(
         &self,
         bucket: BucketState,
         paths: &Arc<DataFilePaths>,
         full: bool,
     ) -> Result<CompactIncrement> {
-        self.check_schemas(&bucket.files)?;
         let mut increment = CompactIncrement::default();
         let result = self.join_all(&bucket, paths, full, &mut increment).await;
         if result.is_err() {
@@ -80,19 +78,6 @@ impl EvolutionCompaction {
             }
         }
         result.map(|()| increment)
-    }
-
-    /// A table that was opened before a column was added would lose the column's values.
-    fn check_schemas(&self, files: &[SplitFile]) -> Result<()> {
-        let own = self.table.schema().id;
-        match files.iter().find(|f| f.meta.schema_id > own) {
-            None => Ok(()),
-            Some(newer) => Err(Error::invalid(format!(
-                "a data file has schema {}, this table was opened with schema {own}: open it again",
-                newer.meta.schema_id
-            ))
-            .with("path", &newer.path)),
-        }
     }
 
     async fn join_all(

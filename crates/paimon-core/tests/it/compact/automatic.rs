@@ -1,12 +1,13 @@
 //! Compaction after commits of tables that are not `write-only`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
+use paimon_core::ErrorKind;
 use paimon_core::commit::Overwrite;
-use paimon_core::spec::{CommitKind, CommitMessage, Snapshot};
+use paimon_core::spec::{CommitKind, CommitMessage, DataField, DataType, Snapshot, TypeKind};
 use paimon_core::table::Table;
 use rstest::rstest;
 use tokio::task::JoinSet;
@@ -187,4 +188,47 @@ async fn racing_writers_that_compact_lose_nothing(#[case] more: &[(&str, &str)])
         ("commit.max-retries", "100"),
     ];
     race(temp.path(), &[&keep, more].concat(), 4, 12).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn files_with_columns_that_a_table_does_not_know_keep_them(
+    #[values(true, false)] primary: bool,
+) {
+    let temp = tempfile::tempdir().unwrap();
+    let options = [
+        ("bucket", if primary { "1" } else { "-1" }),
+        ("num-sorted-run.compaction-trigger", "2"),
+        ("compaction.min.file-num", "2"),
+    ];
+    let mut schema = schema(primary, false, &options);
+    let old = create(temp.path(), &schema).await;
+    write(&old, &[(1, None, Some(5), 0)], None).await;
+    schema.id = 1;
+    let column = DataField::new(3, "p", DataType::nullable(TypeKind::Int));
+    schema.fields.push(column);
+    let new = create(temp.path(), &schema).await;
+    let alone = new
+        .with_options(&HashMap::from([("write-only".into(), "true".into())]))
+        .await
+        .unwrap();
+    write(&alone, &[(2, None, Some(6), 0)], Some(7)).await;
+
+    let error = old.new_compact().full(true).run().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    assert!(error.to_string().contains("open it again"), "{error}");
+    // commits compact what is due, but not this
+    for key in 3..6 {
+        write(&old, &[(key, None, None, 0)], None).await;
+    }
+    new.new_compact().full(true).commit().await.unwrap();
+    let batches = new.read_builder().with_projection(&["k", "p"]);
+    let mut values = BTreeMap::new();
+    for batch in batches.collect().await.unwrap() {
+        let keys = batch.column(0).as_primitive::<Int32Type>();
+        let column = batch.column(1).as_primitive::<Int32Type>();
+        values.extend(keys.iter().flatten().zip(column.iter()));
+    }
+    let expected = [(1, None), (2, Some(7)), (3, None), (4, None), (5, None)];
+    assert_eq!(values, BTreeMap::from(expected));
 }

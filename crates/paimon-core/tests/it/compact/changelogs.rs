@@ -234,3 +234,32 @@ async fn writers_that_race_for_keys_tell_what_readers_see(
         }
     }
 }
+
+/// Java merges every record that a lookup compaction rewrites, one that is alone in its key, too: without a value in its
+/// sequence group a partial update then sets nothing.
+#[rstest]
+#[tokio::test]
+async fn a_lookup_compaction_merges_lone_records(
+    #[values("none", "lookup")] producer: &'static str,
+) {
+    let temp = tempfile::tempdir().unwrap();
+    let options = [
+        ("bucket", "1"),
+        ("write-only", "true"),
+        ("merge-engine", "partial-update"),
+        ("fields.s.sequence-group", "v"),
+        ("changelog-producer", producer),
+    ];
+    let table = create(temp.path(), &schema(true, false, &options)).await;
+    write(&table, &[(1, None, Some(5), 0)], None).await;
+    compact(&table, true).await;
+    // the file moved as it is
+    assert_eq!(read(&table).await, [(1, (None, Some(5)))]);
+    write(&table, &[(2, Some(1), Some(6), 0)], None).await;
+    compact(&table, true).await;
+    let lone = if producer == "lookup" { None } else { Some(5) };
+    assert_eq!(
+        read(&table).await,
+        [(1, (None, lone)), (2, (Some(1), Some(6)))]
+    );
+}
