@@ -165,6 +165,19 @@ impl Table {
         Ok(Some(table))
     }
 
+    /// Whether the columns and options that this handle was opened with are still those of the table, and the table the
+    /// same one: for whoever keeps handles. Takes one listing per branch; what the catalog holds is not asked.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn is_current(&self) -> Result<bool> {
+        let other = match &self.inner.other {
+            None => true,
+            Some(other) => other.table.schemas().is_current().await?,
+        };
+        Ok(other && self.inner.schemas.is_current().await?)
+    }
+
     /// The same table on another branch. Time travel of this table is not carried over.
     ///
     /// # Errors
