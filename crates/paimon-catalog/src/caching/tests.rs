@@ -228,6 +228,45 @@ async fn changes_of_others_are_seen_at_once() {
 }
 
 #[tokio::test]
+async fn a_branch_that_completes_the_table_is_seen_when_it_comes() {
+    let fixture = Fixture::new(|_| {}).await;
+    let change = set("scan.fallback-branch", "b");
+    fixture
+        .catalog
+        .alter_table(&id("t"), &[change])
+        .await
+        .unwrap();
+    fixture.table().await;
+    fixture.table().await;
+    assert_eq!(fixture.inner.opened(), 2);
+    let table = fixture.table().await;
+    paimon_core::maintenance::create_branch(&table, "b", None)
+        .await
+        .unwrap();
+    fixture.table().await;
+    fixture.table().await;
+    // it is opened with the table, and kept with it
+    assert_eq!(fixture.inner.opened(), 4);
+}
+
+#[tokio::test]
+async fn a_table_whose_options_choose_a_snapshot_is_opened_each_time() {
+    let fixture = Fixture::new(|_| {}).await;
+    insert(&fixture.table().await, &[(1, "a")]).await;
+    let change = set("scan.snapshot-id", "1");
+    fixture
+        .catalog
+        .alter_table(&id("t"), &[change])
+        .await
+        .unwrap();
+    let before = fixture.inner.opened();
+    for _ in 0..2 {
+        assert_eq!(count(&fixture.table().await).await, 1);
+    }
+    assert_eq!(fixture.inner.opened(), before + 2);
+}
+
+#[tokio::test]
 async fn own_changes_forget_the_table_and_its_branches() {
     let fixture = Fixture::new(|_| {}).await;
     let table = fixture.table().await;
