@@ -57,6 +57,12 @@ impl Changes {
         self.entries.iter().any(removed) || self.index.iter().any(vectors)
     }
 
+    /// Whether files hold columns of rows that are there already: they must still lie as they did.
+    pub(super) fn adds_columns(&self) -> bool {
+        let given = |e: &ManifestEntry| e.kind == FileKind::Add && e.file.first_row_id.is_some();
+        self.entries.iter().any(given)
+    }
+
     fn files(&mut self, message: &CommitMessage, files: &[DataFileMeta], kind: FileKind) {
         let entries = files.iter().map(|file| entry(message, file, kind));
         self.entries.extend(entries);

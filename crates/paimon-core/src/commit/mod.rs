@@ -179,7 +179,8 @@ impl FileStoreCommit {
             } else {
                 CommitKind::Append
             };
-            let mut request = self.request(kind, committable, removes, Plan::Fixed(&writes));
+            let check = removes || writes.adds_columns();
+            let mut request = self.request(kind, committable, check, Plan::Fixed(&writes));
             request.operation = change.map(|change| change.operation);
             request.read = change;
             ids.push(self.publish(&request).await?);

@@ -1,12 +1,13 @@
 //! Compaction: fewer, larger and deeper files with the same rows.
 //!
 //! Primary-key buckets are LSM trees: sorted runs are picked by size and age and merged into a deeper level. Files of
-//! append tables are joined, or sorted on request. Nothing changes for readers but the cost. Source: `MergeTreeCompactManager`,
+//! append tables are joined, or sorted on request; those of data-evolution tables row range by row range. Nothing changes for readers but the cost. Source: `MergeTreeCompactManager`,
 //! `AppendCompactCoordinator`, `BucketedAppendCompactManager`.
 
 mod append;
 mod append_pick;
 mod cluster;
+mod evolution;
 mod expire;
 mod live_file;
 mod merge_tree;

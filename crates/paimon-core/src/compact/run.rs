@@ -8,6 +8,7 @@ use futures::StreamExt;
 
 use super::append::AppendCompaction;
 use super::cluster::{self, Clustering};
+use super::evolution::EvolutionCompaction;
 use super::merge_tree::{BucketFiles, MergeTreeCompaction};
 use super::state::{self, BucketState, PartitionSpec};
 use super::{postpone, supported};
@@ -37,6 +38,20 @@ pub struct CompactRequest {
 enum Kind {
     MergeTree(Box<MergeTreeCompaction>),
     Append(Box<AppendCompaction>),
+    Evolution(Box<EvolutionCompaction>),
+}
+
+impl Kind {
+    fn of(table: &Table, request: &CompactRequest) -> Result<Self> {
+        let context = &request.context;
+        Ok(match table.schema().has_primary_key() {
+            true => Self::MergeTree(Box::new(MergeTreeCompaction::new(table, request)?)),
+            false if table.options().data_evolution => {
+                Self::Evolution(Box::new(EvolutionCompaction::new(table, context)?))
+            }
+            false => Self::Append(Box::new(AppendCompaction::new(table, context)?)),
+        })
+    }
 }
 
 /// Compacts the newest snapshot of a table and returns one message per changed bucket. Nothing is visible until they are
@@ -50,7 +65,7 @@ enum Kind {
 /// A cancelled compaction leaves files behind that no snapshot names.
 pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Vec<CommitMessage>> {
     let named = |e: crate::Error| e.with_default("table", table.name());
-    supported::check(table).map_err(named)?;
+    supported::check(table, request).map_err(named)?;
     if let Some(clustering) = &request.clustering {
         let sorted = cluster::cluster_table(table, request, clustering);
         return sorted.await.map_err(named);
@@ -59,10 +74,7 @@ pub async fn compact_table(table: &Table, request: &CompactRequest) -> Result<Ve
         let clustered = cluster::cluster_incrementally(table, request);
         return clustered.await.map_err(named);
     }
-    let kind = match table.schema().has_primary_key() {
-        true => Kind::MergeTree(Box::new(MergeTreeCompaction::new(table, request)?)),
-        false => Kind::Append(Box::new(AppendCompaction::new(table, &request.context)?)),
-    };
+    let kind = Kind::of(table, request)?;
     let options = WriteOptions::new(table.schema(), table.options())?;
     let buckets: Vec<BucketState> = state::load(table, request).await.map_err(named)?;
     let (postponed, buckets): (Vec<_>, Vec<_>) =
@@ -137,6 +149,7 @@ async fn compact_bucket(
     let (number, total_buckets) = (bucket.bucket, bucket.total_buckets);
     let compact: CompactIncrement = match kind {
         Kind::Append(append) => append.compact(bucket, paths, full).await?,
+        Kind::Evolution(evolution) => evolution.compact(bucket, paths, full).await?,
         Kind::MergeTree(tree) => {
             let files = BucketFiles {
                 partition: bucket.partition,

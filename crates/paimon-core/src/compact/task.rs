@@ -207,6 +207,7 @@ impl MergeTreeCompactTask {
         group: Group,
         out: &mut TaskResult,
     ) -> Result<()> {
+        let folds_single = self.tracking.folds_single() && has_new_files(&group);
         for section in group {
             let below = self.look_up(&section, out).await?;
             let merge = OrderedMerge {
@@ -220,6 +221,7 @@ impl MergeTreeCompactTask {
                     false => Vec::new(),
                 },
                 changelog: self.changelog.clone(),
+                folds_single,
             };
             let mut rows = merge.stream()?;
             while let Some(merged) = rows.next().await {
@@ -258,6 +260,11 @@ impl MergeTreeCompactTask {
         }
         Ok(found)
     }
+}
+
+/// Whether a group holds files of level 0.
+fn has_new_files(group: &Group) -> bool {
+    group.iter().flatten().any(|f| f.file.meta.level == 0)
 }
 
 /// Whether two files may have keys in common.

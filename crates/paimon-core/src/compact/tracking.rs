@@ -83,6 +83,12 @@ impl Tracking {
         self.lookup && self.rows_matter
     }
 
+    /// Whether records alone in their key are merged, too, where new files take part. Source:
+    /// `LookupMergeTreeCompactRewriter`.
+    pub fn folds_single(&self) -> bool {
+        self.lookup && self.producer != ChangelogProducer::FullCompaction
+    }
+
     /// What becomes of a file alone in its key range that is to move to `output_level`. `same_format`: files there have
     /// the format of this one. `outdated`: deeper files may have later sequence numbers, as of writers that raced.
     pub fn upgrade(

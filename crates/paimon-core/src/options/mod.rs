@@ -4,6 +4,7 @@
 //! engine does not support are refused by name.
 
 mod parse;
+mod partition_time;
 mod retention;
 mod secret;
 mod streaming;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 pub use parse::{parse_bool, parse_bytes, parse_duration_ms, parse_i64};
+pub(crate) use partition_time::PartitionTime;
 pub use retention::{Retained, RetentionOptions};
 pub(crate) use streaming::folding_engine;
 pub use streaming::{ConsumerMode, StreamingOptions};

@@ -11,7 +11,7 @@ use futures::StreamExt;
 
 use super::file::row_ids::with_row_ids;
 use super::file::scan::{FileScan, live_rows};
-use super::split::{Partition, SplitFile, is_side_file};
+use super::split::{Partition, SplitFile, anchor_of, is_side_file};
 use super::split_read::{FILES_AT_ONCE, SplitRead};
 use crate::arrow_bridge::{arrow_field, arrow_type};
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ pub(super) async fn read_column_group(
             },
         );
     }
-    let anchor = normal.last().or(side.first());
+    let anchor = anchor_of(&normal).or(side.first());
     let Some(anchor) = anchor.cloned() else {
         return Err(Error::damaged("a row-id range has no data file"));
     };

@@ -16,6 +16,7 @@ pub use changes::{ChangeScan, ChangeSplit, plan_changes};
 pub use file::evolution::EvolutionPlan;
 pub use file::row_ids::row_ids;
 pub(crate) use file::row_ids::with_row_ids;
+pub(crate) use file::scan::deleted_rows;
 pub use file::scan::{DEFAULT_BATCH_SIZE, FileScan, has_index, indexed_rows, live_rows};
 pub(crate) use file::stats::FileStats;
 pub use file::stats::column_stats;
@@ -29,6 +30,7 @@ pub use merge::section::{FileOutcome, MergeRules, Resolution, SectionOutcome, me
 pub(crate) use plan::live_partition_rows;
 pub use plan::{Plan, PlanCounts, PlanLevels, PlanRequest, plan};
 pub(crate) use plan::{bucket_path, data_file_path, partition_folder};
+pub(crate) use split::anchor_of;
 pub use split::{
     DataSplit, Partition, Section, SortedRun, SplitFile, SplitKind, is_side_file, pack_ordered,
     written_order,

@@ -127,6 +127,12 @@ pub fn is_side_file(name: &str) -> bool {
     name.ends_with(".blob") || name.contains(".vector.")
 }
 
+/// The file of a group whose deletion vector counts for all of the group's rows: the oldest normal one.
+pub(crate) fn anchor_of(group: &[SplitFile]) -> Option<&SplitFile> {
+    let normal = (group.iter()).filter(|f| !is_side_file(&f.meta.file_name));
+    normal.min_by_key(|f| (f.meta.max_sequence_number, &f.meta.file_name))
+}
+
 fn live_rows(file: &SplitFile) -> Option<u64> {
     let rows = u64::try_from(file.meta.row_count).ok()?;
     let deleted = match &file.deletion {

@@ -93,7 +93,6 @@ pub enum SpillCompression {
 
 /// Options that would change what is written and that this engine cannot honour, unless set to `false`.
 const UNSUPPORTED_SWITCHES: &[&str] = &[
-    "partition.timestamp-format.strict",
     "variant.inferShreddingSchema",
     "parquet.variant.inferShreddingSchema",
     "clustering.incremental.optimize-write",
@@ -425,7 +424,6 @@ mod tests {
             ("data-file.external-paths.strategy", "specific-fs"),
             ("data-file.external-paths.strategy", "round-robin"),
             ("variant.shreddingSchema", "{}"),
-            ("partition.timestamp-format.strict", "true"),
             ("fields.c1.map.storage-layout", "shared-shredding"),
             ("bucket-function.type", "best"),
             ("spill-compression", "lzo"),

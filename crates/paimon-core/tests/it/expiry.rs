@@ -10,7 +10,7 @@ use paimon_core::spec::{CommitKind, Datum};
 use paimon_core::table::Table;
 use paimon_core::write::Clock;
 
-use crate::commit::{assert_sound, ids, in_memory, once, partitioned, written};
+use crate::commit::{assert_sound, ids, in_memory, once, partitioned, rows, written};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -199,4 +199,26 @@ async fn tables_that_cannot_expire_partitions_say_so() {
     let strict = table.with_options(&strict).await.unwrap();
     let error = expire.run(&strict, &at(FEBRUARY)).await.unwrap_err();
     assert!(error.to_string().contains("no time"), "{error}");
+}
+
+#[tokio::test]
+async fn rows_go_only_to_partitions_whose_values_are_times_where_that_is_asked() {
+    const STRICT: &str = r#""partition.timestamp-format.strict": "true","#;
+    let table = in_memory(&by_values(STRICT)).await;
+    append(&table, 1, 20_240_131, FEBRUARY).await;
+    for partition in [-100, 20_241_301, 7] {
+        let mut write = table.new_write().unwrap();
+        let error = write
+            .write(&rows(&table, &[2], partition))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let text = error.to_string();
+        assert!(text.contains("partition.timestamp-format.strict"), "{text}");
+    }
+    // without a format nothing is asked of the values
+    let free = by_values(STRICT).replace("partition.timestamp-formatter", "unknown");
+    let table = in_memory(&free).await;
+    append(&table, 1, -100, FEBRUARY).await;
+    assert_eq!(ids(&table).await, once([1]));
 }

@@ -10,7 +10,9 @@
 //!
 //! Statements that change rows read their target through `TargetProvider`.
 
+mod blind_bounds;
 mod core_exec;
+mod layout;
 mod memory;
 mod merge_exec;
 mod metadata;
@@ -127,7 +129,7 @@ impl ScanRequest {
         let statistics = statistics::of_plan(&self.table, &plan, &self.columns);
         let native = NativeScan::new(self, state, &plan).await?;
         let rules = MergeRules::of(&self.table);
-        let mut raw: Vec<SplitFile> = Vec::new();
+        let mut raw = Vec::new();
         let mut merged = Vec::new();
         let mut rest = Vec::new();
         for split in plan.splits {
@@ -138,7 +140,7 @@ impl ScanRequest {
                     if files.iter().any(by_bits) {
                         merged.push(split);
                     } else {
-                        raw.extend_from_slice(files);
+                        raw.push(split);
                     }
                 }
                 SplitKind::Merge(_)
@@ -163,7 +165,7 @@ impl ScanRequest {
         let statistics = alone.then_some(statistics);
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !raw.is_empty() {
-            parts.push(native.raw_scan(self, raw, statistics.clone())?);
+            parts.push(native.raw_scan(self, &raw, statistics.clone())?);
         }
         if !merged.is_empty() {
             parts.push(Arc::new(MergeScanExec::new(

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::catalog::Session;
-use datafusion::common::{Result, Statistics};
+use datafusion::common::{Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{
@@ -16,10 +16,11 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
 use paimon_core::io::{FileIo, FolderPaths};
-use paimon_core::read::{FileSelection, Plan, SplitFile};
+use paimon_core::read::{DataSplit, FileSelection, Plan, SplitFile};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
 use parquet::arrow::arrow_reader::RowSelection;
 
+use super::layout::{FileLayout, partition_values};
 use super::memory::holds_row_groups;
 use super::pushdown::filters_late;
 use super::remote::source_for;
@@ -41,6 +42,7 @@ pub(super) struct NativeScan {
     has_memory: bool,
     url: ObjectStoreUrl,
     source: Arc<TableFileSource>,
+    layout: FileLayout,
 }
 
 impl NativeScan {
@@ -68,7 +70,8 @@ impl NativeScan {
         }
         let url = registered_store(table.io(), state.runtime_env())?;
         let options = state.table_options().parquet.clone();
-        let source = ParquetSource::new(table.arrow_schema())
+        let layout = FileLayout::of(table);
+        let source = ParquetSource::new(layout.schema(table))
             .with_table_parquet_options(options)
             .with_pushdown_filters(filters_late(request, state, plan));
         let source = source_for(source, table.io(), state.runtime_env());
@@ -82,6 +85,7 @@ impl NativeScan {
                 || table.options().ignore_corrupt_files,
             url,
             source: Arc::new(TableFileSource::new(table.clone(), Arc::new(source))),
+            layout,
         })
     }
 
@@ -99,7 +103,7 @@ impl NativeScan {
     /// The scan configuration without files.
     pub(super) fn template(&self, request: &ScanRequest) -> Result<FileScanConfig> {
         let builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
-            .with_projection_indices(Some(request.columns.clone()))?;
+            .with_projection_indices(Some(self.layout.indices(&request.columns)))?;
         Ok(builder.build())
     }
 
@@ -108,17 +112,20 @@ impl NativeScan {
         self.has_memory
     }
 
-    /// A plain scan of files without deletion vectors.
+    /// A plain scan of the files of raw splits, without deletion vectors.
     pub(super) fn raw_scan(
         &self,
         request: &ScanRequest,
-        files: Vec<SplitFile>,
+        splits: &[DataSplit],
         statistics: Option<Statistics>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut paths = FolderPaths::new(request.table.io());
-        let mut own = Vec::with_capacity(files.len());
-        for file in files {
-            own.push(partitioned_file(&mut paths, &file)?);
+        let mut own = Vec::new();
+        for split in splits {
+            let values = partition_values(&request.table, &split.partition)?;
+            for file in split.files() {
+                own.push(partitioned_file(&mut paths, file, &values)?);
+            }
         }
         let groups = balance(own, request.partitions, |f| f.object_meta.size);
         let fixed = groups
@@ -127,18 +134,18 @@ impl NativeScan {
             .then(|| Partitioning::UnknownPartitioning(groups.len()));
         let file_groups = groups.into_iter().map(FileGroup::new).collect();
         let mut builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
-            .with_projection_indices(Some(request.columns.clone()))?
+            .with_projection_indices(Some(self.layout.indices(&request.columns)))?
             .with_limit(request.limit)
             .with_output_partitioning(fixed)
             .with_file_groups(file_groups);
         if let Some(statistics) = statistics {
-            builder = builder.with_statistics(statistics);
+            builder = builder.with_statistics(self.layout.statistics(statistics));
         }
         Ok(DataSourceExec::from_data_source(builder.build()))
     }
 }
 
-/// Columns that are returned or filtered on.
+/// Columns of files that are returned or filtered on.
 fn needed_fields(request: &ScanRequest) -> Vec<DataField> {
     let schema = request.table.schema();
     let mut names: HashMap<&str, ()> = HashMap::new();
@@ -150,6 +157,7 @@ fn needed_fields(request: &ScanRequest) -> Vec<DataField> {
         .iter()
         .enumerate()
         .filter(|(i, f)| request.columns.contains(i) || names.contains_key(f.name.as_str()))
+        .filter(|(_, f)| !schema.partition_keys.contains(&f.name))
         .map(|(_, f)| f.clone())
         .collect()
 }
@@ -184,20 +192,22 @@ fn same_or_wider(from: &TypeKind, to: &TypeKind) -> bool {
     from == to || matches!((width(from), width(to)), (Some(a), Some(b)) if a <= b)
 }
 
-/// A data file as DataFusion knows it.
+/// A data file as DataFusion knows it, with the values of the partition columns.
 pub(super) fn partitioned_file(
     paths: &mut FolderPaths<'_>,
     file: &SplitFile,
+    partition: &[ScalarValue],
 ) -> Result<PartitionedFile> {
     let location = paths.path(&file.path).map_err(to_datafusion)?;
-    Ok(PartitionedFile::new_from_meta(ObjectMeta {
+    let own = PartitionedFile::new_from_meta(ObjectMeta {
         location,
         // data files never change
         last_modified: Default::default(),
         size: u64::try_from(file.meta.file_size).unwrap_or(0),
         e_tag: None,
         version: None,
-    }))
+    });
+    Ok(own.with_partition_values(partition.to_vec()))
 }
 
 /// Attaches the rows wanted.

@@ -20,6 +20,7 @@ use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 use paimon_core::table::Table;
 
+use super::blind_bounds::for_blind_bounds;
 use super::native::registered_store;
 
 /// A source over the data files of a table. It does what the source inside does.
@@ -129,8 +130,10 @@ impl FileSource for TableFileSource {
             .iter()
             .map(waits_for_subquery)
             .collect::<Result<_>>()?;
+        let schema = self.table_schema().table_schema();
         let own = filters.into_iter().zip(&waits);
-        let own = own.filter(|(_, waits)| !**waits).map(|(filter, _)| filter);
+        let own = own.filter(|(_, waits)| !**waits);
+        let own = own.map(|(filter, _)| for_blind_bounds(filter, schema));
         let pushed = self.inner.try_pushdown_filters(own.collect(), config)?;
         let mut answers = pushed.filters.into_iter();
         let answer = |waits: &bool| match waits {

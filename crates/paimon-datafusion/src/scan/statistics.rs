@@ -2,7 +2,8 @@
 
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
-use paimon_core::read::{Plan, SplitFile, SplitKind, column_stats};
+use paimon_core::predicate::ColumnStats;
+use paimon_core::read::{Partition, Plan, SplitFile, SplitKind, column_stats};
 use paimon_core::spec::{DataField, Datum, TableSchema, TypeKind};
 use paimon_core::table::Table;
 
@@ -32,16 +33,16 @@ pub(super) fn of_plan(table: &Table, plan: &Plan, columns: &[usize]) -> Statisti
 
 fn exact_columns(table: &Table, plan: &Plan, wanted: &[usize], columns: &mut [ColumnStatistics]) {
     let schema = table.schema();
-    let mut files: Vec<&SplitFile> = Vec::new();
+    let mut files: Vec<(&Partition, &SplitFile)> = Vec::new();
     for split in &plan.splits {
         match &split.kind {
-            SplitKind::Raw(own) => files.extend(own),
+            SplitKind::Raw(own) => files.extend(own.iter().map(|f| (&*split.partition, f))),
             _ => return,
         }
     }
     let plain = files
         .iter()
-        .all(|f| f.deletion.is_none() && f.meta.schema_id == schema.id);
+        .all(|(_, f)| f.deletion.is_none() && f.meta.schema_id == schema.id);
     if files.is_empty() || !plain {
         return;
     }
@@ -59,14 +60,19 @@ fn exact_columns(table: &Table, plan: &Plan, wanted: &[usize], columns: &mut [Co
 fn exact_column(
     schema: &TableSchema,
     field: &DataField,
-    files: &[&SplitFile],
+    files: &[(&Partition, &SplitFile)],
     column: &mut ColumnStatistics,
 ) {
     let mut low: Option<Datum> = None;
     let mut high: Option<Datum> = None;
     let mut nulls = Some(0i64);
-    for file in files {
-        let Some(stats) = column_stats(&file.meta, schema, field) else {
+    let key = schema.partition_keys.iter().position(|k| *k == field.name);
+    for (partition, file) in files {
+        let stats = match key {
+            Some(key) => value_stats(partition, key, file.meta.row_count),
+            None => column_stats(&file.meta, schema, field),
+        };
+        let Some(stats) = stats else {
             return;
         };
         nulls = nulls.zip(stats.null_count).map(|(a, b)| a + b);
@@ -90,6 +96,16 @@ fn exact_column(
         column.min_value = Precision::Exact(low);
         column.max_value = Precision::Exact(high);
     }
+}
+
+/// Statistics of a partition column in a file: one value, whatever the file itself holds.
+fn value_stats(partition: &Partition, key: usize, rows: i64) -> Option<ColumnStats> {
+    let value = partition.values.get(key)?;
+    Some(ColumnStats {
+        min: value.clone(),
+        max: value.clone(),
+        null_count: Some(if value.is_none() { rows } else { 0 }),
+    })
 }
 
 fn exact_bounds(kind: &TypeKind) -> bool {

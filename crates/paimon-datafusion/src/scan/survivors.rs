@@ -18,10 +18,12 @@ use datafusion::physical_expr::utils::reassign_expr_columns;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
+use paimon_core::arrow_bridge::arrow_schema;
 use paimon_core::io::FolderPaths;
 use paimon_core::read::{FILES_AT_ONCE, FileScan, FileSelection, SectionOutcome, SplitFile};
 use paimon_core::spec::DataField;
 
+use super::layout::{FileLayout, partition_values};
 use super::memory::ScanMemory;
 use super::native::{partitioned_file, with_selection};
 use super::sections::{SHARED_ROWS_MIN, ScanMetrics, Share, Work};
@@ -86,15 +88,19 @@ impl Road {
 impl CoreRoad {
     fn new(work: &Work, projection: Option<&ProjectionExprs>) -> Result<Self> {
         let table = &work.table;
-        let all = &table.schema().fields;
+        let all = FileLayout::of(table).fields(table);
         let Some(projection) = projection else {
             return Ok(Self {
-                fields: all.clone(),
+                fields: all,
                 projector: None,
             });
         };
         let columns = projection.column_indices();
-        let own = Arc::new(table.arrow_schema().project(&columns)?);
+        let fields: Vec<DataField> = columns
+            .iter()
+            .filter_map(|i| all.get(*i).cloned())
+            .collect();
+        let own = arrow_schema(&fields);
         let remapped = projection
             .clone()
             .try_map_exprs(|expr| reassign_expr_columns(expr, &own))?;
@@ -106,10 +112,7 @@ impl CoreRoad {
         });
         let plain = plain && remapped.iter().count() == columns.len();
         Ok(Self {
-            fields: columns
-                .iter()
-                .filter_map(|i| all.get(*i).cloned())
-                .collect(),
+            fields,
             projector: if plain {
                 None
             } else {
@@ -233,11 +236,12 @@ fn native(
 ) -> Result<SendableRecordBatchStream> {
     let mut group = Vec::new();
     let mut paths = FolderPaths::new(work.table.io());
+    let values = partition_values(&work.table, &work.sections[share.section].partition)?;
     for (i, (file, keep)) in survivors(work, share, outcome).enumerate() {
         let Some(part) = part_of(keep, share, i) else {
             continue;
         };
-        let own = partitioned_file(&mut paths, file)?;
+        let own = partitioned_file(&mut paths, file, &values)?;
         group.push(if part.selected() == part.rows() {
             own
         } else {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod format_tables;
+mod golden;
 mod layered;
 mod lost_updates;
 mod random_changes;
@@ -41,6 +42,7 @@ const TABLES: &[(&str, &str)] = &[
     ("analyzed", "meta-statistics"),
     ("aggregated", "pk-agg-functions"),
     ("marked", "append-dv-bucketed"),
+    ("retracted", "pk-cross-partition-retracted"),
 ];
 
 struct Database(PaimonSession);

@@ -238,6 +238,10 @@ impl<'a> Attempt<'a> {
         let options = self.commit.table.options();
         if options.data_evolution {
             conflict::check_row_ranges(&live, &changes.entries)?;
+            if self.request.kind != CommitKind::Compact {
+                let next = snapshot.next_row_id.unwrap_or(0);
+                conflict::check_rows_exist(&base, &changes.entries, next)?;
+            }
         }
         if options.deletion_vectors || changes.index.iter().any(index::is_vectors) {
             let before = self.index_entries().await?;

@@ -170,6 +170,34 @@ pub(in crate::commit) fn check_row_ranges(
     Ok(())
 }
 
+/// Files with columns of rows that were there before (ids below `next_row_id`) need those rows: another commit may have
+/// removed them. Whether ranges overlap in another way is [`check_row_ranges`]' matter.
+///
+/// # Errors
+/// `CommitConflict` when no live file has the rows of an added one.
+pub(in crate::commit) fn check_rows_exist(
+    base: &[ManifestEntry],
+    delta: &[ManifestEntry],
+    next_row_id: i64,
+) -> Result<()> {
+    let normal = |e: &&ManifestEntry| !crate::read::is_side_file(&e.file.file_name);
+    let range = |e: &ManifestEntry| Some((e.file.first_row_id?, e.file.row_count));
+    let old = |e: &&ManifestEntry| e.file.first_row_id.is_some_and(|first| first < next_row_id);
+    let added = delta.iter().filter(|e| e.kind == FileKind::Add);
+    let mut added = added.filter(normal).filter(old).peekable();
+    if added.peek().is_none() {
+        return Ok(());
+    }
+    let known: HashSet<_> = base.iter().filter(normal).filter_map(range).collect();
+    match added.find(|e| range(e).is_none_or(|range| !known.contains(&range))) {
+        None => Ok(()),
+        Some(entry) => Err(conflict(
+            "columns were written for rows that another commit removed or moved to another file",
+        )
+        .with("data_file", &entry.file.file_name)),
+    }
+}
+
 /// Pairs of neighbouring files of one bucket and level above 0 whose key ranges overlap.
 ///
 /// # Errors
@@ -343,13 +371,24 @@ mod tests {
         assert!(!conflicts(&base, &delta, CommitKind::Append));
     }
 
+    fn ranged(name: &str, first: i64, rows: i64) -> ManifestEntry {
+        let mut entry = entry(FileKind::Add, file(name, rows));
+        entry.file.first_row_id = Some(first);
+        entry
+    }
+
+    #[test]
+    fn columns_need_the_rows_that_they_belong_to() {
+        let base = [ranged("a", 0, 10), ranged("x.blob", 20, 5)];
+        for (first, rows, fits) in [(0, 10, true), (0, 5, false), (20, 5, false), (30, 5, true)] {
+            let result = check_rows_exist(&base, &[ranged("n", first, rows)], 30);
+            assert_eq!(result.is_ok(), fits, "rows {first}..+{rows}");
+        }
+        check_rows_exist(&base, &[add("n"), ranged("c.blob", 3, 4)], 30).unwrap();
+    }
+
     #[test]
     fn row_ranges_are_equal_or_disjoint() {
-        let ranged = |name: &str, first, rows| {
-            let mut entry = entry(FileKind::Add, file(name, rows));
-            entry.file.first_row_id = Some(first);
-            entry
-        };
         let base = ranged("a", 0, 10);
         let next = ranged("b", 10, 5);
         for (first, rows, fits) in [

@@ -11,8 +11,9 @@ use crate::io::is_not_found;
 use crate::manifest::{
     index_file_path, live_entries, manifest_path, partition_values, read_index_manifest,
 };
+use crate::options::ChangelogProducer;
 use crate::read::{Partition, bucket_path, data_file_path};
-use crate::spec::{FileKind, ManifestEntry, Snapshot};
+use crate::spec::{FileKind, FileSource, ManifestEntry, Snapshot};
 use crate::table::Table;
 
 /// Stores asked for sizes at a time.
@@ -21,26 +22,34 @@ const PARALLEL_HEADS: usize = 16;
 /// A file and its recorded size, when one is recorded.
 pub(in crate::maintenance) type Reached = (String, Option<i64>);
 
-/// Adds every file that a long-lived changelog needs.
+/// Adds every file that a long-lived changelog needs: its changelog files where the table has a changelog producer, else
+/// the rows that its delta added.
+///
+/// With a producer the delta goes with the snapshot, also where it has no changelog. Without one files that a compaction
+/// wrote do: they hold no new rows. Java expires so (`SnapshotDeletion`).
 pub(in crate::maintenance) async fn reach_changelog(
     check: &Check,
     table: &Table,
     changelog: &Snapshot,
     reached: &mut BTreeSet<Reached>,
 ) -> Result<()> {
-    let (name, size) = match &changelog.changelog_manifest_list {
-        Some(name) => (name, changelog.changelog_manifest_list_size),
-        None => (
-            &changelog.delta_manifest_list,
-            changelog.delta_manifest_list_size,
-        ),
-    };
-    let entries = reach_list(check, table, changelog.id, name, size, reached).await?;
-    let added: Vec<_> = entries
-        .into_iter()
-        .filter(|e| e.kind == FileKind::Add)
-        .collect();
-    data_files(table, &added, reached)
+    let id = changelog.id;
+    if let Some(name) = &changelog.changelog_manifest_list {
+        let size = changelog.changelog_manifest_list_size;
+        let mut entries = reach_list(check, table, id, name, size, reached).await?;
+        entries.retain(|e| e.kind == FileKind::Add);
+        return data_files(table, &entries, reached);
+    }
+    if table.options().changelog_producer != ChangelogProducer::None {
+        return Ok(());
+    }
+    let (name, size) = (
+        &changelog.delta_manifest_list,
+        changelog.delta_manifest_list_size,
+    );
+    let mut entries = reach_list(check, table, id, name, size, reached).await?;
+    entries.retain(|e| e.kind == FileKind::Add && e.file.file_source != Some(FileSource::Compact));
+    data_files(table, &entries, reached)
 }
 
 /// Adds a manifest list and its manifests; returns their entries, none when one cannot be read.

@@ -130,7 +130,7 @@ pub(super) struct Roots {
     pub(super) snapshots: Vec<Snapshot>,
     /// Snapshots and tags: everything they name is needed.
     pub(super) whole: Vec<Snapshot>,
-    /// Long-lived changelogs: their changelog files are needed, or those they added where there is no producer.
+    /// Long-lived changelogs: their changelog files are needed, or the rows they added where there is no producer.
     pub(super) changelogs: Vec<Snapshot>,
 }
 

@@ -2,18 +2,14 @@
 //!
 //! Source: `NormalPartitionExpire`, `PartitionValuesTimeExpireStrategy`, `PartitionUpdateTimeExpireStrategy`.
 
-mod pattern;
-mod time;
-
 use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use self::time::PartitionTime;
 use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};
 use crate::error::{Error, Result};
 use crate::manifest::{ManifestScan, partition_values};
-use crate::options::RetentionOptions;
+use crate::options::{PartitionTime, RetentionOptions};
 use crate::spec::{DataField, Datum, ManifestEntry, datum_to_legacy_text};
 use crate::table::Table;
 

@@ -31,6 +31,7 @@ use arrow_buffer::BooleanBuffer;
 pub use crate::options::MergeEngine;
 pub use groups::required_columns;
 pub use options::OptionLookup;
+pub(crate) use options::aggregates_unordered;
 
 use crate::spec::DataField;
 use crate::spec::row_kind::{DELETE, INSERT};

@@ -35,6 +35,16 @@ impl OptionLookup for HashMap<String, String> {
     }
 }
 
+/// Whether a column's aggregate function makes maps or arrays whose elements come in no defined order: those of Java's
+/// hash maps and sets.
+pub(crate) fn aggregates_unordered(options: &dyn OptionLookup, field: &str) -> bool {
+    let own = FieldOptions::new(options, field);
+    own.aggregate_function().is_some_and(|(_, name)| {
+        name.starts_with("merge_map")
+            || (name == "collect" && own.boolean("distinct").unwrap_or(false))
+    })
+}
+
 /// Whether retract records are dropped, with the keys of older releases.
 pub(super) fn ignore_delete(options: &dyn OptionLookup) -> Result<bool> {
     const KEYS: [&str; 4] = [

@@ -19,11 +19,15 @@ use crate::arrow_bridge::{arrow_field, arrow_type};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
 use crate::manifest::{DeletionFiles, read_index_manifest};
+use crate::mergetree::function::aggregates_unordered;
 use crate::mergetree::{KeyBlock, KeyEncoder};
+use crate::options::MergeEngine;
 use crate::predicate::Predicate;
 use crate::read::merge::interleave::interleave_batches;
 use crate::read::merge::keyed::{KeyedFile, section_of};
-use crate::read::merge::ordered::{Merged, OrderedBatch, OrderedMerge, compare_column};
+use crate::read::merge::ordered::{
+    Merged, OrderedBatch, OrderedMerge, compare_column, compare_unordered,
+};
 use crate::read::plan::{BucketFiles, PlanRequest, Planner};
 use crate::read::split::SplitFile;
 use crate::read::split_read::SplitRead;
@@ -187,6 +191,7 @@ pub(in crate::read) fn read_difference(
             filter: None,
             below: Vec::new(),
             changelog: None,
+            folds_single: false,
         };
         Ok(Side {
             rows: merge.stream()?,
@@ -200,6 +205,7 @@ pub(in crate::read) fn read_difference(
         key_columns: keys.collect::<Result<_>>()?,
         encoder: KeyEncoder::new(&types, nullable)?,
         wanted: wanted.collect::<Result<_>>()?,
+        unordered: unordered_columns(&read.table),
         with_row_kind: read.with_row_kind,
         keep_deletes: read.keep_deletes,
         empty: RecordBatch::new_empty(read.table.arrow_schema()),
@@ -208,6 +214,19 @@ pub(in crate::read) fn read_difference(
         Ok(difference.next().await?.map(|batch| (batch, difference)))
     });
     Ok(steps.boxed())
+}
+
+/// Some maps and arrays of aggregations are Java's hash maps and sets: merging the same elements again gives the same order
+/// there, but not here.
+fn unordered_columns(table: &Table) -> Vec<bool> {
+    let aggregates = matches!(
+        table.options().merge_engine,
+        MergeEngine::Aggregation | MergeEngine::PartialUpdate
+    );
+    let fields = table.schema().fields.iter();
+    let unordered =
+        fields.map(|f| aggregates && aggregates_unordered(table.options().map(), &f.name));
+    unordered.collect()
 }
 
 /// One of two states, in key order.
@@ -259,6 +278,8 @@ struct Difference {
     encoder: KeyEncoder,
     /// Positions of the columns to return.
     wanted: Vec<usize>,
+    /// For each of the table's columns whether its maps and arrays are compared by what they hold.
+    unordered: Vec<bool>,
     with_row_kind: bool,
     keep_deletes: bool,
     empty: RecordBatch,
@@ -350,8 +371,13 @@ impl Difference {
             both().map(|(i, _)| number(i)).collect(),
             both().map(|(_, j)| number(j)).collect(),
         );
-        for (a, b) in old.columns().iter().zip(new.columns()) {
-            compare_column(&take(a, &i, None)?, &take(b, &j, None)?, &mut same);
+        let columns = old.columns().iter().zip(new.columns());
+        for ((a, b), unordered) in columns.zip(&self.unordered) {
+            let (a, b) = (take(a, &i, None)?, take(b, &j, None)?);
+            match unordered {
+                true => compare_unordered(&a, &b, &mut same)?,
+                false => compare_column(&a, &b, &mut same),
+            }
         }
         Ok(same)
     }

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::evolution::EvolutionPlan;
 use crate::arrow_bridge::{array_of, arrow_field};
-use crate::deletionvectors::{decode_deletion_vector, read_range_of};
+use crate::deletionvectors::{DeletionVector, decode_deletion_vector, read_range_of};
 use crate::error::{Error, Result};
 use crate::format::{BatchStream, DEFAULT_STEP_BYTES, FileReadRequest, POSITION_COLUMN, read_file};
 use crate::index::{FileIndexResult, evaluate};
@@ -234,6 +234,22 @@ pub async fn indexed_rows(
 /// # Errors
 /// `Damaged` naming the index file.
 pub async fn live_rows(table: &Table, file: &SplitFile) -> Result<Option<FileSelection>> {
+    let Some(vector) = deleted_rows(table, file).await? else {
+        return Ok(None);
+    };
+    let rows = usize::try_from(file.meta.row_count)
+        .map_err(|_| Error::damaged("row count in the manifest is negative"))?;
+    Ok(Some(vector.to_selection(rows)))
+}
+
+/// The deletion vector of a file, its positions checked; `None` without one.
+///
+/// # Errors
+/// `Damaged` naming the index file.
+pub(crate) async fn deleted_rows(
+    table: &Table,
+    file: &SplitFile,
+) -> Result<Option<DeletionVector>> {
     let Some(deletion) = &file.deletion else {
         return Ok(None);
     };
@@ -244,9 +260,7 @@ pub async fn live_rows(table: &Table, file: &SplitFile) -> Result<Option<FileSel
     let rows = u64::try_from(file.meta.row_count)
         .map_err(|_| Error::damaged("row count in the manifest is negative"))?;
     vector.check_row_count(rows)?;
-    Ok(Some(
-        vector.to_selection(usize::try_from(rows).unwrap_or(usize::MAX)),
-    ))
+    Ok(Some(vector))
 }
 
 /// How a file's columns become the wanted ones.

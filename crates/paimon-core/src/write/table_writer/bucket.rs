@@ -167,6 +167,7 @@ impl Bucket {
         (bucket, total_buckets): (i32, i32),
         next_sequence: i64,
     ) -> Result<Self> {
+        setup.check_partition(table, partition)?;
         let uuid = context.ids.uuid();
         let paths = DataFilePaths::of_bucket(table, &setup.options, partition, bucket, uuid)?;
         let paths = Arc::new(paths);

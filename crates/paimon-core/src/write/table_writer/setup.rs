@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::mergetree::function::{MergeFunction, create_merge_function};
-use crate::options::{ChangelogProducer, CoreOptions, MergeEngine, parse_i64};
+use crate::options::{
+    ChangelogProducer, CoreOptions, MergeEngine, PartitionTime, parse_bool, parse_i64,
+};
+use crate::read::Partition;
+use crate::spec::datum_to_legacy_text;
 use crate::table::Table;
 use crate::write::assign::BucketMode;
 use crate::write::buffer::flush::KeyValueSettings;
@@ -23,6 +27,8 @@ pub(super) struct Setup {
     pub data: Arc<FileSettings>,
     /// Bucket count of new partitions of a postpone table.
     pub postpone_buckets: i32,
+    /// Values of partitions must be a time that this reads (`partition.timestamp-format.strict`).
+    partition_time: Option<PartitionTime>,
     /// Postponed rows: what a compaction will merge them with.
     pub later: Option<Arc<dyn MergeFunction>>,
     /// Primary-key tables whose rows are merged.
@@ -64,6 +70,7 @@ impl Setup {
                 BucketMode::Postponed => Some(merge_function(table, &options)?.into()),
                 _ => None,
             },
+            partition_time: partition_time(table)?,
             postpone_buckets: match postponed_into {
                 Some(number) => number,
                 None => postpone_buckets(core)?,
@@ -73,6 +80,29 @@ impl Setup {
             data,
             key_value,
         })
+    }
+
+    /// Whether rows may go to a partition. Source: `PartitionTimestampValidator`.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the option when its values are no time and must be.
+    pub fn check_partition(&self, table: &Table, partition: &Partition) -> Result<()> {
+        let Some(time) = &self.partition_time else {
+            return Ok(());
+        };
+        let fields = table.schema().partition_fields();
+        let values = fields.iter().zip(&partition.values);
+        let texts: Vec<(&str, Option<String>)> = values
+            .map(|(f, v)| (f.name.as_str(), v.as_ref().map(datum_to_legacy_text)))
+            .collect();
+        match time.of(&texts) {
+            Some(_) => Ok(()),
+            None => Err(Error::invalid(format!(
+                "the values of a partition must be a time as `partition.timestamp-formatter` and \
+                 `partition.timestamp-pattern` say, found {texts:?}"
+            ))
+            .with("option", STRICT)),
+        }
     }
 
     /// Data files store ids and sequence numbers of their rows.
@@ -91,6 +121,22 @@ impl Setup {
         data.prefix = format!("{}-u-{user}-s-{id}-w-", data.prefix);
         self.data = Arc::new(data);
     }
+}
+
+const STRICT: &str = "partition.timestamp-format.strict";
+
+/// Reads times out of partition values, where those must be times; nothing is asked of them without a format or a pattern.
+fn partition_time(table: &Table) -> Result<Option<PartitionTime>> {
+    let options = table.options();
+    let strict = options.get(STRICT).map(parse_bool).transpose();
+    let strict = strict.map_err(|e| e.with("option", STRICT))?;
+    let pattern = options.get("partition.timestamp-pattern");
+    let format = options.get("partition.timestamp-formatter");
+    let asked = strict == Some(true) && (pattern.is_some() || format.is_some());
+    if !asked || table.schema().partition_keys.is_empty() {
+        return Ok(None);
+    }
+    PartitionTime::new(pattern.map(str::to_string), format).map(Some)
 }
 
 /// Postponed rows are read once, by a compaction: Avro without statistics where Avro can hold them.

@@ -59,11 +59,15 @@ fn plain(rows: Vec<String>) -> Vec<String> {
 /// Rows of a table with their ids and sequence numbers, where it tracks them.
 async fn tracked(table: &Table) -> Vec<String> {
     let options = table.options();
-    if !options.row_tracking || options.data_evolution {
+    if !options.row_tracking {
         return Vec::new();
     }
     let mut fields = table.schema().fields.clone();
-    fields.extend([row_id_field(), sequence_number_field()]);
+    fields.push(row_id_field());
+    // files of several rows that become one have one sequence number
+    if !options.data_evolution {
+        fields.push(sequence_number_field());
+    }
     let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
     let mut texts = Vec::new();
     let read = table.read_builder().with_projection(&names);

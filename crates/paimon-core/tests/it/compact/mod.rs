@@ -3,6 +3,7 @@
 mod automatic;
 mod changelogs;
 mod cluster;
+mod evolution;
 mod goldens;
 mod incremental;
 pub(crate) mod trees;

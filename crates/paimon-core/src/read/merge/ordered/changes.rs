@@ -1,10 +1,11 @@
 //! What a merge changes for readers, key by key. Source: `LookupChangelogMergeFunctionWrapper`,
 //! `FullChangelogMergeFunctionWrapper`, `FirstRowMergeFunctionWrapper`.
 
-use arrow_array::{ArrayRef, Int8Array, Int64Array};
+use arrow_array::{Array, ArrayRef, Int8Array, Int64Array};
 use arrow_ord::ord::make_comparator;
 use arrow_schema::SortOptions;
 
+use super::equality::{Equality, holds_map};
 use super::window::{Place, Source, gathered};
 use crate::error::Result;
 use crate::spec::is_retract;
@@ -98,20 +99,41 @@ fn same_values(
     let (old, ..) = gathered(sources, &before)?;
     let (new, ..) = gathered(sources, &after)?;
     for column in columns {
-        if let (Some(old), Some(new)) = (old.get(*column), new.get(*column)) {
-            compare_column(old, new, &mut same);
+        let (Some(old), Some(new)) = (old.get(*column), new.get(*column)) else {
+            continue;
+        };
+        match holds_map(old.data_type()) {
+            true => mark(&Equality::new(old, new)?, &mut same),
+            false => compare_column(old, new, &mut same),
         }
     }
     Ok(same)
 }
 
-/// Clears the marks of rows in which two columns differ.
+/// Clears the marks of rows in which two columns hold something else, with arrays as sets.
+pub(in crate::read) fn compare_unordered(
+    old: &ArrayRef,
+    new: &ArrayRef,
+    same: &mut [bool],
+) -> Result<()> {
+    mark(&Equality::of_sets(old, new)?, same);
+    Ok(())
+}
+
+fn mark(equality: &Equality, same: &mut [bool]) {
+    for (i, same) in same.iter_mut().enumerate() {
+        *same = *same && equality.is_same(i, i);
+    }
+}
+
+/// Clears the marks of rows in which two columns differ, be it in the order of a map's entries: Java compares the bytes
+/// of rows where it compares two states.
 pub(in crate::read) fn compare_column(old: &ArrayRef, new: &ArrayRef, same: &mut [bool]) {
     let comparator = make_comparator(old, new, SortOptions::default());
     for (i, same) in same.iter_mut().enumerate().filter(|(_, same)| **same) {
         *same = match &comparator {
             Ok(compare) => compare(i, i).is_eq(),
-            // maps have no order, but equality
+            // maps cannot be sorted, but compared
             Err(_) => old.slice(i, 1) == new.slice(i, 1),
         };
     }

@@ -6,6 +6,7 @@
 //! `ReducerMergeFunctionWrapper`.
 
 mod changes;
+mod equality;
 mod lookup;
 mod run;
 #[cfg(test)]
@@ -21,8 +22,8 @@ use arrow_buffer::BooleanBuffer;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
-pub(in crate::read) use self::changes::compare_column;
 pub(crate) use self::changes::{ChangelogMoment, ChangelogRules};
+pub(in crate::read) use self::changes::{compare_column, compare_unordered};
 pub(crate) use self::lookup::{BelowRun, KeyLookup};
 use self::run::{Run, RunSource};
 use super::section::{MergeRules, Resolution, needs_order};
@@ -76,6 +77,9 @@ pub(crate) struct OrderedMerge {
     pub(crate) below: Vec<BelowRun>,
     /// Which changes are told.
     pub(crate) changelog: Option<ChangelogRules>,
+    /// Whether a record that is alone in its key goes through the merge function, too, as in lookup compactions; an
+    /// aggregate of one record may differ from it, and so may a partial update with no value in a sequence group.
+    pub(crate) folds_single: bool,
 }
 
 impl OrderedMerge {
@@ -140,6 +144,7 @@ impl OrderedMerge {
             keep_deletes: self.keep_deletes,
             runs: below.chain(own).collect(),
             changelog: self.changelog.clone(),
+            folds_single: self.folds_single,
             rules,
             ready: VecDeque::new(),
         };
@@ -181,6 +186,7 @@ struct Merger {
     /// Oldest first.
     runs: Vec<Run>,
     changelog: Option<ChangelogRules>,
+    folds_single: bool,
     ready: VecDeque<Merged>,
 }
 

@@ -86,6 +86,7 @@ async fn ordered(table: &Table, split: &DataSplit, section: &Section, keep: bool
         filter: None,
         below: Vec::new(),
         changelog: None,
+        folds_single: false,
     };
     let merged: Vec<Merged> = merge.stream().unwrap().try_collect().await.unwrap();
     let rows = |merged| match merged {

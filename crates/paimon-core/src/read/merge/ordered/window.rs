@@ -90,7 +90,7 @@ impl Merger {
             Some(ChangelogMoment::Lookup) => level == 0,
             Some(ChangelogMoment::FullCompaction { top_level }) => level != top_level,
         };
-        if is_new || self.folds_single(level) {
+        if is_new || self.folds_single() {
             let active: Vec<usize> = (0..=slot).map(|_| run).collect();
             let rows: Vec<Place> = range.clone().map(|row| (slot, row)).collect();
             let groups: Vec<usize> = (0..=rows.len()).collect();
@@ -101,12 +101,12 @@ impl Merger {
 
     /// Whether a record alone in its key just moves to the result.
     fn is_plain(&self, run: &Run) -> bool {
-        run.role == Role::Merged && self.changelog.is_none() && !self.folds_single(run.level)
+        run.role == Role::Merged && self.changelog.is_none() && !self.folds_single()
     }
 
-    /// Whether a record alone goes through the merge function, too, as lookups do it with new ones.
-    fn folds_single(&self, level: i32) -> bool {
-        self.rules.lookup && level == 0 && self.rules.resolution == Resolution::Fold
+    /// Whether a record alone goes through the merge function, too.
+    fn folds_single(&self) -> bool {
+        self.folds_single && self.rules.resolution == Resolution::Fold
     }
 
     /// Rows of keys that several runs may have: the result, and what it changes.
@@ -161,7 +161,7 @@ impl Merger {
             let after = match self.rules.resolution {
                 Resolution::Latest => members.last().copied(),
                 Resolution::First => members.first().copied().filter(|_| !key.known_below),
-                Resolution::Fold if members.len() == 1 && !key.fold_single => {
+                Resolution::Fold if members.len() == 1 && !self.folds_single => {
                     members.first().copied()
                 }
                 Resolution::Fold => Some((folded_source, fold.push(&members))),
@@ -216,7 +216,6 @@ impl Merger {
             told: told && !(first && newest.is_some()),
             before,
             known_below,
-            fold_single: is_new && self.folds_single(0),
         })
     }
 
@@ -326,8 +325,6 @@ struct Key {
     before: Option<Place>,
     /// A row that stays below hides the new one (first-row).
     known_below: bool,
-    /// One record goes through the merge function, too.
-    fold_single: bool,
 }
 
 /// Where the window ends in each block, and its rows.

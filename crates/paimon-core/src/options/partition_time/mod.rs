@@ -1,13 +1,15 @@
 //! The time that partition values stand for. Source: `PartitionTimeExtractor`.
 
+mod pattern;
+
 use chrono::{Days, Duration, NaiveDate, NaiveDateTime, NaiveTime};
 
-use super::pattern::TimePattern;
+use self::pattern::TimePattern;
 use crate::error::Result;
 
 /// Reads times out of partition values.
 #[derive(Debug)]
-pub(super) struct PartitionTime {
+pub(crate) struct PartitionTime {
     /// `partition.timestamp-pattern`: text with `$column` for values; the first value alone by default.
     text: Option<String>,
     /// `partition.timestamp-formatter`; `yyyy-MM-dd HH:mm:ss` and `yyyy-MM-dd` by default.
@@ -17,7 +19,7 @@ pub(super) struct PartitionTime {
 impl PartitionTime {
     /// # Errors
     /// `Unsupported` naming the option for a format with other fields than dates and times of day.
-    pub(super) fn new(text: Option<String>, format: Option<&str>) -> Result<Self> {
+    pub(crate) fn new(text: Option<String>, format: Option<&str>) -> Result<Self> {
         let format = format.map(TimePattern::parse).transpose();
         Ok(Self {
             text,
@@ -26,7 +28,7 @@ impl PartitionTime {
     }
 
     /// The local time, milliseconds read as UTC, of the values of columns; `None` when there is none in them.
-    pub(super) fn of(&self, values: &[(&str, Option<String>)]) -> Option<i64> {
+    pub(crate) fn of(&self, values: &[(&str, Option<String>)]) -> Option<i64> {
         let text = match &self.text {
             None => values.first()?.1.clone()?,
             Some(pattern) => {
