@@ -56,6 +56,12 @@ pub trait Catalog: Debug + Send + Sync {
     /// `NotFound` when there is no such table or branch, `Damaged` when its metadata is broken.
     async fn get_table(&self, identifier: &Identifier) -> Result<Table>;
 
+    /// Forgets what it remembers of a table and its branches, so that the next look is at the source. Nothing to do for a
+    /// catalog that remembers nothing.
+    fn invalidate_table(&self, identifier: &Identifier) {
+        let _ = identifier;
+    }
+
     /// A table of plain files without snapshots; `None` when the table is of another kind or not there. A format table
     /// is no table to [`Catalog::get_table`], which says so with `Unsupported`.
     ///

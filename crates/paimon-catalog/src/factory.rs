@@ -6,6 +6,7 @@ use std::sync::Arc;
 use paimon_core::io::Stores;
 use paimon_core::{Error, Result};
 
+use crate::caching::CachingCatalog;
 use crate::catalog::Catalog;
 use crate::filesystem::FileSystemCatalog;
 
@@ -21,7 +22,8 @@ const KINDS: &[&str] = &[
 ];
 
 /// Opens the catalog that the options describe: `metastore` (default `filesystem`) chooses the kind. Its warehouse is a
-/// local path or in `memory:`.
+/// local path or in `memory:`. One that asks a service remembers tables for a while ([`CachingCatalog`]) unless
+/// `cache-enabled` is `false`.
 ///
 /// # Errors
 /// `Unsupported` for a metastore this engine does not have (named), `InvalidInput` for a missing or malformed option.
@@ -51,27 +53,25 @@ pub fn create_catalog_on(
     let metastore = options
         .get("metastore")
         .map_or("filesystem", String::as_str);
-    match metastore {
-        "filesystem" => Ok(Arc::new(FileSystemCatalog::on(name, options, stores)?)),
+    let remote = metastore != "filesystem";
+    let catalog: Arc<dyn Catalog> = match metastore {
+        "filesystem" => Arc::new(FileSystemCatalog::on(name, options, stores)?),
         #[cfg(feature = "hive")]
-        "hive" => Ok(Arc::new(crate::hive::HiveCatalog::on(
-            name, options, stores,
-        )?)),
+        "hive" => Arc::new(crate::hive::HiveCatalog::on(name, options, stores)?),
         #[cfg(feature = "jdbc")]
-        "jdbc" => Ok(Arc::new(crate::jdbc::JdbcCatalog::on(
-            name, options, stores,
-        )?)),
+        "jdbc" => Arc::new(crate::jdbc::JdbcCatalog::on(name, options, stores)?),
         #[cfg(feature = "rest")]
-        "rest" => Ok(Arc::new(crate::rest::RestCatalog::on(
-            name, options, stores,
-        )?)),
-        other => Err(Error::unsupported(format!(
-            "metastore {other:?} is not supported: expected one of {}",
-            KINDS.join(", ")
-        ))
-        .with("option", "metastore")
-        .with("catalog", name)),
-    }
+        "rest" => Arc::new(crate::rest::RestCatalog::on(name, options, stores)?),
+        other => {
+            return Err(Error::unsupported(format!(
+                "metastore {other:?} is not supported: expected one of {}",
+                KINDS.join(", ")
+            ))
+            .with("option", "metastore")
+            .with("catalog", name));
+        }
+    };
+    CachingCatalog::around(catalog, remote)
 }
 
 #[cfg(test)]

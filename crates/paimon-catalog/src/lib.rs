@@ -1,9 +1,10 @@
 //! Catalogs of Paimon tables: the [`Catalog`] trait, object names, the catalogs on a filesystem, on a Hive Metastore, in
-//! a relational database and behind a REST service (features `hive`, `jdbc` and `rest`, on by default), and a factory by
-//! options.
+//! a relational database and behind a REST service (features `hive`, `jdbc` and `rest`, on by default), one that remembers
+//! what another one said, and a factory by options.
 //!
 //! Java: `org.apache.paimon.catalog`.
 
+mod caching;
 mod catalog;
 mod factory;
 mod filesystem;
@@ -23,6 +24,7 @@ mod sys_tables;
 mod tables;
 mod view;
 
+pub use caching::CachingCatalog;
 pub use catalog::{Catalog, PropertyChanges};
 pub use factory::{create_catalog, create_catalog_on};
 pub use filesystem::FileSystemCatalog;
@@ -41,3 +43,7 @@ pub use view::View;
 // tests that are shared with those of the public interface name the crate
 #[cfg(test)]
 extern crate self as paimon_catalog;
+#[cfg(test)]
+#[path = "../tests/it/conformance.rs"]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod conformance;

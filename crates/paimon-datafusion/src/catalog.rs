@@ -74,6 +74,15 @@ impl PaimonCatalogProvider {
         }
     }
 
+    /// With the temporary views and tables of another one, which keeps them too.
+    #[must_use]
+    pub(crate) fn with_session_tables_of(self, other: &Self) -> Self {
+        Self {
+            session_tables: other.session_tables.clone(),
+            ..self
+        }
+    }
+
     /// The catalog.
     pub fn catalog(&self) -> &Arc<dyn Catalog> {
         &self.catalog

@@ -1,4 +1,5 @@
-//! Stores for Paimon's warehouses beyond local paths: S3 and servers that speak it, Azure, Google Cloud Storage, HDFS.
+//! Stores for Paimon's warehouses beyond local paths: S3 and servers that speak it, Azure, Google Cloud Storage, HDFS,
+//! Alibaba Cloud's OSS.
 //!
 //! Each kind is a [`StoreFactory`] behind a feature of this crate. It reads Paimon's own option keys, with the names that
 //! Java's file systems accept, and, where these say nothing, the environment variables of the provider. Options win.
@@ -28,6 +29,8 @@ mod disk_cache;
 mod gcs;
 #[cfg(feature = "hdfs")]
 mod hdfs;
+#[cfg(feature = "oss")]
+mod oss;
 #[cfg(feature = "s3")]
 mod s3;
 
@@ -44,6 +47,8 @@ pub use environment::Environment;
 pub use gcs::GcsFactory;
 #[cfg(feature = "hdfs")]
 pub use hdfs::HdfsFactory;
+#[cfg(feature = "oss")]
+pub use oss::OssFactory;
 #[cfg(feature = "s3")]
 pub use s3::S3Factory;
 
@@ -53,6 +58,8 @@ const ABSENT: &[(&str, &str)] = &[
     ("hdfs", "hdfs"),
     #[cfg(not(feature = "hdfs"))]
     ("viewfs", "hdfs"),
+    #[cfg(not(feature = "oss"))]
+    ("oss", "oss"),
 ];
 
 /// Every store that this build has, with the variables of the process.
@@ -78,5 +85,7 @@ pub fn factories(environment: &Environment) -> Vec<Arc<dyn StoreFactory>> {
         Arc::new(GcsFactory::new(environment.clone())),
         #[cfg(feature = "hdfs")]
         Arc::new(HdfsFactory::new(environment.clone())),
+        #[cfg(feature = "oss")]
+        Arc::new(OssFactory::new(environment.clone())),
     ]
 }

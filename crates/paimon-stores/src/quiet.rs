@@ -88,11 +88,30 @@ impl<S: ObjectStore> Quiet<S> {
     }
 }
 
+/// An answer that will be the same next time.
+#[cfg(feature = "oss")]
+#[derive(Debug)]
+pub(crate) struct Permanent(pub(crate) String);
+
+#[cfg(feature = "oss")]
+impl fmt::Display for Permanent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(feature = "oss")]
+impl std::error::Error for Permanent {}
+
 /// Whether the same request may succeed later: no answer, a failure of the server, or too many requests.
 fn is_transient(error: &Error) -> bool {
     let Error::Generic { source, .. } = error else {
         return false;
     };
+    #[cfg(feature = "oss")]
+    if source.is::<Permanent>() {
+        return false;
+    }
     let text = chain(source.as_ref());
     let Some((_, status)) = text.split_once("status code: ") else {
         return true;

@@ -7,11 +7,8 @@ use paimon_core::spec::{DataField, Datum, parse_data_type};
 use super::client::HivePartition;
 use super::testing::{MemoryMetastore, catalog, local};
 use super::*;
+use crate::conformance::{self, count, declared, insert, plain};
 use crate::format_table::FileFormat;
-use conformance::{count, declared, insert, plain};
-
-#[path = "../../tests/it/conformance.rs"]
-mod conformance;
 
 fn id(text: &str) -> Identifier {
     Identifier::parse(text).unwrap()

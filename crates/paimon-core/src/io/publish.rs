@@ -145,8 +145,9 @@ impl FileIo {
         match second? {
             Publication::Exists => Ok(()),
             Publication::Created => Err(Error::unsupported(
-                "the store ignores the condition `If-None-Match: *` of a put: commits of several writers would \
-                 replace each other, so that nothing is written to it",
+                "the store ignores the condition of a put (`If-None-Match: *`, on OSS `x-oss-forbid-overwrite`, which \
+                 buckets with versions ignore): commits of several writers would replace each other, so that nothing \
+                 is written to it",
             )
             .with("store", self.prefix())),
         }

@@ -7,7 +7,7 @@ mod create;
 mod validation;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -17,7 +17,7 @@ pub use validation::validate_schema;
 
 use crate::codec::parse_json;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::{FileIo, is_not_found};
+use crate::io::{FileIo, FileStatus, is_not_found};
 use crate::spec::TableSchema;
 
 /// Largest schema file that is accepted, bytes.
@@ -29,6 +29,8 @@ pub struct SchemaManager {
     io: FileIo,
     folder: String,
     cache: Arc<Mutex<HashMap<i64, Arc<TableSchema>>>>,
+    /// The newest file when it was looked for first.
+    found: Arc<OnceLock<FileStatus>>,
 }
 
 impl SchemaManager {
@@ -38,6 +40,7 @@ impl SchemaManager {
             io,
             folder: format!("{root}/schema"),
             cache: Arc::default(),
+            found: Arc::default(),
         }
     }
 
@@ -49,10 +52,29 @@ impl SchemaManager {
 
     /// The newest schema; `None` when there is none (the folder is no table).
     pub async fn latest(&self) -> Result<Option<Arc<TableSchema>>> {
-        match self.ids().await?.last() {
-            Some(id) => self.schema(*id).await.map(Some),
+        match self.newest_file().await? {
+            Some((id, file)) => {
+                self.found.get_or_init(|| file);
+                self.schema(id).await.map(Some)
+            }
             None => Ok(None),
         }
+    }
+
+    /// Whether the newest schema file is the one that [`Self::latest`] found first: nobody changed the schema, and
+    /// nobody dropped the table and made another one in its place. Takes one listing; false before the first look.
+    pub async fn is_current(&self) -> Result<bool> {
+        let newest = self.newest_file().await?.map(|(_, file)| file);
+        Ok(newest.is_some() && newest.as_ref() == self.found.get())
+    }
+
+    async fn newest_file(&self) -> Result<Option<(i64, FileStatus)>> {
+        let files = self.io.list_files(&self.folder).await?;
+        let files = files.into_iter().filter_map(|file| {
+            let id = file.name.strip_prefix("schema-")?.parse().ok()?;
+            Some((id, file))
+        });
+        Ok(files.max_by_key(|(id, _)| *id))
     }
 
     /// Schema by id.

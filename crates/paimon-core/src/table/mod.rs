@@ -165,6 +165,24 @@ impl Table {
         Ok(Some(table))
     }
 
+    /// Whether the columns and options that this handle was opened with are still those of the table, and the table the
+    /// same one: for whoever keeps handles. Takes one listing per branch; what the catalog holds is not asked. A handle
+    /// that reads a chosen snapshot never is: the choice may lead to another one by now.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn is_current(&self) -> Result<bool> {
+        if !matches!(self.inner.target, ScanTarget::Latest) {
+            return Ok(false);
+        }
+        let other = match &self.inner.other {
+            // one that is named and was not there may have come since
+            None => !OtherBranch::is_named(self),
+            Some(other) => other.table.schemas().is_current().await?,
+        };
+        Ok(other && self.inner.schemas.is_current().await?)
+    }
+
     /// The same table on another branch. Time travel of this table is not carried over.
     ///
     /// # Errors

@@ -27,6 +27,14 @@ pub(super) struct OtherBranch {
 }
 
 impl OtherBranch {
+    /// Whether the options of a table name such a branch, there or not.
+    pub(super) fn is_named(table: &Table) -> bool {
+        [FALLBACK, PRIMARY].iter().any(|key| {
+            let name = table.options().get(key);
+            name.is_some_and(|b| !b.trim().is_empty())
+        })
+    }
+
     /// The branch that the stored options of a table name; `None` where they name none or it does not exist.
     ///
     /// # Errors

@@ -172,17 +172,22 @@ impl Cursor {
         }
         loop {
             let key = self.text_until(&[Token::Eq])?;
+            // what is found may be a secret: it is not shown
             if !self.eat(&Token::Eq) {
-                return self.expected("=");
+                return Err(DataFusionError::Plan(format!(
+                    "expected = after option {key}"
+                )));
             }
-            let value = self.text_until(&[Token::Comma, Token::RParen])?;
-            pairs.push((key, value));
+            let value = self.text_until(&[Token::Comma, Token::RParen]);
+            let value = value.map_err(|_| wrong_value(&key))?;
             if self.eat(&Token::RParen) {
+                pairs.push((key, value));
                 return Ok(pairs);
             }
             if !self.eat(&Token::Comma) {
-                return self.expected(", or )");
+                return Err(wrong_value(&key));
             }
+            pairs.push((key, value));
         }
     }
 
@@ -210,4 +215,10 @@ impl Cursor {
         }
         Ok(text)
     }
+}
+
+fn wrong_value(key: &str) -> DataFusionError {
+    DataFusionError::Plan(format!(
+        "expected a text in single quotes, and then , or ) as the value of option {key}"
+    ))
 }

@@ -74,6 +74,7 @@ mod tests {
     fn values_of_secret_keys_are_hidden() {
         for sql in [
             "CREATE CATALOG c WITH ('s3.secret-key' = 'hush', 'warehouse'='/x')",
+            "ALTER CATALOG c SET ('warehouse'='/x', 's3.secret-key' = 'hush')",
             "SET spark.paimon.fs.s3a.access.key = hush",
             "SELECT * FROM t /*+ OPTIONS('a'='b') */ WHERE password = 'hush'",
             "SET a.password='hush'",

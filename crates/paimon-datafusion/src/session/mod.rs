@@ -144,6 +144,7 @@ impl PaimonSession {
         let catalog = paimon_catalog::create_catalog_on(name, options, &self.stores)
             .map_err(to_datafusion)?;
         self.register_catalog(catalog);
+        self.catalogs.made_from_options(name, String::new());
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
+use super::catalogs::{self, CatalogCommand};
 use super::ident_text;
 use crate::parse::Cursor;
 
@@ -62,15 +63,7 @@ pub(crate) enum Command {
     Use {
         name: Vec<Ident>,
     },
-    CreateCatalog {
-        name: Ident,
-        if_not_exists: bool,
-        options: Vec<(String, String)>,
-    },
-    DropCatalog {
-        name: Ident,
-        if_exists: bool,
-    },
+    Catalog(CatalogCommand),
     Set {
         key: String,
         value: String,
@@ -81,7 +74,7 @@ pub(crate) enum Command {
     Reset {
         key: Option<String>,
     },
-    /// `REFRESH TABLE`: nothing is cached between statements.
+    /// `REFRESH TABLE`: what the catalog remembers of the table is forgotten.
     Refresh {
         table: Vec<Ident>,
     },
@@ -92,16 +85,14 @@ pub(crate) enum Command {
 /// # Errors
 /// When it is one of ours but malformed.
 pub(crate) fn parse(cursor: &mut Cursor, sql: &str) -> Result<Option<Command>> {
-    let command = if cursor.keyword("SHOW") {
+    let command = if let Some(command) = catalogs::parse(cursor)? {
+        Some(Command::Catalog(command))
+    } else if cursor.keyword("SHOW") {
         show(cursor)?
     } else if cursor.one_of(&["DESCRIBE", "DESC"]).is_some() {
         describe(cursor)?
     } else if cursor.keyword("USE") {
         Some(use_statement(cursor)?)
-    } else if cursor.keywords(&["CREATE", "CATALOG"]) {
-        Some(create_catalog(cursor)?)
-    } else if cursor.keywords(&["DROP", "CATALOG"]) {
-        Some(drop_catalog(cursor)?)
     } else if cursor.keywords(&["REFRESH", "TABLE"]) {
         let table = cursor.object_name()?;
         Some(Command::Refresh { table })
@@ -288,35 +279,6 @@ fn use_statement(cursor: &mut Cursor) -> Result<Command> {
         return cursor.expected("database or catalog.database");
     }
     Ok(Command::Use { name })
-}
-
-fn create_catalog(cursor: &mut Cursor) -> Result<Command> {
-    let if_not_exists = cursor.keywords(&["IF", "NOT", "EXISTS"]);
-    let name = match cursor.object_name()?.as_slice() {
-        [name] => name.clone(),
-        _ => return cursor.expected("one name"),
-    };
-    let options = if cursor.one_of(&["WITH", "OPTIONS"]).is_some() {
-        cursor.options()?
-    } else {
-        Vec::new()
-    };
-    Ok(Command::CreateCatalog {
-        name,
-        if_not_exists,
-        options,
-    })
-}
-
-fn drop_catalog(cursor: &mut Cursor) -> Result<Command> {
-    let if_exists = cursor.keywords(&["IF", "EXISTS"]);
-    match cursor.object_name()?.as_slice() {
-        [name] => Ok(Command::DropCatalog {
-            name: name.clone(),
-            if_exists,
-        }),
-        _ => cursor.expected("one name"),
-    }
 }
 
 /// `SET [key [= | TO value]]`, `SET TIME ZONE zone`; keys and values in quotes or bare to the end of the text.

@@ -2,6 +2,7 @@
 
 mod alter;
 mod analyze;
+mod catalogs;
 mod command;
 mod ddl;
 mod describe;

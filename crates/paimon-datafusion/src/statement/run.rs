@@ -1,6 +1,5 @@
 //! Running the statements.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use datafusion::dataframe::DataFrame;
@@ -10,7 +9,7 @@ use paimon_core::options::parse_duration_ms;
 
 use super::command::Command;
 use super::result::{nothing, text_rows};
-use super::{describe, ident_text, show, show_create};
+use super::{catalogs, describe, ident_text, show, show_create};
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
 use crate::session::{OverwriteMode, PaimonSession};
@@ -59,19 +58,12 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             nothing(session)
         }
         Command::Use { name } => use_database(session, &name).await,
-        Command::CreateCatalog {
-            name,
-            if_not_exists,
-            options,
-        } => create_catalog(session, &ident_text(&name), if_not_exists, options),
-        Command::DropCatalog { name, if_exists } => {
-            session.drop_catalog(&ident_text(&name), if_exists)?;
-            nothing(session)
-        }
+        Command::Catalog(command) => catalogs::run(session, command),
         Command::Set { key, value } => set(session, &key, &value).await,
         Command::SetShow { key } => show_settings(session, key.as_deref()).await,
         Command::Reset { key } => reset(session, key.as_deref()).await,
         Command::Refresh { table } => {
+            session.forget_table(&table)?;
             session.table(&table).await?;
             nothing(session)
         }
@@ -111,19 +103,6 @@ async fn has_database(session: &PaimonSession, catalog: &str, database: &str) ->
             .map_err(to_datafusion),
         None => Ok(provider.schema(database).is_some()),
     }
-}
-
-fn create_catalog(
-    session: &PaimonSession,
-    name: &str,
-    if_not_exists: bool,
-    options: Vec<(String, String)>,
-) -> Result<DataFrame> {
-    if !(if_not_exists && session.context().catalog(name).is_some()) {
-        let options: BTreeMap<String, String> = options.into_iter().collect();
-        session.create_catalog(name, options)?;
-    }
-    nothing(session)
 }
 
 /// DataFusion's name for a key that has several.

@@ -5,6 +5,8 @@ mod conformance;
 mod faults;
 #[cfg(feature = "hdfs")]
 mod hdfs;
+#[cfg(feature = "oss")]
+mod oss;
 mod requests;
 mod server;
 mod stores;

@@ -1,4 +1,4 @@
-//! A small S3 server in the process: one bucket in memory, conditional puts that are atomic, and faults on demand.
+//! A small server of S3 and OSS in the process: one bucket in memory, conditional puts that are atomic, and faults on demand.
 #![allow(clippy::disallowed_methods, reason = "a server keeps its own time")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,7 @@ pub struct Faults {
     /// One in so many requests gets a fault; 0 is none.
     pub one_in: u64,
     pub seed: u64,
-    /// Whether `If-None-Match` is ignored.
+    /// Whether `If-None-Match` and `x-oss-forbid-overwrite` are ignored.
     pub ignores_condition: bool,
     /// How long a late answer takes.
     pub delay: Duration,
@@ -147,6 +147,24 @@ impl Server {
         .map(|(key, value)| (key.to_string(), value))
         .to_vec()
     }
+
+    /// The same by the names of OSS.
+    #[cfg(feature = "oss")]
+    pub fn oss_options(&self) -> Vec<(String, String)> {
+        [
+            ("fs.oss.endpoint", format!("http://{}", self.address)),
+            ("fs.oss.accessKeyId", "AKIATESTING".to_string()),
+            ("fs.oss.accessKeySecret", "hidden-secret".to_string()),
+        ]
+        .map(|(key, value)| (key.to_string(), value))
+        .to_vec()
+    }
+}
+
+/// Whether a put of OSS must not replace.
+fn is_forbidding(request: &Request) -> bool {
+    let header = request.headers.get("x-oss-forbid-overwrite");
+    header.is_some_and(|v| v == "true")
 }
 
 struct Request {
@@ -279,7 +297,7 @@ impl Shared {
             return Fault::None;
         }
         self.faulted.fetch_add(1, Ordering::Relaxed);
-        let conditional = request.headers.contains_key("if-none-match");
+        let conditional = request.headers.contains_key("if-none-match") || is_forbidding(request);
         match (z >> 40) % 5 {
             0 => Fault::Refused,
             1 => Fault::Broken,
@@ -363,6 +381,10 @@ impl Shared {
             .headers
             .get("if-none-match")
             .is_some_and(|v| v == "*");
+        let forbids = is_forbidding(request);
+        if forbids && !ignored && state.objects.contains_key(&request.key) {
+            return error(409, "FileAlreadyExists");
+        }
         if condition && !ignored && state.objects.contains_key(&request.key) {
             return error(412, "PreconditionFailed");
         }
@@ -470,7 +492,7 @@ impl Shared {
         if let Some((last, _)) = entries.last().filter(|_| more) {
             let last = last.replace('&', "&amp;");
             text.push_str(&format!(
-                "<NextContinuationToken>{last}</NextContinuationToken>"
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
             ));
         }
         xml(format!("<ListBucketResult>{text}</ListBucketResult>"))

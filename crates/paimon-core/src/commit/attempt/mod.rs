@@ -209,6 +209,9 @@ impl<'a> Attempt<'a> {
     /// Whether the changes fit what is live.
     async fn check(&self, changes: &Changes) -> Result<()> {
         let schema = self.commit.table.schema();
+        if self.request.kind == CommitKind::Compact {
+            conflict::check_schemas(&changes.entries, schema.id)?;
+        }
         let Some(snapshot) = &self.latest else {
             return conflict::check(&[], &changes.entries, CommitKind::Append, &[]).map(|_| ());
         };

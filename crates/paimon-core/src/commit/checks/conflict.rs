@@ -32,6 +32,22 @@ pub(in crate::commit) fn check<'a>(
     Ok(live)
 }
 
+/// A compaction by a handle with an older schema would leave out the columns that its files got since.
+///
+/// # Errors
+/// `CommitConflict` when the delta removes a file that was written with a schema after `schema_id`.
+pub(in crate::commit) fn check_schemas(delta: &[ManifestEntry], schema_id: i64) -> Result<()> {
+    let mut removed = delta.iter().filter(|e| e.kind == FileKind::Delete);
+    match removed.find(|e| e.file.schema_id > schema_id) {
+        None => Ok(()),
+        Some(entry) => Err(conflict(format!(
+            "the table was opened with schema {schema_id}, and file {} was written with schema {}: open the table again \
+             and repeat the compaction",
+            entry.file.file_name, entry.file.schema_id
+        ))),
+    }
+}
+
 /// All files of a partition must have been written with one bucket number.
 pub(in crate::commit) fn check_bucket_numbers<'a>(
     entries: impl Iterator<Item = &'a ManifestEntry>,
@@ -291,6 +307,21 @@ mod tests {
             &[delete("a"), delete("a")],
             CommitKind::Compact
         ));
+    }
+
+    #[test]
+    fn files_of_a_later_schema_are_not_compacted_away() {
+        let mut later = delete("b");
+        later.file.schema_id = 4;
+        let delta = [delete("a"), later, add("c")];
+        assert!(check_schemas(&delta, 4).is_ok());
+        let error = check_schemas(&delta, 3).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CommitConflict);
+        assert!(error.to_string().contains("schema 4"), "{error}");
+        // one that is added may be of any
+        let mut added = add("d");
+        added.file.schema_id = 9;
+        assert!(check_schemas(&[added], 3).is_ok());
     }
 
     #[test]
