@@ -5,6 +5,8 @@
 //! ones. A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. The rule runs before
 //! type coercion.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
@@ -13,7 +15,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, cast};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Projection, Union, cast,
+};
 use datafusion::optimizer::AnalyzerRule;
 
 /// The rule.
@@ -27,6 +31,11 @@ impl AnalyzerRule for CommonTypes {
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| {
+            // inputs may have other types by now
+            let plan = match plan.recompute_schema()? {
+                LogicalPlan::Union(union) => LogicalPlan::Union(with_doubles(union)?),
+                other => other,
+            };
             let inputs = plan.inputs();
             let schema = if inputs.is_empty() {
                 plan.schema().as_ref().clone()
@@ -42,6 +51,36 @@ impl AnalyzerRule for CommonTypes {
         })
         .map(|t| t.data)
     }
+}
+
+/// Columns that are decimal in some inputs and FLOAT or DOUBLE in others become DOUBLE in all of them.
+fn with_doubles(union: Union) -> Result<Union> {
+    let types = |column: usize| {
+        let of_input = |input: &Arc<LogicalPlan>| {
+            let field = input.schema().fields().get(column)?;
+            Some(field.data_type().clone())
+        };
+        union.inputs.iter().map(of_input).collect::<Vec<_>>()
+    };
+    let mixed: Vec<bool> = (0..union.schema.fields().len())
+        .map(|column| to_be_cast(&types(column)).is_some_and(|(_, to)| to == DataType::Float64))
+        .collect();
+    if !mixed.contains(&true) {
+        return Ok(union);
+    }
+    let inputs = union.inputs.iter().map(|input| {
+        let columns = input.schema().columns().into_iter().zip(&mixed);
+        let columns = columns.map(|(column, mixed)| {
+            let name = column.name.clone();
+            match mixed {
+                true => cast(Expr::Column(column), DataType::Float64).alias(name),
+                false => Expr::Column(column),
+            }
+        });
+        let projection = Projection::try_new(columns.collect(), Arc::clone(input))?;
+        Ok(Arc::new(LogicalPlan::Projection(projection)))
+    });
+    Union::try_new_with_loose_types(inputs.collect::<Result<_>>()?)
 }
 
 fn rewrite(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
