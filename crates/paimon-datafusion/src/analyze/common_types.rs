@@ -2,8 +2,8 @@
 //!
 //! Decimal literals are exact here. Where one meets a floating-point value, Spark and Flink compute in DOUBLE;
 //! DataFusion would cast the floating-point side to a decimal, which rounds small values to zero and overflows on large
-//! ones. A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. The rule runs before
-//! type coercion.
+//! ones. A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. A DATE beside a
+//! TIMESTAMP would become nanoseconds, which end in 2262. The rule runs before type coercion.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl AnalyzerRule for CommonTypes {
         plan.transform_up_with_subqueries(|plan| {
             // inputs may have other types by now
             let plan = match plan.recompute_schema()? {
-                LogicalPlan::Union(union) => LogicalPlan::Union(with_doubles(union)?),
+                LogicalPlan::Union(union) => LogicalPlan::Union(with_common_types(union)?),
                 other => other,
             };
             let inputs = plan.inputs();
@@ -53,8 +53,8 @@ impl AnalyzerRule for CommonTypes {
     }
 }
 
-/// Columns that are decimal in some inputs and FLOAT or DOUBLE in others become DOUBLE in all of them.
-fn with_doubles(union: Union) -> Result<Union> {
+/// Brings columns whose types differ between the inputs to their common type.
+fn with_common_types(union: Union) -> Result<Union> {
     let types = |column: usize| {
         let of_input = |input: &Arc<LogicalPlan>| {
             let field = input.schema().fields().get(column)?;
@@ -62,19 +62,23 @@ fn with_doubles(union: Union) -> Result<Union> {
         };
         union.inputs.iter().map(of_input).collect::<Vec<_>>()
     };
-    let mixed: Vec<bool> = (0..union.schema.fields().len())
-        .map(|column| to_be_cast(&types(column)).is_some_and(|(_, to)| to == DataType::Float64))
+    let casts: Vec<_> = (0..union.schema.fields().len())
+        .map(|column| to_be_cast(&types(column)))
         .collect();
-    if !mixed.contains(&true) {
-        return Ok(union);
+    if casts.iter().all(Option::is_none) {
+        // an input may have got another type, of which a union learns nothing by itself
+        return Union::try_new_with_loose_types(union.inputs);
     }
     let inputs = union.inputs.iter().map(|input| {
-        let columns = input.schema().columns().into_iter().zip(&mixed);
-        let columns = columns.map(|(column, mixed)| {
+        let schema = input.schema();
+        let columns = schema.columns().into_iter().zip(schema.fields());
+        let columns = columns.zip(&casts).map(|((column, field), to_be_cast)| {
             let name = column.name.clone();
-            match mixed {
-                true => cast(Expr::Column(column), DataType::Float64).alias(name),
-                false => Expr::Column(column),
+            match to_be_cast {
+                Some((from, to)) if from(field.data_type()) => {
+                    cast(Expr::Column(column), to.clone()).alias(name)
+                }
+                _ => Expr::Column(column),
             }
         });
         let projection = Projection::try_new(columns.collect(), Arc::clone(input))?;
@@ -132,6 +136,10 @@ fn to_be_cast(types: &[Option<DataType>]) -> Option<(Which, DataType)> {
     }
     if any(is_short_time) && any(|t| matches!(t, DataType::Time64(_))) {
         return Some((is_short_time, DataType::Time64(TimeUnit::Nanosecond)));
+    }
+    let is_date: Which = |t| *t == DataType::Date32;
+    if any(is_date) && any(|t| matches!(t, DataType::Timestamp(_, None))) {
+        return Some((is_date, DataType::Timestamp(TimeUnit::Microsecond, None)));
     }
     None
 }

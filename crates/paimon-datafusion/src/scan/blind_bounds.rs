@@ -160,11 +160,8 @@ mod tests {
             not(below).unwrap(),
         ];
         for filter in asks_not {
-            let put = for_blind_bounds(filter.clone(), &schema);
-            assert_eq!(
-                put.to_string(),
-                format!("{filter} IS NOT DISTINCT FROM true")
-            );
+            let put = for_blind_bounds(filter, &schema).to_string();
+            assert!(put.ends_with(" IS NOT DISTINCT FROM true"), "{put}");
         }
     }
 }

@@ -14,7 +14,7 @@ use paimon_core::arrow_bridge::{array_of, paimon_type};
 use paimon_core::predicate::{Leaf, Predicate, PredicateOp};
 use paimon_core::spec::{DataField, parse_data_type};
 use paimon_datafusion::PaimonSession;
-use paimon_testing::golden::{GoldenEntry, compare, filter_of, load};
+use paimon_testing::golden::{GoldenEntry, GoldenQuery, compare, filter_of, load};
 use paimon_testing::json_rows::rows_to_json;
 
 use super::{copy, session};
@@ -37,15 +37,19 @@ fn is_covered(entry: &GoldenEntry) -> bool {
 fn source(entry: &GoldenEntry, table: &str) -> String {
     let q = &entry.query;
     let branch = q.branch.as_ref().map(|b| format!("$branch_{b}"));
-    let name = format!("\"{table}{}\"", branch.unwrap_or_default());
-    let options: Vec<String> = q
-        .options
-        .iter()
-        .map(|(key, value)| format!("'{key}' = '{}'", value.replace('\'', "''")))
-        .collect();
+    format!("\"{table}{}\"{}", branch.unwrap_or_default(), hint(q))
+}
+
+/// The options of a query behind the name of a table.
+pub(super) fn hint(query: &GoldenQuery) -> String {
+    let quoted = |(key, value): (&String, &String)| {
+        let value = value.replace('\'', "''");
+        format!("'{key}' = '{value}'")
+    };
+    let options: Vec<String> = query.options.iter().map(quoted).collect();
     match options.is_empty() {
-        true => name,
-        false => format!("{name} /*+ OPTIONS({}) */", options.join(", ")),
+        true => String::new(),
+        false => format!(" /*+ OPTIONS({}) */", options.join(", ")),
     }
 }
 

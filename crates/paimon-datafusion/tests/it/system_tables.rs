@@ -9,6 +9,7 @@ use paimon_datafusion::PaimonSession;
 use paimon_testing::golden::{GoldenEntry, compare, load};
 use paimon_testing::json_rows::rows_to_json;
 
+use super::golden::hint;
 use super::{copy, session};
 
 const SYSTEM_TABLES: &[&str] = &[
@@ -41,7 +42,7 @@ fn questions(entry: &GoldenEntry, table: &str) -> Vec<(String, GoldenEntry)> {
     let names = names.join(", ");
     let sql = format!("SELECT {names} FROM {table}${system}");
     let Some(batches) = &entry.batches else {
-        return vec![(sql, entry.clone())];
+        return vec![(format!("{sql}{}", hint(q)), entry.clone())];
     };
     let mut start = 0;
     let of_batch = batches.iter().map(|batch| {
