@@ -10,7 +10,6 @@ use super::options::CompactOptions;
 use super::state::BucketState;
 use super::task::discard_written;
 use super::vectors::BucketVectors;
-use crate::deletionvectors::DeletionVectorVersion;
 use crate::error::Result;
 use crate::read::SplitFile;
 use crate::spec::{CompactIncrement, DataFileMeta};
@@ -85,10 +84,7 @@ impl AppendCompaction {
             partition: &bucket.partition.bytes,
             bucket: bucket.bucket,
             files: &bucket.vectors,
-            version: match self.options.bitmap64 {
-                true => DeletionVectorVersion::V2,
-                false => DeletionVectorVersion::V1,
-            },
+            version: self.options.vector_version,
             bucketed: self.bucketed,
         };
         vectors.update(out, HashMap::new()).await

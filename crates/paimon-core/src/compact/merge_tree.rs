@@ -7,7 +7,6 @@ use super::expire::RecordLevelExpire;
 use super::options::CompactOptions;
 use super::task::{MergeTreeCompactTask, TaskResult};
 use super::tracking::Tracking;
-use crate::deletionvectors::DeletionVectorVersion;
 use crate::error::Result;
 use crate::mergetree::{
     CompactUnit, ForceUpLevel0Compaction, LevelSortedRun, Levels, PickTime, pick_full,
@@ -123,10 +122,7 @@ impl MergeTreeCompaction {
             partition: &bucket.partition.bytes,
             bucket: bucket.bucket,
             files: &bucket.vectors,
-            version: match self.options.bitmap64 {
-                true => DeletionVectorVersion::V2,
-                false => DeletionVectorVersion::V1,
-            },
+            version: self.options.vector_version,
             bucketed: true,
         };
         if let Err(error) = vectors.update(&mut increment, deletions).await {

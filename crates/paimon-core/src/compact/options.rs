@@ -1,5 +1,6 @@
 //! The options that compaction looks at, typed.
 
+use crate::deletionvectors::DeletionVectorVersion;
 use crate::error::{Error, Result};
 use crate::mergetree::{EarlyFullCompaction, OffPeak, UniversalCompaction};
 use crate::options::{CoreOptions, parse_bool, parse_bytes, parse_duration_ms, parse_i64};
@@ -29,8 +30,8 @@ pub(super) struct CompactOptions {
     pub target_file_size: u64,
     /// `source.split.open-file-cost`, bytes
     pub open_file_cost: u64,
-    /// `deletion-vectors.bitmap64`
-    pub bitmap64: bool,
+    /// Of deletion vectors that are written (`deletion-vectors.bitmap64`).
+    pub vector_version: DeletionVectorVersion,
 }
 
 impl CompactOptions {
@@ -66,7 +67,10 @@ impl CompactOptions {
             file_limit: o.count("compaction.file-num-limit", 100_000)?,
             target_file_size,
             open_file_cost: options.split_open_file_cost,
-            bitmap64: o.bool("deletion-vectors.bitmap64")?,
+            vector_version: match o.bool("deletion-vectors.bitmap64")? {
+                true => DeletionVectorVersion::V2,
+                false => DeletionVectorVersion::V1,
+            },
         })
     }
 }

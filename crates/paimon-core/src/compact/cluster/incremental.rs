@@ -17,7 +17,6 @@ use crate::compact::state::{self, BucketState};
 use crate::compact::supported::switched_on;
 use crate::compact::task::discard_written;
 use crate::compact::vectors::BucketVectors;
-use crate::deletionvectors::DeletionVectorVersion;
 use crate::error::{Error, Result};
 use crate::mergetree::{EarlyFullCompaction, PickTime, RunSize, UniversalCompaction, pick_full};
 use crate::options::{CoreOptions, parse_bool};
@@ -165,10 +164,7 @@ impl<'a> Incremental<'a> {
             partition: &bucket.partition.bytes,
             bucket: bucket.bucket,
             files: &bucket.vectors,
-            version: match self.options.bitmap64 {
-                true => DeletionVectorVersion::V2,
-                false => DeletionVectorVersion::V1,
-            },
+            version: self.options.vector_version,
             bucketed: false,
         };
         vectors.update(out, Default::default()).await

@@ -24,7 +24,7 @@ use super::options::CompactOptions;
 use super::state::BucketState;
 use super::task::{OPEN_BYTES, discard_written};
 use super::vectors::BucketVectors;
-use crate::deletionvectors::{DeletionVector, DeletionVectorVersion};
+use crate::deletionvectors::DeletionVector;
 use crate::error::{Error, Result};
 use crate::read::{DataSplit, SplitFile, SplitKind, anchor_of, deleted_rows};
 use crate::spec::{CompactIncrement, DataFileMeta, FileSource, TableSchema, TypeKind};
@@ -138,10 +138,7 @@ impl EvolutionCompaction {
             partition: &bucket.partition.bytes,
             bucket: bucket.bucket,
             files: &bucket.vectors,
-            version: match self.options.bitmap64 {
-                true => DeletionVectorVersion::V2,
-                false => DeletionVectorVersion::V1,
-            },
+            version: self.options.vector_version,
             bucketed: false,
         };
         vectors.update(out, HashMap::new()).await?;
