@@ -10,7 +10,6 @@
 //!
 //! Statements that change rows read their target through `TargetProvider`.
 
-mod blind_bounds;
 mod core_exec;
 mod layout;
 mod memory;
@@ -20,8 +19,6 @@ mod native;
 mod outcome_cache;
 mod place;
 mod positions;
-mod pushdown;
-mod remote;
 mod sections;
 mod source;
 mod statistics;

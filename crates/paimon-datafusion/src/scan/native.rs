@@ -1,5 +1,8 @@
 //! DataFusion's own Parquet source over Paimon data files.
 
+mod pushdown;
+mod remote;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -20,10 +23,10 @@ use paimon_core::read::{DataSplit, FileSelection, Plan, SplitFile};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
 use parquet::arrow::arrow_reader::RowSelection;
 
+use self::pushdown::filters_late;
+use self::remote::source_for;
 use super::layout::{FileLayout, partition_values};
 use super::memory::holds_row_groups;
-use super::pushdown::filters_late;
-use super::remote::source_for;
 use super::source::TableFileSource;
 use super::{ScanRequest, balance};
 use crate::error::to_datafusion;

@@ -1,5 +1,7 @@
 //! DataFusion's Parquet source that knows whose files it reads.
 
+mod blind_bounds;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,7 +22,7 @@ use datafusion_datasource::morsel::Morselizer;
 use object_store::ObjectStore;
 use paimon_core::table::Table;
 
-use super::blind_bounds::for_blind_bounds;
+use self::blind_bounds::for_blind_bounds;
 use super::native::registered_store;
 
 /// A source over the data files of a table. It does what the source inside does.

@@ -8,7 +8,7 @@ use paimon_core::predicate::{Leaf, Predicate, PredicateOp};
 use paimon_core::read::{Plan, column_stats};
 use paimon_core::spec::{DataField, Datum, TypeKind};
 
-use super::ScanRequest;
+use super::super::ScanRequest;
 
 /// Share of rows that a filter may keep to be worth it.
 const KEPT_SHARE_MAX: f64 = 0.2;
