@@ -101,7 +101,16 @@ fn known_schemas(
     let own = table.schema().id;
     let newer = |file: &&SplitFile| file.meta.schema_id > own;
     if request.buckets.is_some() {
+        let all = buckets.len();
         buckets.retain(|bucket| !bucket.files.iter().any(|f| newer(&f)));
+        if buckets.len() < all {
+            let left = all - buckets.len();
+            tracing::warn!(
+                table = table.name(),
+                left,
+                "buckets of a newer schema are not compacted"
+            );
+        }
         return Ok(buckets);
     }
     match buckets.iter().flat_map(|b| &b.files).find(newer) {
