@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use paimon_testing::folders::copy_folder;
+
 /// What a run gave.
 #[derive(Debug)]
 pub struct Run {
@@ -26,19 +28,6 @@ pub fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden")
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// A warehouse with golden tables in `default`, dashes in their names as underscores.
 pub fn warehouse(tables: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -47,7 +36,7 @@ pub fn warehouse(tables: &[&str]) -> tempfile::TempDir {
             .path()
             .join("default.db")
             .join(name.replace('-', "_"));
-        copy(&golden().join(name).join("table"), &target);
+        copy_folder(&golden().join(name).join("table"), &target).unwrap();
     }
     folder
 }

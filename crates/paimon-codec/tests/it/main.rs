@@ -20,6 +20,7 @@ use paimon_codec::{
     encode_physical_plan,
 };
 use paimon_datafusion::PaimonSession;
+use paimon_testing::folders::copy_folder;
 
 /// Golden tables under the names that the statements use.
 const TABLES: &[(&str, &str)] = &[
@@ -36,25 +37,12 @@ fn golden() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden")
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// A warehouse with the tables above in `default`.
 fn warehouse() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, source) in TABLES {
         let table = golden().join(source).join("table");
-        copy(&table, &folder.path().join("default.db").join(name));
+        copy_folder(&table, &folder.path().join("default.db").join(name)).unwrap();
     }
     folder
 }

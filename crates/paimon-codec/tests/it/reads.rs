@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Way, copy, golden, run, session, warehouse};
+use paimon_testing::folders::copy_folder;
+
+use super::{Way, golden, run, session, warehouse};
 
 const QUERIES: &[&str] = &[
     "SELECT * FROM travel",
@@ -75,7 +77,7 @@ fn golden_tables(to: &Path) -> Vec<String> {
         let name = entry.file_name().into_string().unwrap();
         let table = entry.path().join("table");
         if table.join("schema").is_dir() && !is_big(&name) {
-            copy(&table, &to.join("default.db").join(&name));
+            copy_folder(&table, &to.join("default.db").join(&name)).unwrap();
             names.push(name);
         }
     }

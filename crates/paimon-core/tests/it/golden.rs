@@ -1,6 +1,7 @@
 //! Every batch query of the golden tables gives Java's rows, row kinds included.
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
@@ -9,11 +10,20 @@ use paimon_core::io::FileIo;
 use paimon_core::read::ReadMemory;
 use paimon_core::spec::{DataField, parse_data_type, row_id_field, sequence_number_field};
 use paimon_core::table::Table;
+use paimon_testing::folders::place_external_files;
 use paimon_testing::golden::{GoldenEntry, compare, filter_of, load};
 use paimon_testing::json_rows::rows_to_json;
 
+/// The folder of the golden tables; files that lie outside of them are where their tables say.
 pub(crate) fn catalogue() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden")
+    static PLACED: Once = Once::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden");
+    PLACED.call_once(|| {
+        for table in std::fs::read_dir(&golden).unwrap() {
+            place_external_files(&table.unwrap().path()).unwrap();
+        }
+    });
+    golden
 }
 
 /// Queries that this test answers; the others belong to other issues or to other tests.
@@ -218,7 +228,6 @@ async fn golden_tables_read_as_java_reads_them() {
     let (mut passed, mut failures) = (0, Vec::new());
     for folder in folders {
         let name = folder.file_name().unwrap().to_str().unwrap().to_string();
-        place_external_files(&folder);
         let differs = |e: &GoldenEntry| {
             let system = e.query.system.as_deref().unwrap_or_default();
             SYSTEM_DIFFERENCES.contains(&(name.as_str(), system))
@@ -243,25 +252,4 @@ async fn golden_tables_read_as_java_reads_them() {
         failures.join("\n")
     );
     assert!(passed > 0, "no golden table was found");
-}
-
-/// Tables with external paths name a fixed folder.
-fn place_external_files(folder: &Path) {
-    let source = folder.join("external");
-    if source.is_dir() {
-        copy_tree(&source, Path::new("/tmp/paimon-golden-external"));
-    }
-}
-
-pub(crate) fn copy_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use paimon_core::io::FileIo;
 use paimon_core::table::Table;
+use paimon_testing::folders::copy_folder;
 use paimon_testing::mutate::mutate;
 
 const TABLES: &[&str] = &[
@@ -43,7 +44,7 @@ async fn mutated_files_never_panic() {
     for name in TABLES {
         let folder = tempfile::tempdir().unwrap();
         let source = super::golden::catalogue().join(name).join("table");
-        super::golden::copy_tree(&source, folder.path());
+        copy_folder(&source, folder.path()).unwrap();
         let location = folder.path().to_str().unwrap().to_string();
         let whole = read(&location).await.unwrap();
         assert!(whole > 0, "{name} has no rows");

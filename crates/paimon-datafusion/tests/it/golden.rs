@@ -14,10 +14,11 @@ use paimon_core::arrow_bridge::{array_of, paimon_type};
 use paimon_core::predicate::{Leaf, Predicate, PredicateOp};
 use paimon_core::spec::{DataField, parse_data_type};
 use paimon_datafusion::PaimonSession;
+use paimon_testing::folders::{copy_folder, place_external_files};
 use paimon_testing::golden::{GoldenEntry, GoldenQuery, compare, filter_of, load};
 use paimon_testing::json_rows::rows_to_json;
 
-use super::{copy, session};
+use super::session;
 
 /// The entry without row kinds, which SQL does not show.
 fn without_kinds(mut entry: GoldenEntry) -> GoldenEntry {
@@ -162,7 +163,8 @@ async fn golden_tables_read_as_java_reads_them() {
         let name = folder.file_name().unwrap().to_str().unwrap();
         let table = name.replace(['-', '.'], "_");
         let place = warehouse.path().join("default.db").join(&table);
-        copy(&folder.join("table"), &place);
+        place_external_files(&folder).unwrap();
+        copy_folder(&folder.join("table"), &place).unwrap();
         for entry in load(&folder).unwrap().into_iter().filter(is_covered) {
             let entry = without_kinds(entry);
             match ask(&session, &entry, &table).await {

@@ -6,9 +6,9 @@ mod format_tables;
 mod golden;
 mod layered;
 mod lost_updates;
+mod metrics;
 mod random_changes;
 mod scan_memory;
-mod sink_metrics;
 mod streams;
 mod system_tables;
 mod views;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use paimon_datafusion::PaimonSession;
+use paimon_testing::folders::copy_folder;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
 
 /// Golden tables under the names that the test files use.
@@ -84,27 +85,14 @@ impl AsyncDB for Database {
     async fn shutdown(&mut self) {}
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 /// A warehouse with the golden warehouse's databases and the tables above in `default`.
 fn warehouse() -> tempfile::TempDir {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden");
     let folder = tempfile::tempdir().unwrap();
-    copy(&golden.join("catalog-warehouse/warehouse"), folder.path());
+    copy_folder(&golden.join("catalog-warehouse/warehouse"), folder.path()).unwrap();
     for (name, source) in TABLES {
         let table = golden.join(source).join("table");
-        copy(&table, &folder.path().join("default.db").join(name));
+        copy_folder(&table, &folder.path().join("default.db").join(name)).unwrap();
     }
     folder
 }

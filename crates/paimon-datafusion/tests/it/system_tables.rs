@@ -6,11 +6,12 @@ use datafusion::error::DataFusionError;
 use paimon_core::arrow_bridge::arrow_field;
 use paimon_core::spec::{DataField, parse_data_type};
 use paimon_datafusion::PaimonSession;
+use paimon_testing::folders::copy_folder;
 use paimon_testing::golden::{GoldenEntry, compare, load};
 use paimon_testing::json_rows::rows_to_json;
 
 use super::golden::hint;
-use super::{copy, session};
+use super::session;
 
 const SYSTEM_TABLES: &[&str] = &[
     "aggregation_fields",
@@ -113,7 +114,7 @@ async fn system_tables_give_javas_rows() {
             continue;
         }
         let place = database.join(&table);
-        copy(&folder.join("table"), &place);
+        copy_folder(&folder.join("table"), &place).unwrap();
         for (sql, entry) in questions {
             asked.extend(entry.query.system.clone());
             if let Err(why) = ask(&session, &sql, &placed(entry, &place)).await {
@@ -130,7 +131,7 @@ async fn global_tables_give_javas_rows() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden");
     let golden = golden.join("catalog-warehouse");
     let warehouse = tempfile::tempdir().unwrap();
-    copy(&golden.join("warehouse"), warehouse.path());
+    copy_folder(&golden.join("warehouse"), warehouse.path()).unwrap();
     let session = session(warehouse.path());
     let create = format!(
         "CREATE CATALOG shown WITH ('type'='paimon', 'warehouse'='{}', 'catalog-options-table.enabled'='true')",

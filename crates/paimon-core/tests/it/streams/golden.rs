@@ -9,11 +9,12 @@ use futures::TryStreamExt;
 use paimon_core::io::FileIo;
 use paimon_core::spec::DataField;
 use paimon_core::table::{StreamPlan, Table};
+use paimon_testing::folders::copy_folder;
 use paimon_testing::golden::{GoldenBatch, GoldenEntry, compare, load};
 use paimon_testing::json_rows::rows_to_json;
 use serde_json::Value;
 
-use crate::golden::{catalogue, copy_tree};
+use crate::golden::catalogue;
 
 /// As `t$audit_log` shows rows: the kind a column, every row of kind +I.
 fn audited(rows: Vec<Value>) -> Vec<Value> {
@@ -113,7 +114,7 @@ async fn golden_tables_stream_as_java_streams_them() {
             continue;
         }
         let copy = tempfile::tempdir().unwrap();
-        copy_tree(&folder.join("table"), copy.path());
+        copy_folder(&folder.join("table"), copy.path()).unwrap();
         let name = folder.file_name().unwrap().to_str().unwrap().to_string();
         for entry in entries {
             match check(copy.path().to_str().unwrap(), &entry).await {
