@@ -16,9 +16,10 @@ use tokio::sync::OnceCell;
 use super::client::{Failure, RestClient, headers};
 use super::messages::{
     self, AlterDatabase, CommitTable, CommitTableAnswer, ConfigAnswer, CreateTable, CreateView,
-    DatabaseAnswer, Name, NamesPage, NewDatabase, RenameTable, TableAnswer, ViewAnswer,
+    DatabaseAnswer, Name, NamesPage, NewDatabase, RenameTable, TableAnswer, TableTokenAnswer,
+    ViewAnswer,
 };
-use super::settings::{self, RestSettings};
+use super::settings::{RestSettings, gives_tokens};
 use crate::catalog::PropertyChanges;
 use crate::identifier::Identifier;
 use crate::view::View;
@@ -42,6 +43,8 @@ pub(super) struct Api {
 pub(super) struct Session {
     /// Options of the catalog with those of the service.
     pub(super) options: BTreeMap<String, String>,
+    /// Whether the service gives out credentials for the store of each table.
+    pub(super) gives_tokens: bool,
     headers: HeaderMap,
     prefix: Option<String>,
 }
@@ -87,8 +90,8 @@ impl Api {
         let query: Vec<(&str, &str)> = warehouse.map(|w| (WAREHOUSE, w)).into_iter().collect();
         let answer: ConfigAnswer = self.client.get(&own, &["config"], &query).await?;
         let options = answer.merged(&self.own);
-        settings::check(&options).map_err(Failure::Refused)?;
         Ok(Session {
+            gives_tokens: gives_tokens(&options).map_err(Failure::Refused)?,
             headers: headers(&options).map_err(Failure::Refused)?,
             prefix: options.get(PREFIX).filter(|p| !p.is_empty()).cloned(),
             options,
@@ -199,6 +202,24 @@ impl Api {
             identifier.database(),
             "tables",
             identifier.table(),
+        ];
+        self.client
+            .get(&session.headers, &session.path(&path), &[])
+            .await
+    }
+
+    /// Credentials for the store of a table, whatever the identifier's branch.
+    pub(super) async fn table_token(
+        &self,
+        identifier: &Identifier,
+    ) -> Result<TableTokenAnswer, Failure> {
+        let session = self.session().await?;
+        let path = [
+            "databases",
+            identifier.database(),
+            "tables",
+            identifier.table(),
+            "token",
         ];
         self.client
             .get(&session.headers, &session.path(&path), &[])

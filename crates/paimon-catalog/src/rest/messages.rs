@@ -89,6 +89,16 @@ impl SchemaAnswer {
     }
 }
 
+/// Options of a table's store that hold for a while. No `Debug`: they are secrets.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TableTokenAnswer {
+    pub(super) token: BTreeMap<String, String>,
+    /// Milliseconds since 1970-01-01 00:00:00 UTC.
+    #[serde(default)]
+    pub(super) expires_at_millis: Option<u64>,
+}
+
 /// A view as the service knows it.
 #[derive(Debug, Deserialize)]
 pub(super) struct ViewAnswer {

@@ -6,6 +6,7 @@
 mod api;
 mod auth;
 mod client;
+mod data_tokens;
 mod messages;
 mod settings;
 mod tables;
@@ -30,6 +31,7 @@ use tokio::sync::OnceCell;
 
 use self::api::Api;
 use self::client::Failure;
+use self::data_tokens::DataTokens;
 use self::settings::RestSettings;
 use self::versions::RestVersions;
 use crate::catalog::{Catalog, PropertyChanges};
@@ -52,6 +54,7 @@ pub struct RestCatalog {
     stores: Stores,
     /// Local disk; other stores are opened from it, with the options of the session, each once.
     local: Arc<OnceCell<FileIo>>,
+    tokens: Arc<DataTokens>,
 }
 
 impl fmt::Debug for RestCatalog {
@@ -86,6 +89,7 @@ impl RestCatalog {
             api: Arc::new(api),
             stores: stores.clone(),
             local: Arc::default(),
+            tokens: Arc::default(),
         })
     }
 
@@ -112,6 +116,23 @@ impl RestCatalog {
         io.map_err(|e| e.with("catalog", &self.name))
     }
 
+    /// The store of a table, with credentials for it alone where the service gives these out.
+    async fn table_io(
+        &self,
+        table: &Identifier,
+        id: Option<&str>,
+        location: &str,
+    ) -> Result<FileIo> {
+        let session = self.api.session().await;
+        let session = session.map_err(|f| Error::from(f).with("catalog", &self.name))?;
+        if !session.gives_tokens {
+            return self.io(location).await;
+        }
+        let (stores, api) = (&self.stores, &self.api);
+        let io = self.tokens.io(stores, api, table, id, location).await;
+        io.map_err(|e| e.with("catalog", &self.name))
+    }
+
     /// The format table of that name; `None` when there is none or it is of another kind.
     async fn format_table(&self, identifier: &Identifier) -> Result<Option<FormatTable>> {
         let found = match self.api.table(identifier).await {
@@ -128,7 +149,8 @@ impl RestCatalog {
         let named = |e: Error| e.with("table", identifier);
         let schema = schema.into_table_schema().map_err(named)?;
         refuse_managed_partitions(&schema).map_err(named)?;
-        let io = self.io(&found.path).await?;
+        let io = self.table_io(identifier, found.id.as_deref(), &found.path);
+        let io = io.await?;
         FormatTable::new(&name, &found.path, io, schema).map(Some)
     }
 
@@ -150,7 +172,8 @@ impl RestCatalog {
         }
         let name = format!("{}.{}", identifier.database(), identifier.table());
         let location = found.path.trim_end_matches('/');
-        let table = Table::open(self.io(location).await?, location, &name).await?;
+        let io = self.table_io(identifier, found.id.as_deref(), location);
+        let table = Table::open(io.await?, location, &name).await?;
         let versions = RestVersions {
             api: self.api.clone(),
             table: Identifier::new(identifier.database(), identifier.table())?,

@@ -26,7 +26,7 @@ impl RestSettings {
     /// # Errors
     /// `InvalidInput` for a missing or malformed option, `Unsupported` naming what this client cannot do.
     pub(super) fn new(options: &BTreeMap<String, String>) -> Result<Self> {
-        check(options)?;
+        gives_tokens(options)?;
         let provider = options.get(PROVIDER).map(String::as_str);
         match provider {
             Some("bear") => {}
@@ -51,22 +51,15 @@ impl RestSettings {
     }
 }
 
-/// Refuses what neither the catalog's options nor those that the service adds may ask for.
+/// Whether the service gives out credentials for the store of each table (`data-token.enabled`).
 ///
 /// # Errors
-/// `Unsupported` naming the option.
-pub(super) fn check(options: &BTreeMap<String, String>) -> Result<()> {
-    let Some(text) = options.get(DATA_TOKEN) else {
-        return Ok(());
-    };
-    match parse_bool(text).map_err(|e| e.with("option", DATA_TOKEN))? {
-        false => Ok(()),
-        true => Err(Error::unsupported(
-            "credentials for the store that the service gives out for each table are not supported: give those of the \
-             store as options of the catalog, and data-token.enabled = false",
-        )
-        .with("option", DATA_TOKEN)),
-    }
+/// `InvalidInput` for what is neither true nor false.
+pub(super) fn gives_tokens(options: &BTreeMap<String, String>) -> Result<bool> {
+    let given = options.get(DATA_TOKEN).map(|text| parse_bool(text));
+    given
+        .unwrap_or(Ok(false))
+        .map_err(|e| e.with("option", DATA_TOKEN))
 }
 
 fn uri(options: &BTreeMap<String, String>) -> Result<url::Url> {
@@ -128,7 +121,7 @@ mod tests {
             (vec![uri, TOKEN], PROVIDER),
             (vec![uri, (PROVIDER, "dlf")], "dlf"),
             (vec![uri, BEAR], "token"),
-            (vec![uri, BEAR, TOKEN, (DATA_TOKEN, "true")], DATA_TOKEN),
+            (vec![uri, BEAR, TOKEN, (DATA_TOKEN, "maybe")], DATA_TOKEN),
             (vec![uri, BEAR, TOKEN, ("token-file", "/x")], "token-file"),
         ] {
             let error = settings(&options).unwrap_err().to_string();

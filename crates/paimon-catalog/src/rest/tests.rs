@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use arrow_array::{Int32Array, RecordBatch};
+use paimon_core::io::{CommitPrimitive, OpenedStore, StoreFactory};
 use paimon_core::schema::{NewColumn, SchemaManager};
 use paimon_core::spec::parse_data_type;
 use serde_json::json;
@@ -184,13 +185,71 @@ async fn a_token_in_a_file_is_read_again_when_it_is_refused() {
     assert_eq!(c.list_databases().await.unwrap(), ["default"]);
 }
 
+/// One store; remembers the keys that it was opened with.
+#[derive(Debug, Default)]
+struct Keyed {
+    keys: std::sync::Mutex<Vec<String>>,
+    store: Arc<object_store::memory::InMemory>,
+}
+
+impl StoreFactory for Keyed {
+    fn schemes(&self) -> &[&'static str] {
+        &["keyed"]
+    }
+
+    fn open(&self, _: &str, options: &BTreeMap<String, String>) -> Result<OpenedStore> {
+        self.keys.lock().unwrap().push(options["key"].clone());
+        Ok(OpenedStore {
+            store: self.store.clone(),
+            commit: CommitPrimitive::ConditionalPut,
+            replaced_by_others: false,
+            folders: None,
+        })
+    }
+}
+
 #[tokio::test]
-async fn data_tokens_that_the_service_asks_for_are_refused() {
-    let service =
-        Service::start(|_, _| ok(json!({ "overrides": { "data-token.enabled": "true" } }))).await;
-    let error = catalog(&service, &[]).list_databases().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("data-token.enabled"), "{error}");
+async fn stores_of_tables_are_opened_with_their_own_credentials() {
+    let factory = Arc::new(Keyed::default());
+    let io = FileIo::with_store(factory.store.clone(), "keyed://b");
+    for table in ["t", "u"] {
+        let schema = one_column().into_schema(1).unwrap();
+        let schemas = SchemaManager::new(io.clone(), &format!("keyed://b/{table}"));
+        schemas.create(&schema).await.unwrap();
+    }
+    let service = Service::start(|earlier, seen| {
+        let line = seen
+            .line
+            .trim_start_matches("GET /v1/p%2Fq/databases/db/tables/");
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        match line {
+            _ if is_config(seen) => ok(json!({
+                "defaults": { "prefix": "p/q", "key": "of the catalog" },
+                "overrides": { "data-token.enabled": "true" },
+            })),
+            "t" | "u" => ok(json!({ "id": "1", "path": format!("keyed://b/{line}") })),
+            "t/token" => ok(json!({
+                "token": { "key": format!("t{earlier}") },
+                "expiresAtMillis": now.as_millis() as u64 + 500,
+            })),
+            "u/token" => ok(json!({ "token": { "key": "u" } })),
+            "v" => ok(json!({ "id": "1", "path": "keyed://b/v" })),
+            _ => Some((403, json!({ "message": "not with hush" }).to_string())),
+        }
+    })
+    .await;
+    let options = catalog(&service, &[]).options;
+    let stores = Stores::new().with(factory.clone());
+    let c = RestCatalog::on("c", options, &stores).unwrap();
+    for name in ["db.t", "db.t", "db.u"] {
+        c.get_table(&id(name)).await.unwrap();
+    }
+    assert_eq!(*factory.keys.lock().unwrap(), ["t0", "u"]);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    c.get_table(&id("db.t")).await.unwrap();
+    assert_eq!(*factory.keys.lock().unwrap(), ["t0", "u", "t1"]);
+    let error = c.get_table(&id("db.v")).await.unwrap_err().to_string();
+    assert!(error.contains("db.v") && !error.contains("hush"), "{error}");
 }
 
 /// A table whose service publishes snapshots as `commit` says.

@@ -12,6 +12,7 @@ pub(crate) mod lru;
 mod output;
 mod paths;
 mod publish;
+mod renewed;
 mod stores;
 mod upload;
 
@@ -32,6 +33,7 @@ pub use location::split_location;
 pub use output::OutputFile;
 pub use paths::FolderPaths;
 pub use publish::Publication;
+pub use renewed::{ExpiringOptions, OptionsSource};
 pub use stores::{CommitPrimitive, Folders, OpenedStore, StoreFactory, Stores};
 
 use cache::FileCache;

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::cache::{CachedStore, Caches, DiskStorage};
+use super::renewed::{ExpiringOptions, OptionsSource, Renewal, RenewedStore};
 use super::{Durability, FileIo, split_location};
 use crate::error::{Error, Result};
 
@@ -136,16 +137,46 @@ impl Stores {
     /// # Errors
     /// `Unsupported` for an unknown scheme, `InvalidInput` for a malformed location or option.
     pub fn file_io(&self, location: &str, options: &BTreeMap<String, String>) -> Result<FileIo> {
+        self.opened_with(location, options, None)
+    }
+
+    /// As [`Self::file_io`], with options that expire: `source` gives out new ones in time, and the stores are opened
+    /// again with these.
+    ///
+    /// # Errors
+    /// As [`Self::file_io`].
+    pub fn renewed_file_io(
+        &self,
+        location: &str,
+        first: ExpiringOptions,
+        source: Arc<dyn OptionsSource>,
+    ) -> Result<FileIo> {
+        let options = first.options.clone();
+        let renewal = Arc::new(Renewal::new(first, source));
+        self.opened_with(location, &options, Some(renewal))
+    }
+
+    fn opened_with(
+        &self,
+        location: &str,
+        options: &BTreeMap<String, String>,
+        renewal: Option<Arc<Renewal>>,
+    ) -> Result<FileIo> {
         let source = StoreSource {
             stores: self.clone(),
             caches: Caches::open(options, self.disk.as_deref())?,
             options: options.clone(),
+            renewal,
             opened: Mutex::new(HashMap::new()),
         };
         Arc::new(source).file_io(location)
     }
 
-    fn open(&self, prefix: &str, options: &BTreeMap<String, String>) -> Result<OpenedStore> {
+    pub(super) fn open(
+        &self,
+        prefix: &str,
+        options: &BTreeMap<String, String>,
+    ) -> Result<OpenedStore> {
         let scheme = prefix.split(':').next().unwrap_or_default();
         match scheme {
             "file" => return Ok(OpenedStore::of_process(Arc::new(LocalFileSystem::new()))),
@@ -204,6 +235,8 @@ impl OpenedStore {
 pub(super) struct StoreSource {
     stores: Stores,
     options: BTreeMap<String, String>,
+    /// Of options that expire.
+    renewal: Option<Arc<Renewal>>,
     caches: Caches,
     opened: Mutex<HashMap<String, Known>>,
 }
@@ -226,6 +259,7 @@ impl StoreSource {
             stores: Stores::new(),
             caches: Caches::plain(),
             options: BTreeMap::new(),
+            renewal: None,
             opened: Mutex::new(HashMap::new()),
         })
     }
@@ -235,7 +269,13 @@ impl StoreSource {
     }
 
     fn open(&self, prefix: &str) -> Result<Known> {
-        let mut store = self.stores.open(prefix, &self.options)?;
+        let mut store = match &self.renewal {
+            // local paths and memory need no credentials
+            Some(renewal) if !prefix.starts_with("file:") && !prefix.starts_with("memory:") => {
+                RenewedStore::open(&self.stores, prefix, &self.options, renewal)?
+            }
+            _ => self.stores.open(prefix, &self.options)?,
+        };
         let cached = self.caches.wrap(&store.store, prefix);
         if let Some(cached) = &cached {
             store.store = Arc::new(cached.clone());

@@ -1,0 +1,358 @@
+//! Stores whose options expire: credentials that a catalog gives out for a while.
+//!
+//! Java: `org.apache.paimon.rest.RESTTokenFileIO`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+};
+use parking_lot::Mutex;
+
+use super::stores::{OpenedStore, Stores};
+
+/// Options are renewed when so much of their time is left, or half of it where they hold for less than twice that.
+const SAFE_TIME: Duration = Duration::from_secs(3600);
+
+/// Options of a store that hold for a while. They may hold secrets and are not shown.
+#[derive(Clone)]
+pub struct ExpiringOptions {
+    /// The options.
+    pub options: BTreeMap<String, String>,
+    /// When they cease to hold; `None` is never.
+    pub expires: Option<SystemTime>,
+}
+
+impl fmt::Debug for ExpiringOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExpiringOptions")
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives out options that hold for a while.
+#[async_trait]
+pub trait OptionsSource: fmt::Debug + Send + Sync {
+    /// Options that hold from now on.
+    ///
+    /// # Errors
+    /// Those of whoever gives them out.
+    async fn options(&self) -> crate::Result<ExpiringOptions>;
+}
+
+/// The options that hold now, renewed in time.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    source: Arc<dyn OptionsSource>,
+    held: tokio::sync::Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    options: Arc<ExpiringOptions>,
+    renew_at: Option<SystemTime>,
+    /// How often they were renewed.
+    generation: u64,
+}
+
+impl Held {
+    fn new(options: ExpiringOptions, generation: u64) -> Self {
+        let now = SystemTime::now();
+        let renew_at = options.expires.map(|expires| {
+            let left = expires.duration_since(now).unwrap_or_default();
+            expires.checked_sub(SAFE_TIME.min(left / 2)).unwrap_or(now)
+        });
+        Self {
+            options: Arc::new(options),
+            renew_at,
+            generation,
+        }
+    }
+
+    fn has_expired(&self) -> bool {
+        let expires = self.options.expires;
+        expires.is_some_and(|at| at <= SystemTime::now())
+    }
+}
+
+impl Renewal {
+    pub(super) fn new(first: ExpiringOptions, source: Arc<dyn OptionsSource>) -> Self {
+        Self {
+            source,
+            held: tokio::sync::Mutex::new(Held::new(first, 0)),
+        }
+    }
+
+    /// The options with their generation. Those that cannot be renewed are used until they expire.
+    async fn current(&self) -> crate::Result<(u64, Arc<ExpiringOptions>)> {
+        let mut held = self.held.lock().await;
+        if held.renew_at.is_some_and(|at| at <= SystemTime::now()) {
+            match self.source.options().await {
+                Ok(options) => *held = Held::new(options, held.generation + 1),
+                Err(error) if held.has_expired() => return Err(error),
+                Err(error) => tracing::warn!(%error, "credentials of a store were not renewed yet"),
+            }
+        }
+        Ok((held.generation, held.options.clone()))
+    }
+}
+
+/// A store that is opened again when its options were renewed.
+#[derive(Clone)]
+pub(super) struct RenewedStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    stores: Stores,
+    prefix: String,
+    renewal: Arc<Renewal>,
+    /// The store opened last, with the generation of its options.
+    opened: Mutex<(u64, Arc<dyn ObjectStore>)>,
+}
+
+impl RenewedStore {
+    /// Opens the store behind a prefix with the first options; it promises what that one promises.
+    pub(super) fn open(
+        stores: &Stores,
+        prefix: &str,
+        first: &BTreeMap<String, String>,
+        renewal: &Arc<Renewal>,
+    ) -> crate::Result<OpenedStore> {
+        let opened = stores.open(prefix, first)?;
+        let shared = Shared {
+            stores: stores.clone(),
+            prefix: prefix.to_string(),
+            renewal: renewal.clone(),
+            opened: Mutex::new((0, opened.store)),
+        };
+        Ok(OpenedStore {
+            store: Arc::new(Self {
+                shared: Arc::new(shared),
+            }),
+            ..opened
+        })
+    }
+
+    async fn current(&self) -> Result<Arc<dyn ObjectStore>> {
+        let shared = &self.shared;
+        let (generation, options) = shared.renewal.current().await.map_err(failed)?;
+        let mut opened = shared.opened.lock();
+        if opened.0 < generation {
+            let store = shared.stores.open(&shared.prefix, &options.options);
+            *opened = (generation, store.map_err(failed)?.store);
+        }
+        Ok(opened.1.clone())
+    }
+
+    /// A stream of the current store.
+    fn streamed<T: Send + 'static>(
+        &self,
+        of: impl FnOnce(Arc<dyn ObjectStore>) -> BoxStream<'static, Result<T>> + Send + 'static,
+    ) -> BoxStream<'static, Result<T>> {
+        let this = self.clone();
+        let stream = async move { this.current().await.map(of) };
+        futures::stream::once(stream).try_flatten().boxed()
+    }
+}
+
+fn failed(error: crate::Error) -> object_store::Error {
+    object_store::Error::Generic {
+        store: "store of a catalog",
+        source: Box::new(error),
+    }
+}
+
+impl fmt::Debug for RenewedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RenewedStore")
+            .field("prefix", &self.shared.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for RenewedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "renewed {}", self.shared.prefix)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for RenewedStore {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        let store = self.current().await?;
+        store.put_opts(location, payload, opts).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let store = self.current().await?;
+        store.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.current().await?.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.current().await?.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.streamed(move |store| store.delete_stream(locations))
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let prefix = prefix.cloned();
+        self.streamed(move |store| store.list(prefix.as_ref()))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (prefix, offset) = (prefix.cloned(), offset.clone());
+        self.streamed(move |store| store.list_with_offset(prefix.as_ref(), &offset))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.current().await?.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.current().await?.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.current().await?.rename_opts(from, to, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::Error;
+    use crate::io::{FileIo, StoreFactory};
+
+    /// One store whose clients know the key that they were opened with.
+    #[derive(Debug, Default)]
+    struct Keyed {
+        opened: Mutex<Vec<String>>,
+        store: Arc<InMemory>,
+    }
+
+    impl StoreFactory for Keyed {
+        fn schemes(&self) -> &[&'static str] {
+            &["keyed"]
+        }
+
+        fn open(&self, _: &str, options: &BTreeMap<String, String>) -> crate::Result<OpenedStore> {
+            self.opened.lock().push(options["key"].clone());
+            Ok(OpenedStore::of_process(self.store.clone()))
+        }
+    }
+
+    /// Keys that hold for so many milliseconds; from the `broken`th on there are none.
+    #[derive(Debug)]
+    struct Keys {
+        given: AtomicU64,
+        holds_ms: u64,
+        broken: u64,
+    }
+
+    impl Keys {
+        fn next(&self) -> crate::Result<ExpiringOptions> {
+            let n = self.given.fetch_add(1, Ordering::Relaxed);
+            if n >= self.broken {
+                return Err(Error::invalid("no more keys"));
+            }
+            Ok(ExpiringOptions {
+                options: BTreeMap::from([("key".to_string(), format!("k{n}"))]),
+                expires: Some(SystemTime::now() + Duration::from_millis(self.holds_ms)),
+            })
+        }
+    }
+
+    #[async_trait]
+    impl OptionsSource for Keys {
+        async fn options(&self) -> crate::Result<ExpiringOptions> {
+            self.next()
+        }
+    }
+
+    fn opened(holds_ms: u64, broken: u64) -> (Arc<Keyed>, FileIo) {
+        let factory = Arc::new(Keyed::default());
+        let keys = Arc::new(Keys {
+            given: AtomicU64::new(0),
+            holds_ms,
+            broken,
+        });
+        let first = keys.next().unwrap();
+        let stores = Stores::new().with(factory.clone());
+        let io = stores.renewed_file_io("keyed://b/t", first, keys).unwrap();
+        (factory, io)
+    }
+
+    #[tokio::test]
+    async fn a_store_is_opened_again_once_half_of_the_time_is_over() {
+        let (factory, io) = opened(400, 9);
+        io.publish("keyed://b/t/f", "x".into()).await.unwrap();
+        let other = io.at("keyed://c/t").unwrap();
+        assert_eq!(*factory.opened.lock(), ["k0", "k0"]);
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        assert_eq!(io.list_files("keyed://b/t").await.unwrap().len(), 1);
+        assert_eq!(io.read("keyed://b/t/f", 9).await.unwrap(), "x");
+        other.exists("keyed://c/t/f").await.unwrap();
+        assert_eq!(*factory.opened.lock(), ["k0", "k0", "k1", "k1"]);
+    }
+
+    #[tokio::test]
+    async fn options_that_cannot_be_renewed_are_used_until_they_expire() {
+        let (factory, io) = opened(600, 1);
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        assert!(!io.exists("keyed://b/t/f").await.unwrap());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let error = io.exists("keyed://b/t/f").await.unwrap_err();
+        assert!(format!("{error:?}").contains("no more keys"), "{error:?}");
+        assert_eq!(*factory.opened.lock(), ["k0"]);
+    }
+
+    #[tokio::test]
+    async fn options_without_an_end_stay() {
+        let options = ExpiringOptions {
+            options: BTreeMap::from([("key".to_string(), "hush".to_string())]),
+            expires: None,
+        };
+        assert!(!format!("{options:?}").contains("hush"));
+        let held = Held::new(options, 3);
+        assert!(held.renew_at.is_none() && !held.has_expired());
+    }
+}
