@@ -86,6 +86,11 @@ impl CoreScanExec {
         }
     }
 
+    /// Where the metrics of the scan are collected.
+    pub(super) fn own_metrics(&self) -> &ExecutionPlanMetricsSet {
+        &self.metrics
+    }
+
     /// What reads the splits.
     pub fn reader(&self) -> &TableRead {
         &self.reader

@@ -18,6 +18,7 @@ mod metadata;
 mod native;
 mod outcome_cache;
 mod place;
+mod planning;
 mod positions;
 mod sections;
 mod source;
@@ -26,6 +27,7 @@ mod survivors;
 mod target;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use datafusion::catalog::Session;
 use datafusion::common::Result;
@@ -54,6 +56,7 @@ pub use target::{TargetFile, TargetProvider};
 use crate::error::to_datafusion;
 use crate::filter::convert;
 use native::NativeScan;
+use planning::PlanningMetrics;
 
 /// Plans a scan of a table as `read` says: pruned by `filters` and `limit`, columns by index into the table's schema.
 ///
@@ -84,8 +87,10 @@ pub async fn scan_table(
             partitions: state.config().target_partitions().max(1),
             batch_size: state.config().batch_size(),
         };
+        let start = Instant::now();
         let plan = source.plan().await.map_err(to_datafusion)?;
-        parts.push(request.build(state, plan).await?);
+        let metrics = PlanningMetrics::new(plan.counts, start.elapsed());
+        parts.push(request.build(state, plan, &metrics).await?);
     }
     match parts.len() {
         0 | 1 => parts
@@ -122,7 +127,12 @@ pub(crate) struct ScanRequest {
 }
 
 impl ScanRequest {
-    async fn build(&self, state: &dyn Session, plan: Plan) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn build(
+        &self,
+        state: &dyn Session,
+        plan: Plan,
+        planning: &PlanningMetrics,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let statistics = statistics::of_plan(&self.table, &plan, &self.columns);
         let native = NativeScan::new(self, state, &plan).await?;
         let rules = MergeRules::of(&self.table);
@@ -162,9 +172,13 @@ impl ScanRequest {
         let statistics = alone.then_some(statistics);
         let mut parts: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !raw.is_empty() {
+            planning.record(native.raw_metrics());
             parts.push(native.raw_scan(self, &raw, statistics.clone())?);
         }
         if !merged.is_empty() {
+            if parts.is_empty() {
+                planning.record(native.merge_metrics());
+            }
             parts.push(Arc::new(MergeScanExec::new(
                 self,
                 native.template(self)?,
@@ -173,7 +187,11 @@ impl ScanRequest {
             )?));
         }
         if !rest.is_empty() {
-            parts.push(Arc::new(CoreScanExec::new(self, rest, statistics)?));
+            let scan = CoreScanExec::new(self, rest, statistics)?;
+            if parts.is_empty() {
+                planning.record(scan.own_metrics());
+            }
+            parts.push(Arc::new(scan));
         }
         match parts.len() {
             0 => Ok(Arc::new(EmptyExec::new(self.projected_schema()?))),

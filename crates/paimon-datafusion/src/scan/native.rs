@@ -11,11 +11,12 @@ use datafusion::common::{Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+    FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource,
 };
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
 use paimon_core::io::{FileIo, FolderPaths};
@@ -44,7 +45,10 @@ pub(super) struct NativeScan {
     /// The session has the memory for the row groups of the largest file.
     has_memory: bool,
     url: ObjectStoreUrl,
-    source: Arc<TableFileSource>,
+    /// Of files without a merge.
+    raw_source: Arc<TableFileSource>,
+    /// Of the rows that survive a merge. A source of its own, since the nodes that share one share its metrics.
+    merge_source: Arc<TableFileSource>,
     layout: FileLayout,
 }
 
@@ -74,10 +78,14 @@ impl NativeScan {
         let url = registered_store(table.io(), state.runtime_env())?;
         let options = state.table_options().parquet.clone();
         let layout = FileLayout::of(table);
-        let source = ParquetSource::new(layout.schema(table))
-            .with_table_parquet_options(options)
-            .with_pushdown_filters(filters_late(request, state, plan));
-        let source = source_for(source, table.io(), state.runtime_env());
+        let late = filters_late(request, state, plan);
+        let new_source = || {
+            let source = ParquetSource::new(layout.schema(table))
+                .with_table_parquet_options(options.clone())
+                .with_pushdown_filters(late);
+            let source = source_for(source, table.io(), state.runtime_env());
+            Arc::new(TableFileSource::new(table.clone(), Arc::new(source)))
+        };
         let files = plan.splits.iter().flat_map(|s| s.files());
         let wanted = (request.columns.len(), table.schema().fields.len());
         let pool = &state.runtime_env().memory_pool;
@@ -87,7 +95,8 @@ impl NativeScan {
             skips_broken_files: table.options().ignore_lost_files
                 || table.options().ignore_corrupt_files,
             url,
-            source: Arc::new(TableFileSource::new(table.clone(), Arc::new(source))),
+            raw_source: new_source(),
+            merge_source: new_source(),
             layout,
         })
     }
@@ -103,9 +112,19 @@ impl NativeScan {
             })
     }
 
-    /// The scan configuration without files.
+    /// Metrics of [`Self::raw_scan`].
+    pub(super) fn raw_metrics(&self) -> &ExecutionPlanMetricsSet {
+        self.raw_source.metrics()
+    }
+
+    /// Metrics of the scans over [`Self::template`].
+    pub(super) fn merge_metrics(&self) -> &ExecutionPlanMetricsSet {
+        self.merge_source.metrics()
+    }
+
+    /// The configuration, without files, of scans of the rows that survive a merge.
     pub(super) fn template(&self, request: &ScanRequest) -> Result<FileScanConfig> {
-        let builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
+        let builder = FileScanConfigBuilder::new(self.url.clone(), self.merge_source.clone())
             .with_projection_indices(Some(self.layout.indices(&request.columns)))?;
         Ok(builder.build())
     }
@@ -136,7 +155,7 @@ impl NativeScan {
             .all(|g| g.len() >= MANY_FILES)
             .then(|| Partitioning::UnknownPartitioning(groups.len()));
         let file_groups = groups.into_iter().map(FileGroup::new).collect();
-        let mut builder = FileScanConfigBuilder::new(self.url.clone(), self.source.clone())
+        let mut builder = FileScanConfigBuilder::new(self.url.clone(), self.raw_source.clone())
             .with_projection_indices(Some(self.layout.indices(&request.columns)))?
             .with_limit(request.limit)
             .with_output_partitioning(fixed)
