@@ -1,6 +1,7 @@
 //! `many`: 50,000 files in 2,000 partitions that exist in manifests only, for the cost of planning.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use paimon_core::spec::{
     BinaryRow, DataField, DataFileMeta, DataType, Datum, FileKind, FileSource, ManifestEntry,
@@ -84,7 +85,7 @@ fn entry(n: i64) -> ManifestEntry {
         partition: partition.to_serialized(),
         bucket: 0,
         total_buckets: -1,
-        file: DataFileMeta {
+        file: Arc::new(DataFileMeta {
             file_name: format!("data-{}-0.parquet", uuid_like(&format!("many {n}"))),
             file_size: 30_000_000 + below_signed(mix(n, 0, 1), 1_000_000),
             row_count: ROWS_PER_FILE,
@@ -106,7 +107,7 @@ fn entry(n: i64) -> ManifestEntry {
             first_row_id: None,
             write_cols: None,
             write_cols_sequences: None,
-        },
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use paimon_core::codec::avro::Codec;
@@ -110,7 +111,7 @@ impl TableFolder {
             partition: partition.clone(),
             bucket,
             total_buckets,
-            file,
+            file: Arc::new(file),
         };
         let entries = files.into_iter().map(entry).collect();
         let partition_stats = empty_stats();

@@ -2,6 +2,8 @@
 //!
 //! Source: `ManifestEntryChanges`.
 
+use std::sync::Arc;
+
 use crate::spec::{CommitMessage, DataFileMeta, FileKind, IndexManifestEntry, ManifestEntry};
 
 /// What one snapshot changes.
@@ -95,6 +97,6 @@ fn entry(message: &CommitMessage, file: &DataFileMeta, kind: FileKind) -> Manife
         partition: message.partition.clone(),
         bucket: message.bucket,
         total_buckets: message.total_buckets,
-        file: file.clone(),
+        file: Arc::new(file.clone()),
     }
 }

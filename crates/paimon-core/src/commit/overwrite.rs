@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -221,7 +222,7 @@ pub(super) fn upgrade(
         }
     }
     for entry in entries {
-        entry.file.level = level_max;
+        Arc::make_mut(&mut entry.file).level = level_max;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Source: `RowTrackingCommitUtils`, `FileStoreCommitImpl`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -22,7 +23,7 @@ pub(super) fn assign_row_ids(
     let mut range_start = next_row_id;
     let mut side_starts: HashMap<Option<Vec<String>>, i64> = HashMap::new();
     for entry in entries.iter_mut().filter(|e| e.kind == FileKind::Add) {
-        let file = &mut entry.file;
+        let file = Arc::make_mut(&mut entry.file);
         if file.min_sequence_number == 0 {
             file.min_sequence_number = snapshot_id;
             file.max_sequence_number = snapshot_id;
@@ -66,8 +67,8 @@ pub(super) fn group_by_partition(entries: &mut [ManifestEntry]) {
 /// Stamps added files with the snapshot id as their sequence number (`sequence.snapshot-ordering`).
 pub(super) fn stamp_sequences(entries: &mut [ManifestEntry], snapshot_id: i64) {
     for entry in entries.iter_mut().filter(|e| e.kind == FileKind::Add) {
-        entry.file.min_sequence_number = snapshot_id;
-        entry.file.max_sequence_number = snapshot_id;
+        Arc::make_mut(&mut entry.file).min_sequence_number = snapshot_id;
+        Arc::make_mut(&mut entry.file).max_sequence_number = snapshot_id;
     }
 }
 
@@ -84,7 +85,7 @@ mod tests {
     fn side_files_share_the_rows_of_the_file_before_them() {
         let blob = |name: &str, column: &str, rows| {
             let mut blob = entry(FileKind::Add, file(name, rows));
-            blob.file.write_cols = Some(vec![column.to_string()]);
+            Arc::make_mut(&mut blob.file).write_cols = Some(vec![column.to_string()]);
             blob
         };
         let mut entries = [
@@ -104,9 +105,9 @@ mod tests {
     #[test]
     fn given_and_written_row_ids_stay() {
         let mut given = add("a");
-        given.file.first_row_id = Some(3);
+        Arc::make_mut(&mut given.file).first_row_id = Some(3);
         let mut stored = add("b");
-        stored.file.write_cols = Some(vec!["v".into(), ROW_ID.into()]);
+        Arc::make_mut(&mut stored.file).write_cols = Some(vec!["v".into(), ROW_ID.into()]);
         let mut entries = [given, stored, add("c")];
         assert_eq!(assign_row_ids(&mut entries, 7, 100), 110);
         assert_eq!(firsts(&entries), [Some(3), None, Some(100)]);

@@ -1,5 +1,7 @@
 //! Entries for tests of the pure modules.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::spec::{
@@ -59,7 +61,7 @@ pub(crate) fn entry(kind: FileKind, file: DataFileMeta) -> ManifestEntry {
         partition: BinaryRow::empty().to_serialized(),
         bucket: 0,
         total_buckets: 1,
-        file,
+        file: file.into(),
     }
 }
 
@@ -74,9 +76,9 @@ pub(crate) fn delete(name: &str) -> ManifestEntry {
 /// A file of one level with a key range.
 pub(crate) fn leveled(name: &str, level: i32, keys: (i32, i32)) -> ManifestEntry {
     let mut entry = add(name);
-    entry.file.level = level;
-    entry.file.min_key = key(keys.0);
-    entry.file.max_key = key(keys.1);
+    Arc::make_mut(&mut entry.file).level = level;
+    Arc::make_mut(&mut entry.file).min_key = key(keys.0);
+    Arc::make_mut(&mut entry.file).max_key = key(keys.1);
     entry
 }
 

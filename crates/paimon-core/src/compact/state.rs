@@ -80,7 +80,7 @@ pub(super) async fn load(table: &Table, request: &CompactRequest) -> Result<Vec<
             state.files.push(SplitFile {
                 path: data_file_path(folder, &entry.file)?.into(),
                 deletion: deletions.get(&entry.partition, entry.bucket, name).cloned(),
-                meta: Arc::new(entry.file),
+                meta: entry.file,
             });
         }
     }

@@ -77,7 +77,7 @@ async fn missing(table: &Table, entry: ManifestEntry) -> Result<Option<RemovedRo
         bucket: entry.bucket,
         total_buckets: entry.total_buckets,
         file: SplitFile {
-            meta: Arc::new(entry.file),
+            meta: entry.file,
             path: path.into(),
             deletion: None,
         },

@@ -9,7 +9,7 @@ mod scan;
 
 pub use index_manifest::{DeletionFile, DeletionFiles, index_file_path, read_index_manifest};
 pub use merge::{FileIdentifier, live_entries, merge_entries};
-pub use scan::{BucketFilter, ManifestScan, ScanCounts, partition_values};
+pub use scan::{BucketFilter, FileFilter, ManifestScan, ScanCounts, partition_values};
 
 use bytes::Bytes;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -13,11 +14,14 @@ use crate::error::{Error, Result};
 use crate::io::FileIo;
 use crate::predicate::{ColumnStats, Predicate, matches, may_match};
 use crate::spec::{
-    BinaryRow, DataField, Datum, FileKind, ManifestEntry, ManifestFileMeta, Snapshot,
+    BinaryRow, DataField, DataFileMeta, Datum, FileKind, ManifestEntry, ManifestFileMeta, Snapshot,
 };
 
 /// Decides which total bucket counts and buckets a scan wants; `None` keeps all.
 pub type BucketFilter = Arc<dyn Fn(i32, i32) -> bool + Send + Sync>;
+
+/// Decides which data files a scan wants, by what their entries say.
+pub type FileFilter = Arc<dyn Fn(&DataFileMeta) -> bool + Send + Sync>;
 
 /// A scan of a snapshot's manifests.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ pub struct ManifestScan {
     pub without_partitions: Arc<HashSet<Bytes>>,
     /// Filter over (bucket, total buckets).
     pub bucket_filter: Option<BucketFilter>,
+    /// Filter over added files; a DELETE always stays.
+    pub file_filter: Option<FileFilter>,
     /// Manifests read at a time.
     pub parallelism: usize,
 }
@@ -45,8 +51,12 @@ pub struct ScanCounts {
     pub manifests: usize,
     /// Manifests read.
     pub manifests_read: usize,
+    /// Live entries of the manifests read that partition and bucket left out.
+    pub entries_left_out: usize,
     /// Live entries after pruning by partition and bucket.
     pub entries: usize,
+    /// Those of them that the filter over files left out.
+    pub files_left_out: usize,
 }
 
 impl ManifestScan {
@@ -66,8 +76,15 @@ impl ManifestScan {
         .map_err(|e| e.with_default("snapshot_id", snapshot.id))?;
         base.extend(delta);
         let (entries, mut counts) = self.read_all(base).await?;
+        let deletes = deletes_in(&entries);
+        let adds = entries.len() - deletes;
         let live = live_entries(entries);
-        counts.entries = live.len();
+        // a DELETE that cancelled nothing speaks of a file that was left out
+        let cancelled = adds - live.len();
+        counts.files_left_out = counts
+            .files_left_out
+            .saturating_sub(deletes.saturating_sub(cancelled));
+        counts.entries = live.len() + counts.files_left_out;
         Ok((live, counts))
     }
 
@@ -82,7 +99,7 @@ impl ManifestScan {
             .into_iter()
             .filter(|e| e.kind == FileKind::Add)
             .collect();
-        counts.entries = added.len();
+        counts.entries = added.len() + counts.files_left_out;
         Ok((added, counts))
     }
 
@@ -115,12 +132,13 @@ impl ManifestScan {
             .into_iter()
             .filter_map(|m| self.may_hold(&m).map(|keep| keep.then_some(m)).transpose())
             .collect::<Result<Vec<_>>>()?;
-        let counts = ScanCounts {
+        let mut counts = ScanCounts {
             manifests,
             manifests_read: wanted.len(),
-            entries: 0,
+            ..ScanCounts::default()
         };
         let filter = self.entry_filter();
+        let asked = filter.clone();
         let reads = wanted.into_iter().map(|m| {
             let filter = filter.clone();
             async move { self.read_manifest(&m, filter).await }
@@ -133,13 +151,18 @@ impl ManifestScan {
         for part in parts {
             entries.extend(part);
         }
+        if let Some(filter) = asked {
+            let of_buckets = filter.entries_left_out.load(Ordering::Relaxed);
+            counts.entries_left_out = usize::try_from(of_buckets).unwrap_or(0);
+            counts.files_left_out = filter.files_left_out.load(Ordering::Relaxed);
+        }
         Ok((entries, counts))
     }
 
     async fn read_manifest(
         &self,
         meta: &ManifestFileMeta,
-        filter: Option<Arc<PartitionBucketFilter>>,
+        filter: Option<Arc<ScanFilter>>,
     ) -> Result<Vec<ManifestEntry>> {
         let path = manifest_path(&self.table, &meta.file_name)?;
         let bytes = read_in_avro(&self.io, &path, ManifestRecords::Entries).await?;
@@ -186,35 +209,44 @@ impl ManifestScan {
         Ok(may_match(&self.partition_filter, &of, rows))
     }
 
-    fn entry_filter(&self) -> Option<Arc<PartitionBucketFilter>> {
+    fn entry_filter(&self) -> Option<Arc<ScanFilter>> {
         if self.partition_filter == Predicate::AlwaysTrue
             && self.bucket_filter.is_none()
+            && self.file_filter.is_none()
             && self.without_partitions.is_empty()
         {
             return None;
         }
-        Some(Arc::new(PartitionBucketFilter {
+        Some(Arc::new(ScanFilter {
             fields: self.partition_fields.clone(),
             partition: self.partition_filter.clone(),
             without: self.without_partitions.clone(),
             bucket: self.bucket_filter.clone(),
+            file: self.file_filter.clone(),
+            entries_left_out: AtomicIsize::new(0),
+            files_left_out: AtomicUsize::new(0),
             known: Mutex::default(),
             failure: Mutex::default(),
         }))
     }
 }
 
-/// Keeps entries by partition and bucket; decisions are kept per partition.
-struct PartitionBucketFilter {
+/// Keeps entries by partition, bucket and file; decisions are kept per partition.
+struct ScanFilter {
     fields: Arc<Vec<DataField>>,
     partition: Predicate,
     without: Arc<HashSet<Bytes>>,
     bucket: Option<BucketFilter>,
+    file: Option<FileFilter>,
+    /// Files of partitions and buckets that were turned down: those added without those deleted.
+    entries_left_out: AtomicIsize,
+    /// Files that `file` turned down.
+    files_left_out: AtomicUsize,
     known: Mutex<HashMap<Bytes, bool>>,
     failure: Mutex<Option<Error>>,
 }
 
-impl PartitionBucketFilter {
+impl ScanFilter {
     fn keeps_partition(&self, partition: &Bytes) -> bool {
         if self.partition == Predicate::AlwaysTrue {
             return true;
@@ -243,14 +275,34 @@ impl PartitionBucketFilter {
     }
 }
 
-impl EntryFilter for PartitionBucketFilter {
-    fn keep(&self, _kind: FileKind, partition: &Bytes, bucket: i32, total_buckets: i32) -> bool {
-        self.bucket
-            .as_ref()
-            .is_none_or(|wanted| wanted(bucket, total_buckets))
+impl EntryFilter for ScanFilter {
+    fn keep(&self, kind: FileKind, partition: &Bytes, bucket: i32, total_buckets: i32) -> bool {
+        let bucket_filter = self.bucket.as_ref();
+        let keep = bucket_filter.is_none_or(|wanted| wanted(bucket, total_buckets))
             && !self.without.contains(partition)
-            && self.keeps_partition(partition)
+            && self.keeps_partition(partition);
+        if !keep {
+            let change = match kind {
+                FileKind::Add => 1,
+                FileKind::Delete => -1,
+            };
+            self.entries_left_out.fetch_add(change, Ordering::Relaxed);
+        }
+        keep
     }
+
+    fn keep_file(&self, kind: FileKind, file: &DataFileMeta) -> bool {
+        if kind == FileKind::Delete || self.file.as_ref().is_none_or(|wanted| wanted(file)) {
+            return true;
+        }
+        self.files_left_out.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+}
+
+fn deletes_in(entries: &[ManifestEntry]) -> usize {
+    let deletes = entries.iter().filter(|e| e.kind == FileKind::Delete);
+    deletes.count()
 }
 
 /// Values of a serialised partition row.

@@ -3,6 +3,8 @@
 //! Source: `ManifestFileMeta`, `ManifestEntry`, `DataFileMeta`, `IndexManifestEntry`, `DeletionVectorMeta`,
 //! `GlobalIndexMeta`. Field by field in the order of the files.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::SimpleStats;
@@ -57,7 +59,7 @@ pub struct ManifestEntry {
     /// Bucket count of the partition when written; <= 0 when not fixed.
     pub total_buckets: i32,
     /// The file.
-    pub file: DataFileMeta,
+    pub file: Arc<DataFileMeta>,
 }
 
 /// What wrote a data file.

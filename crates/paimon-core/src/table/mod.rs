@@ -377,6 +377,7 @@ impl Table {
             partition_filter: Predicate::AlwaysTrue,
             without_partitions: Arc::default(),
             bucket_filter: None,
+            file_filter: None,
             parallelism: std::thread::available_parallelism().map_or(4, usize::from),
         }
     }

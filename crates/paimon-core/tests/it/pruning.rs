@@ -11,11 +11,12 @@ use paimon_core::arrow_bridge::datum_at;
 use paimon_core::io::FileIo;
 use paimon_core::predicate::{Predicate, PredicateOp, evaluate_batch};
 use paimon_core::spec::{DataField, Datum, TypeKind};
-use paimon_core::table::Table;
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
+use crate::commit::{in_memory, partitioned, written};
 use crate::golden::catalogue;
 
 /// Filters per table.
@@ -149,4 +150,42 @@ async fn filtered_reads_give_the_matching_rows_of_whole_reads() {
         }
     }
     assert!(checked > 1200, "only {checked} filters were checked");
+}
+
+#[tokio::test]
+async fn what_planning_leaves_out_is_counted_by_level() {
+    let table = in_memory(&partitioned()).await;
+    let add = async |parts: &[(&[i32], i32)]| {
+        let mut messages = Vec::new();
+        for (ids, partition) in parts {
+            messages.extend(written(&table, ids, *partition).await);
+        }
+        let commit = table.new_commit();
+        commit
+            .commit(BATCH_COMMIT_IDENTIFIER, messages)
+            .await
+            .unwrap();
+    };
+    add(&[(&[0, 1, 2], 0)]).await;
+    add(&[(&[10, 11], 0)]).await;
+    table.new_compact().full(true).commit().await.unwrap();
+    add(&[(&[20], 1), (&[30], 0)]).await;
+    let leaf = |column: &str, value| {
+        let field = table.schema().field(column).unwrap();
+        Predicate::leaf(field, PredicateOp::Eq, vec![Some(Datum::Int(value))]).unwrap()
+    };
+    let by_id = leaf("id", 30);
+    let by_both = Predicate::and([leaf("p", 0), leaf("id", 30)]);
+    // the two files that the compaction replaced count nowhere
+    for (filter, of_other_buckets, without_match) in [(by_id, 0, 2), (by_both, 1, 1)] {
+        let builder = table.read_builder().with_filter(filter);
+        let counts = builder.plan().await.unwrap().counts;
+        assert_eq!(counts.scan.entries_left_out, of_other_buckets);
+        assert_eq!(counts.scan.entries, 3 - of_other_buckets);
+        assert_eq!(counts.scan.files_left_out, without_match);
+        assert_eq!(
+            (counts.files_pruned_by_stats, counts.files),
+            (without_match, 1)
+        );
+    }
 }

@@ -71,6 +71,7 @@ pub(super) fn entries_of(data: &[u8]) -> Result<Vec<ManifestEntry>> {
             partition_filter: Predicate::AlwaysTrue,
             without_partitions: Arc::default(),
             bucket_filter: None,
+            file_filter: None,
             parallelism: 1,
         };
         let meta = ManifestFileMeta {

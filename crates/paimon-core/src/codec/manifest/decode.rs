@@ -1,5 +1,7 @@
 //! Records out of their Avro encoding.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::layout;
@@ -16,10 +18,15 @@ const MAX_RECORD_BYTES: usize = 256 << 20;
 /// Bytes that one file may inflate to, whether its records are kept or not.
 const MAX_FILE_BYTES: usize = 2 << 30;
 
-/// Chooses entries of a manifest before their file is decoded.
+/// Chooses entries of a manifest while they are decoded.
 pub trait EntryFilter: Sync {
-    /// Whether to keep the entry; `partition` is the serialised partition row.
+    /// Whether to keep the entry, asked before its file is decoded; `partition` is the serialised partition row.
     fn keep(&self, kind: FileKind, partition: &Bytes, bucket: i32, total_buckets: i32) -> bool;
+
+    /// Whether to keep an entry that [`Self::keep`] lets pass, now that its file is known.
+    fn keep_file(&self, _kind: FileKind, _file: &DataFileMeta) -> bool {
+        true
+    }
 }
 
 /// Decodes a manifest list: one record per manifest, in order.
@@ -187,12 +194,13 @@ fn entry(
     if late.is_some_and(|f| !f.keep(kind, &partition, bucket, total_buckets)) {
         return Ok(None);
     }
+    let file = file.filter(|file| filter.is_none_or(|f| f.keep_file(kind, file)));
     Ok(file.map(|file| ManifestEntry {
         kind,
         partition,
         bucket,
         total_buckets,
-        file,
+        file: Arc::new(file),
     }))
 }
 

@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -38,7 +40,7 @@ fn entry(bucket: i32) -> ManifestEntry {
         partition: empty_row(),
         bucket,
         total_buckets: 8,
-        file: DataFileMeta {
+        file: Arc::new(DataFileMeta {
             file_name: format!("data-{bucket}.parquet"),
             file_size: 1 << 40,
             row_count: 7,
@@ -60,7 +62,7 @@ fn entry(bucket: i32) -> ManifestEntry {
             first_row_id: full.then_some(0),
             write_cols: full.then(Vec::new),
             write_cols_sequences: None,
-        },
+        }),
     }
 }
 
@@ -149,7 +151,7 @@ fn empty_files_hold_no_records() {
 #[test]
 fn sequences_of_written_columns_extend_the_schema_only_when_used() {
     let mut with = entry(0);
-    with.file.write_cols_sequences = Some(vec![4, 5]);
+    Arc::make_mut(&mut with.file).write_cols_sequences = Some(vec![4, 5]);
     let entries = vec![with, entry(1)];
     let bytes = encoded(&entries);
     assert!(String::from_utf8_lossy(&bytes).contains("_WRITE_COLS_SEQUENCES"));
@@ -257,10 +259,10 @@ fn values_out_of_range_are_damaged() {
     type Change = fn(&mut ManifestEntry);
     let changes: [Change; 5] = [
         |e| e.bucket = -3,
-        |e| e.file.file_size = -1,
-        |e| e.file.row_count = -1,
-        |e| e.file.level = -1,
-        |e| e.file.delete_row_count = Some(-1),
+        |e| Arc::make_mut(&mut e.file).file_size = -1,
+        |e| Arc::make_mut(&mut e.file).row_count = -1,
+        |e| Arc::make_mut(&mut e.file).level = -1,
+        |e| Arc::make_mut(&mut e.file).delete_row_count = Some(-1),
     ];
     for change in changes {
         let mut broken = entry(0);
@@ -303,7 +305,7 @@ fn missing_required_field_is_damaged() {
 #[test]
 fn bytes_share_the_block() {
     let mut entries = vec![entry(0)];
-    entries[0].file.embedded_index = Some(vec![7; 500].into());
+    Arc::make_mut(&mut entries[0].file).embedded_index = Some(vec![7; 500].into());
     let bytes: Bytes = encode_manifest(&entries, Codec::Null).unwrap().into();
     let decoded = decode_manifest(&bytes, None).unwrap();
     let index = decoded[0].file.embedded_index.as_ref().unwrap();
@@ -351,6 +353,31 @@ fn mutate(mut file: Vec<u8>, random: &mut StdRng) -> Bytes {
         }
     }
     file.into()
+}
+
+/// Files of an even row count, whatever the entry.
+struct EvenFiles;
+
+impl EntryFilter for EvenFiles {
+    fn keep(&self, _: FileKind, _: &Bytes, bucket: i32, _: i32) -> bool {
+        bucket != 2
+    }
+
+    fn keep_file(&self, _: FileKind, file: &DataFileMeta) -> bool {
+        file.row_count % 2 == 0
+    }
+}
+
+#[test]
+fn files_are_filtered_once_they_are_known() {
+    let of = |(bucket, rows)| {
+        let mut entry = entry(bucket);
+        Arc::make_mut(&mut entry.file).row_count = rows;
+        entry
+    };
+    let entries: Vec<_> = [(1, 1), (1, 2), (2, 4), (3, 6)].map(of).into();
+    let kept = decode_manifest(&encoded(&entries), Some(&EvenFiles)).unwrap();
+    assert_eq!(kept, [of((1, 2)), of((3, 6))]);
 }
 
 struct KeepNone;

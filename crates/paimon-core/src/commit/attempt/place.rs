@@ -103,7 +103,14 @@ async fn files(table: &Table, list: &[ManifestFileMeta]) -> Result<Files> {
     let live = live_entries(scan.entries(list).await?);
     let live = live.into_iter();
     Ok(live
-        .map(|e| (e.partition, e.bucket, e.file.level, e.file.file_name))
+        .map(|e| {
+            (
+                e.partition,
+                e.bucket,
+                e.file.level,
+                e.file.file_name.clone(),
+            )
+        })
         .collect())
 }
 

@@ -282,6 +282,8 @@ fn conflict(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
     use super::*;
     use crate::commit::testing::{add, delete, entry, file, key_fields, leveled};
 
@@ -312,7 +314,7 @@ mod tests {
     #[test]
     fn files_of_a_later_schema_are_not_compacted_away() {
         let mut later = delete("b");
-        later.file.schema_id = 4;
+        Arc::make_mut(&mut later.file).schema_id = 4;
         let delta = [delete("a"), later, add("c")];
         assert!(check_schemas(&delta, 4).is_ok());
         let error = check_schemas(&delta, 3).unwrap_err();
@@ -320,7 +322,7 @@ mod tests {
         assert!(error.to_string().contains("schema 4"), "{error}");
         // one that is added may be of any
         let mut added = add("d");
-        added.file.schema_id = 9;
+        Arc::make_mut(&mut added.file).schema_id = 9;
         assert!(check_schemas(&[added], 3).is_ok());
     }
 
@@ -373,7 +375,7 @@ mod tests {
 
     fn ranged(name: &str, first: i64, rows: i64) -> ManifestEntry {
         let mut entry = entry(FileKind::Add, file(name, rows));
-        entry.file.first_row_id = Some(first);
+        Arc::make_mut(&mut entry.file).first_row_id = Some(first);
         entry
     }
 

@@ -117,6 +117,8 @@ fn conflict(message: &str, file: &DataFile<'_>) -> Error {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
     use super::*;
     use crate::commit::testing::{add, delete, vectors};
     use crate::spec::FileKind::{Add, Delete};
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn a_file_that_only_changes_its_level_keeps_its_vector() {
         let mut lifted = add("f");
-        lifted.file.level = 5;
+        Arc::make_mut(&mut lifted.file).level = 5;
         let upgrade = changes(vec![delete("f"), lifted.clone()], vec![]);
         check(&[vectors(Add, "x", &["f"])], &[&lifted], &upgrade, true).unwrap();
     }

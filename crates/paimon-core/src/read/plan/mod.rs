@@ -15,7 +15,7 @@ use self::bucket_filter::bucket_filter;
 use self::generate::SplitGenerator;
 use crate::error::{Error, Result};
 use crate::manifest::{
-    DeletionFiles, ManifestScan, ScanCounts, partition_values, read_index_manifest,
+    DeletionFiles, FileFilter, ManifestScan, ScanCounts, partition_values, read_index_manifest,
 };
 use crate::options::MergeEngine;
 use crate::predicate::{Leaf, Predicate, may_match, project};
@@ -158,7 +158,10 @@ pub(in crate::read) struct BucketFiles {
 impl Planner<'_> {
     async fn plan(&self, snapshot: Snapshot) -> Result<Plan> {
         let table = self.table;
-        let scan = self.manifest_scan();
+        let scan = ManifestScan {
+            file_filter: self.file_filter(),
+            ..self.manifest_scan()
+        };
         let delta_only =
             matches!(table.target(), ScanTarget::Pinned { delta_only, .. } if *delta_only);
         let index = read_index_manifest(
@@ -175,8 +178,9 @@ impl Planner<'_> {
         let deletions = DeletionFiles::from_entries(table.location(), &index?)?;
         let schemas = self.schemas_of(&entries).await?;
         let mut counts = PlanCounts {
+            files_pruned_by_stats: counts.files_left_out,
             scan: counts,
-            ..PlanCounts::default()
+            files: 0,
         };
         let mut splits = Vec::new();
         let generator = SplitGenerator::new(table, snapshot.id)?;
@@ -205,6 +209,45 @@ impl Planner<'_> {
             bucket_filter: bucket_filter(schema, table.options(), &self.request.filter),
             ..table.manifest_scan()
         }
+    }
+
+    /// What [`Self::prune`] would leave out whatever else the bucket holds, for files of the current schema: such
+    /// entries need not be kept in memory.
+    fn file_filter(&self) -> Option<FileFilter> {
+        let schema = self.table.schema();
+        let keyed = schema.has_primary_key();
+        // the files of a row-id range are judged together, the top level is known once all files are
+        if self.table.options().data_evolution || (keyed && self.request.read_optimized) {
+            return None;
+        }
+        let filter = match keyed {
+            true => self.key_filter(),
+            false => self.value_filter(),
+        };
+        if filter == Predicate::AlwaysTrue {
+            return None;
+        }
+        let schema = schema.clone();
+        Some(Arc::new(move |file: &DataFileMeta| {
+            file.schema_id != schema.id || file_may_match(file, &schema, &schema, &filter)
+        }))
+    }
+
+    /// The filter over columns that are not partition columns: the partition filter holds already, and statistics of
+    /// partition columns may be of another encoding.
+    fn value_filter(&self) -> Predicate {
+        let partition = self.table.schema().partition_fields();
+        project(&self.request.filter, &|leaf| {
+            partition.iter().all(|f| f.id != leaf.field_id)
+        })
+    }
+
+    /// The part of [`Self::value_filter`] over key columns.
+    fn key_filter(&self) -> Predicate {
+        let keys = self.table.schema().key_fields();
+        project(&self.value_filter(), &|leaf| {
+            keys.iter().any(|f| f.id == leaf.field_id)
+        })
     }
 
     pub(in crate::read) async fn schemas_of(
@@ -273,7 +316,7 @@ impl Planner<'_> {
                 .cloned();
             bucket.files.push(SplitFile {
                 path: data_file_path(&folders[at], &entry.file)?.into(),
-                meta: Arc::new(entry.file),
+                meta: entry.file,
                 deletion,
             });
         }
@@ -326,13 +369,8 @@ impl Planner<'_> {
             let top = bucket.files.iter().map(|f| f.meta.level).max();
             bucket.files.retain(|f| Some(f.meta.level) == top);
         }
-        let partition_ids: Vec<i32> = schema.partition_fields().iter().map(|f| f.id).collect();
-        let key_ids: Vec<i32> = schema.key_fields().iter().map(|f| f.id).collect();
-        // The partition filter held already; statistics of partition columns may be of another encoding.
-        let of_values = project(&self.request.filter, &|l| {
-            !partition_ids.contains(&l.field_id)
-        });
-        let of_keys = project(&of_values, &|l| key_ids.contains(&l.field_id));
+        let of_values = self.value_filter();
+        let of_keys = self.key_filter();
         if of_values == Predicate::AlwaysTrue {
             return Ok(bucket);
         }
