@@ -7,4 +7,5 @@ pub mod golden;
 pub mod json_rows;
 pub mod mutate;
 pub mod schedule;
+pub mod sql_warehouse;
 mod variant;

@@ -1,6 +1,7 @@
 //! Black-box tests of the program `paimon` over golden tables.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod book;
 mod catalogs;
 mod dump;
 mod follow;
@@ -9,6 +10,7 @@ mod golden;
 mod kills;
 mod output;
 mod scripts;
+mod statements;
 mod support;
 mod updates;
 mod writes;

@@ -20,31 +20,8 @@ use std::sync::Arc;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use paimon_datafusion::PaimonSession;
-use paimon_testing::folders::copy_folder;
+use paimon_testing::sql_warehouse::sql_warehouse;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType};
-
-/// Golden tables under the names that the test files use.
-const TABLES: &[(&str, &str)] = &[
-    ("travel", "meta-time-travel"),
-    ("evolved", "evolution-time-travel-schema"),
-    ("branched", "meta-branches"),
-    ("parted", "append-partitioned"),
-    ("pk", "pk-dedup-partitioned"),
-    ("types", "types-parquet"),
-    ("indexed", "index-bloom-filter"),
-    ("lost", "bad-missing-data-file"),
-    ("gone", "bad-missing-data-file"),
-    ("lost_twin", "bad-missing-data-file"),
-    ("consumed", "meta-consumers"),
-    ("decoupled", "changelog-decoupled"),
-    ("levels", "pk-dedup-levels-parquet"),
-    ("logged", "changelog-input"),
-    ("with_row_ids", "row-tracking"),
-    ("analyzed", "meta-statistics"),
-    ("aggregated", "pk-agg-functions"),
-    ("marked", "append-dv-bucketed"),
-    ("retracted", "pk-cross-partition-retracted"),
-];
 
 struct Database(PaimonSession);
 
@@ -85,15 +62,10 @@ impl AsyncDB for Database {
     async fn shutdown(&mut self) {}
 }
 
-/// A warehouse with the golden warehouse's databases and the tables above in `default`.
 fn warehouse() -> tempfile::TempDir {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/golden");
     let folder = tempfile::tempdir().unwrap();
-    copy_folder(&golden.join("catalog-warehouse/warehouse"), folder.path()).unwrap();
-    for (name, source) in TABLES {
-        let table = golden.join(source).join("table");
-        copy_folder(&table, &folder.path().join("default.db").join(name)).unwrap();
-    }
+    sql_warehouse(&golden, folder.path()).unwrap();
     folder
 }
 
