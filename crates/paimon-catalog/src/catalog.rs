@@ -11,6 +11,7 @@ use paimon_core::{Error, ErrorKind, Result};
 
 use crate::format_table::FormatTable;
 use crate::identifier::Identifier;
+use crate::migration::Migration;
 use crate::view::View;
 
 /// What is to change of a database's properties.
@@ -260,11 +261,38 @@ pub trait Catalog: Debug + Send + Sync {
         .with("catalog", self.name()))
     }
 
+    /// Makes a table of Hive a Paimon table in place.
+    ///
+    /// A call that was cut off is finished by the same call: until then no file is lost, but some may be missing to readers of
+    /// the new table.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such table, `Unsupported` naming what keeps it from being migrated (before anything
+    /// is changed) and for catalogs without tables of Hive.
+    async fn migrate_table(&self, migration: &Migration) -> Result<()> {
+        Err(no_hive(self.name()).with("table", &migration.source))
+    }
+
+    /// Names of the tables of a database that [`Catalog::migrate_table`] may take, sorted.
+    ///
+    /// # Errors
+    /// `Unsupported` for catalogs without tables of Hive.
+    async fn list_migratable_tables(&self, database: &str) -> Result<Vec<String>> {
+        Err(no_hive(self.name()).with("database", database))
+    }
+
     /// Names of the global tables of database `sys`.
     fn global_system_tables(&self) -> &'static [&'static str];
 
     /// Content of a global table of database `sys`; `None` when there is none of that name.
     async fn global_system_table(&self, name: &str) -> Result<Option<SystemTable>>;
+}
+
+fn no_hive(catalog: &str) -> Error {
+    Error::unsupported(
+        "only tables of a Hive Metastore are migrated, in a catalog with metastore = hive",
+    )
+    .with("catalog", catalog)
 }
 
 fn no_views(catalog: &str, identifier: &Identifier) -> Error {

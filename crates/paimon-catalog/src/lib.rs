@@ -14,6 +14,7 @@ mod hive;
 mod identifier;
 #[cfg(feature = "jdbc")]
 mod jdbc;
+mod migration;
 mod names;
 #[cfg(any(feature = "hive", feature = "jdbc"))]
 mod queues;
@@ -34,6 +35,7 @@ pub use hive::HiveCatalog;
 pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 #[cfg(feature = "jdbc")]
 pub use jdbc::JdbcCatalog;
+pub use migration::Migration;
 pub use names::absolute_location;
 pub use paimon_core::options::{is_secret_key, redacted};
 #[cfg(feature = "rest")]

@@ -27,6 +27,7 @@ pub(crate) use self::settings::CacheSettings;
 use crate::catalog::{Catalog, PropertyChanges};
 use crate::format_table::FormatTable;
 use crate::identifier::Identifier;
+use crate::migration::Migration;
 use crate::view::View;
 
 /// Tables and databases that are kept at most, of each.
@@ -306,6 +307,15 @@ impl Catalog for CachingCatalog {
     async fn repair(&self, database: Option<&str>, table: Option<&str>) -> Result<()> {
         let _changing = self.changing_all();
         self.inner.repair(database, table).await
+    }
+
+    async fn migrate_table(&self, migration: &Migration) -> Result<()> {
+        let _changing = self.changing_all();
+        self.inner.migrate_table(migration).await
+    }
+
+    async fn list_migratable_tables(&self, database: &str) -> Result<Vec<String>> {
+        self.inner.list_migratable_tables(database).await
     }
 
     fn global_system_tables(&self) -> &'static [&'static str] {

@@ -9,6 +9,7 @@ mod format_tables;
 mod lock;
 mod machine;
 mod mapping;
+mod migrate;
 mod partitions;
 mod repair;
 mod settings;
@@ -40,6 +41,7 @@ use self::settings::HiveSettings;
 use crate::catalog::{Catalog, PropertyChanges};
 use crate::format_table::FormatTable;
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
+use crate::migration::Migration;
 use crate::names::check_component;
 use crate::queues::Queues;
 use crate::sys_tables;
@@ -367,6 +369,14 @@ impl Catalog for HiveCatalog {
 
     async fn repair(&self, database: Option<&str>, table: Option<&str>) -> Result<()> {
         self.repair_objects(database, table).await
+    }
+
+    async fn migrate_table(&self, migration: &Migration) -> Result<()> {
+        self.migrate(migration).await
+    }
+
+    async fn list_migratable_tables(&self, database: &str) -> Result<Vec<String>> {
+        self.migration_candidates(&self.cased(database)).await
     }
 
     fn global_system_tables(&self) -> &'static [&'static str] {

@@ -207,7 +207,7 @@ impl HiveCatalog {
 }
 
 /// Whether two locations are one: the metastore adds `file:` to bare paths.
-fn same_location(a: &str, b: &str) -> bool {
+pub(super) fn same_location(a: &str, b: &str) -> bool {
     let plain = |text: &str| {
         let path = text.strip_prefix("file:").unwrap_or(text);
         format!("/{}", path.trim_matches('/'))

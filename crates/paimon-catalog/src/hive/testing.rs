@@ -1,7 +1,7 @@
 //! A metastore in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) databases: BTreeMap<String, HiveDatabase>,
     pub(super) tables: BTreeMap<Name, HiveTable>,
     pub(super) partitions: BTreeMap<(Name, Vec<String>), HivePartition>,
+    /// Tables that declare one.
+    pub(super) with_primary_key: BTreeSet<Name>,
     /// Held and waited for, in the order of their coming.
     pub(super) locks: Vec<(i64, Name)>,
     pub(super) locks_given: i64,
@@ -215,6 +217,28 @@ impl MetastoreClient for MemoryMetastore {
     ) -> Result<Option<HivePartition>> {
         let key = ((database.to_string(), table.to_string()), values.to_vec());
         self.run("get_partition", |s| Ok(s.partitions.get(&key).cloned()))
+            .await
+    }
+
+    async fn partitions(&self, database: &str, table: &str) -> Result<Vec<HivePartition>> {
+        let name = (database.to_string(), table.to_string());
+        self.run("get_partitions", |s| {
+            let own = s.partitions.iter().filter(|((of, _), _)| *of == name);
+            Ok(own.map(|(_, partition)| partition.clone()).collect())
+        })
+        .await
+    }
+
+    async fn has_primary_key(&self, database: &str, table: &str) -> Result<bool> {
+        let name = (database.to_string(), table.to_string());
+        self.run("get_primary_keys", |s| {
+            Ok(s.with_primary_key.contains(&name))
+        })
+        .await
+    }
+
+    async fn setting(&self, _: &str, default: &str) -> Result<String> {
+        self.run("get_config_value", |_| Ok(default.to_string()))
             .await
     }
 

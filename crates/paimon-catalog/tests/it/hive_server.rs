@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paimon_catalog::{Catalog, Identifier, create_catalog};
+use arrow_array::{ArrayRef, Int32Array, RecordBatch};
+use paimon_catalog::{Catalog, Identifier, Migration, create_catalog};
 use paimon_core::ErrorKind;
+use paimon_core::arrow_bridge::arrow_schema;
+use paimon_core::format::{EncoderOptions, create_encoder};
+use paimon_core::spec::{DataField, parse_data_type};
 
 use crate::conformance::{self, count, declared, insert, plain};
 
@@ -171,5 +175,69 @@ async fn repair_makes_tables_known_again() {
     catalog.repair(None, None).await.unwrap();
     catalog.drop_table(&t, false).await.unwrap();
     assert!(!std::path::Path::new(&folder).join("t").exists());
+    catalog.drop_database(database, false, true).await.unwrap();
+}
+
+/// A Parquet file with two rows of a column `a`.
+fn parquet_file() -> Vec<u8> {
+    let field = DataField::new(0, "a", parse_data_type("INT").unwrap());
+    let options = EncoderOptions {
+        format: "parquet".to_string(),
+        compression: "zstd".to_string(),
+        zstd_level: 1,
+        block_size: None,
+        table: plain().options,
+    };
+    let mut encoder = create_encoder(std::slice::from_ref(&field), &options).unwrap();
+    let values: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+    let rows = RecordBatch::try_new(arrow_schema(&[field]), vec![values]).unwrap();
+    encoder.write(&rows).unwrap();
+    let mut bytes = encoder.take_output().concat();
+    bytes.extend(encoder.finish().unwrap().concat());
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_hive_become_paimon_tables_in_place() {
+    let Some(server) = server() else { return };
+    let catalog = server.catalog(&[("format-table.enabled", "true")]);
+    let database = "it_migrate";
+    catalog.drop_database(database, true, true).await.unwrap();
+    catalog.create_database(database, false).await.unwrap();
+    for name in ["one", "two"] {
+        let t = id(database, name);
+        let options = [("type", "format-table"), ("file.format", "parquet")];
+        let new = declared(&[("a", "INT"), ("b", "STRING")], &options);
+        catalog.create_table(&t, new, false).await.unwrap();
+        let files = catalog.get_format_table(&t).await.unwrap().unwrap();
+        let folder = files.location.trim_start_matches("file:");
+        std::fs::write(format!("{folder}/000000_0"), parquet_file()).unwrap();
+    }
+    let migratable = catalog.list_migratable_tables(database).await.unwrap();
+    assert_eq!(migratable, ["one", "two"]);
+    let migration = |name: &str, target: Option<&str>| Migration {
+        source: id(database, name),
+        target: target.map(|name| id(database, name)),
+        drops_source: target.is_none(),
+        options: BTreeMap::new(),
+        parallelism: 2,
+    };
+    catalog
+        .migrate_table(&migration("one", None))
+        .await
+        .unwrap();
+    let table = catalog.get_table(&id(database, "one")).await.unwrap();
+    assert!(table.location().ends_with("/it_migrate.db/one"));
+    assert_eq!(count(&table).await, 2);
+    let into = migration("two", Some("other"));
+    catalog.migrate_table(&into).await.unwrap();
+    let other = catalog.get_table(&id(database, "other")).await.unwrap();
+    assert_eq!(count(&other).await, 2);
+    assert_eq!(
+        catalog.list_tables(database).await.unwrap(),
+        ["one", "other", "two"]
+    );
+    let again = catalog.migrate_table(&migration("one", None)).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::InvalidInput);
     catalog.drop_database(database, false, true).await.unwrap();
 }

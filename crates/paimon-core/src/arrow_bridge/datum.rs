@@ -7,12 +7,28 @@ use arrow_array::builder::{
 };
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef, new_null_array};
+use arrow_array::{Array, ArrayRef, StringViewArray, new_null_array};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 
-use super::arrow_type;
+use super::{arrow_type, cast_array};
 use crate::error::{Error, Result};
-use crate::spec::{DataType, Datum, TypeKind};
+use crate::spec::{DataType, Datum, MAX_LENGTH, TypeKind};
+
+/// Value of a text, as a cast reads it: of a partition, say.
+///
+/// # Errors
+/// `InvalidInput` when the text is no value of the type.
+pub fn datum_from_text(text: &str, data_type: &DataType) -> Result<Datum> {
+    let string = DataType {
+        kind: TypeKind::VarChar(MAX_LENGTH),
+        nullable: true,
+    };
+    let array: ArrayRef = Arc::new(StringViewArray::from(vec![text]));
+    let wrong =
+        || Error::invalid(format!("{text:?} is no value of the type")).with("type", data_type);
+    let array = cast_array(&array, &string, data_type).map_err(|e| wrong().with_source(e))?;
+    datum_at(array.as_ref(), 0, data_type)?.ok_or_else(wrong)
+}
 
 /// Value of a row; `None` for null.
 ///

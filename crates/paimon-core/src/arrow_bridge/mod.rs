@@ -6,6 +6,6 @@ mod from_arrow;
 mod types;
 
 pub use cast::cast_array;
-pub use datum::{array_of, datum_at, datums_to_array};
+pub use datum::{array_of, datum_at, datum_from_text, datums_to_array};
 pub use from_arrow::paimon_type;
 pub use types::{arrow_field, arrow_schema, arrow_type};

@@ -7,6 +7,7 @@ pub mod blob;
 mod encoder;
 pub mod orc;
 pub mod parquet;
+mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -17,6 +18,7 @@ use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
 
 pub use encoder::{EncoderOptions, FileEncoder, create_encoder};
+pub use summary::{ColumnBounds, FileSummary, summarize};
 
 use crate::error::{Error, Result};
 use crate::io::InputFile;
@@ -63,13 +65,14 @@ pub struct FileReadRequest {
 /// # Errors
 /// `Unsupported` for a format without a reader, `Damaged` for a broken file.
 pub async fn read_file(request: FileReadRequest) -> Result<BatchStream> {
-    let name = request
-        .file
-        .path()
-        .filename()
-        .unwrap_or_default()
-        .to_string();
-    match format_of(&name) {
+    let name = request.file.path().filename().unwrap_or_default();
+    let format = format_of(name).to_string();
+    read_as(&format, request).await
+}
+
+/// As [`read_file`], for a file of this format whatever its name.
+async fn read_as(format: &str, request: FileReadRequest) -> Result<BatchStream> {
+    match format {
         "parquet" => parquet::read_parquet(request).await,
         "orc" => orc::read_orc(request).await,
         "blob" => blob::read_blob(request).await,

@@ -6,6 +6,7 @@ use std::path::Path as FsPath;
 use bytes::Bytes;
 use futures::StreamExt;
 use object_store::ObjectStore;
+use object_store::path::Path;
 
 use super::output::{blocking, create_folders};
 use super::{FileIo, store_error};
@@ -96,6 +97,23 @@ impl FileIo {
     /// `InvalidInput` when the new name is taken, `Unsupported` on stores where this takes more than one step, `Io`
     /// when the store fails.
     pub async fn rename_folder(&self, from: &str, to: &str) -> Result<()> {
+        self.rename(from, to).await
+    }
+
+    /// Whether [`Self::rename_file`] works on this store.
+    pub fn renames_files(&self) -> bool {
+        self.opened.folders.is_some() || self.local_path(&Path::default()).is_some()
+    }
+
+    /// Gives a file another name in one step, perhaps in another folder, which must be there.
+    ///
+    /// # Errors
+    /// As [`Self::rename_folder`].
+    pub async fn rename_file(&self, from: &str, to: &str) -> Result<()> {
+        self.rename(from, to).await
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (source, target) = (self.path(from)?, self.path(to)?);
         if let Some(folders) = &self.opened.folders {
             return match folders.rename(&source, &target).await {
@@ -106,7 +124,7 @@ impl FileIo {
         let (Some(source), Some(target)) = (self.local_path(&source), self.local_path(&target))
         else {
             return Err(
-                Error::unsupported("folders of this store cannot be renamed in one step")
+                Error::unsupported("nothing on this store can be renamed in one step")
                     .with("path", from)
                     .with("store", self.prefix()),
             );
@@ -129,11 +147,7 @@ impl FileIo {
 }
 
 fn taken(location: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidInput,
-        "a folder of that name is there already",
-    )
-    .with("path", location)
+    Error::new(ErrorKind::InvalidInput, "the name is taken already").with("path", location)
 }
 
 fn sync(folder: &FsPath) -> std::io::Result<()> {

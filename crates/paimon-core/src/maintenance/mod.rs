@@ -5,6 +5,7 @@
 //! removes the file that makes a snapshot before the files that only this snapshot needs: a kill leaves garbage, never a
 //! snapshot with holes.
 
+mod adopt;
 mod after_commit;
 mod analyze;
 mod auto_compact;
@@ -24,6 +25,7 @@ mod rescale;
 mod rollback;
 mod tags;
 
+pub use adopt::{AdoptFiles, ForeignFile, finish_adoption};
 pub use after_commit::after_commit;
 pub use analyze::{AnalyzeTable, AnalyzedColumns};
 pub(crate) use auto_compact::{AutoCompact, compact_and_commit};

@@ -1,6 +1,7 @@
 //! Integration tests of paimon-core through its public API.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod adopt;
 mod analyze;
 mod auto_tags;
 mod commit;

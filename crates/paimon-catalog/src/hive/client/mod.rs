@@ -56,6 +56,8 @@ pub(super) trait MetastoreClient: Debug + Send + Sync {
         table: &str,
         values: &[String],
     ) -> Result<Option<HivePartition>>;
+    /// All of them, in the order of the metastore.
+    async fn partitions(&self, database: &str, table: &str) -> Result<Vec<HivePartition>>;
     async fn alter_partition(
         &self,
         database: &str,
@@ -64,6 +66,11 @@ pub(super) trait MetastoreClient: Debug + Send + Sync {
     ) -> Result<()>;
     /// Whether there was one.
     async fn drop_partition(&self, database: &str, table: &str, values: &[String]) -> Result<bool>;
+
+    /// Whether it declares one; false where the metastore is too old to know any.
+    async fn has_primary_key(&self, database: &str, table: &str) -> Result<bool>;
+    /// A setting of the server, or `default`.
+    async fn setting(&self, key: &str, default: &str) -> Result<String>;
 
     /// Asks for an exclusive lock of a table.
     async fn lock(&self, request: &LockRequest) -> Result<LockAnswer>;

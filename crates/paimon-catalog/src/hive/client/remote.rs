@@ -256,6 +256,40 @@ impl MetastoreClient for RemoteMetastore {
             .transpose()
     }
 
+    async fn partitions(&self, database: &str, table: &str) -> Result<Vec<HivePartition>> {
+        const METHOD: &str = "get_partitions";
+        const ALL: Value = Value::I16(-1);
+        let [database, table] = names(database, table);
+        let args = Struct::of([database, table, ALL]);
+        let answer = self.read(METHOD, args, &[NoSuchObject, Meta]).await;
+        let value = answer.map_err(CallError::into_error)?.value(METHOD)?;
+        let found = alone(value).take_structs(1)?.unwrap_or_default();
+        found.into_iter().map(HivePartition::decode).collect()
+    }
+
+    async fn has_primary_key(&self, database: &str, table: &str) -> Result<bool> {
+        const METHOD: &str = "get_primary_keys";
+        let request = Struct::of(names(database, table));
+        let args = Struct::of([Value::Struct(request)]);
+        match self.read(METHOD, args, &[Meta, NoSuchObject]).await {
+            Ok(answer) => {
+                let columns = structure(answer.value(METHOD)?)?.take_structs(1)?;
+                Ok(columns.is_some_and(|c| !c.is_empty()))
+            }
+            Err(CallError::UnknownMethod(_)) => Ok(false),
+            Err(other) => Err(other.into_error()),
+        }
+    }
+
+    async fn setting(&self, key: &str, default: &str) -> Result<String> {
+        const METHOD: &str = "get_config_value";
+        let args = Struct::of([Value::text(key), Value::text(default)]);
+        let answer = self.read(METHOD, args, &[Meta]).await;
+        let value = answer.map_err(CallError::into_error)?.value(METHOD)?;
+        let found = alone(value).take_text(1)?;
+        Ok(found.unwrap_or_else(|| default.to_string()))
+    }
+
     async fn alter_partition(
         &self,
         database: &str,

@@ -22,7 +22,7 @@ pub use writer::AvroEncoder;
 
 use self::record::RecordReader;
 use self::source::BlockSource;
-use super::{BatchStream, FileReadRequest, POSITION_COLUMN};
+use super::{BatchStream, FileReadRequest, FileSummary, POSITION_COLUMN};
 use crate::arrow_bridge::arrow_field;
 use crate::codec::avro::{Cursor, Header, Inflater};
 use crate::error::{Error, Result};
@@ -56,6 +56,22 @@ pub async fn read_avro(request: FileReadRequest) -> Result<BatchStream> {
         }
     });
     Ok(batches.boxed())
+}
+
+/// The header, and the rows of all blocks, as a summary.
+pub(super) async fn summarize(request: &FileReadRequest) -> Result<FileSummary> {
+    let (header, mut source) = BlockSource::open(request.file.clone()).await?;
+    let (record, _) = header.record()?;
+    let mut rows = 0u64;
+    while let Some(frame) = source.next_frame().await? {
+        rows = rows.saturating_add(u64::try_from(frame.rows).unwrap_or(u64::MAX));
+        source.take_block(&frame).await?;
+    }
+    Ok(FileSummary {
+        rows,
+        columns: record.fields.iter().map(|f| f.name.clone()).collect(),
+        bounds: vec![None; request.fields.len()],
+    })
 }
 
 struct FileReader {

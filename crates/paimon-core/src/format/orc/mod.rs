@@ -30,7 +30,7 @@ mod writer;
 pub use writer::OrcEncoder;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{BatchStream, FileReadRequest};
+use crate::format::{BatchStream, FileReadRequest, FileSummary};
 
 /// Reads an ORC data file.
 ///
@@ -50,6 +50,17 @@ pub async fn read_orc(request: FileReadRequest) -> Result<BatchStream> {
     stream::open(request)
         .await
         .map_err(|e| e.with_default("path", location))
+}
+
+/// The tail as a summary.
+pub(super) async fn summarize(request: &FileReadRequest) -> Result<FileSummary> {
+    let tail = tail::Tail::read(&request.file).await?;
+    let root = tail.footer.types.into_iter().next();
+    Ok(FileSummary {
+        rows: tail.rows,
+        columns: root.map(|root| root.field_names).unwrap_or_default(),
+        bounds: vec![None; request.fields.len()],
+    })
 }
 
 /// An error of the decoder: the file is not what the format says.

@@ -37,7 +37,7 @@ pub use writer::ParquetEncoder;
 use self::columns::ColumnsPlan;
 use self::footer::Footer;
 use self::scan::{Scan, ScanFile};
-use super::{BatchStream, FileReadRequest};
+use super::{BatchStream, FileReadRequest, FileSummary};
 use crate::error::{Error, Result};
 use crate::io::InputFile;
 
@@ -74,6 +74,26 @@ pub async fn read_metadata(file: &InputFile) -> Result<Arc<ParquetMetaData>> {
         Ok(footer) => Ok(Arc::clone(footer.metadata())),
         Err(e) => Err(e.with_default("path", file.location())),
     }
+}
+
+/// The footer as a summary.
+pub(super) async fn summarize(request: &FileReadRequest) -> Result<FileSummary> {
+    let footer = cache::footer(&request.file).await?;
+    let plan = ColumnsPlan::new(request, &footer)?;
+    let root = footer
+        .metadata()
+        .file_metadata()
+        .schema_descr()
+        .root_schema();
+    let columns = root.get_fields().iter().map(|f| f.name().to_string());
+    let bounds = request.fields.iter();
+    Ok(FileSummary {
+        rows: footer.rows(),
+        columns: columns.collect(),
+        bounds: bounds
+            .map(|field| statistics::of_file(&footer, &plan, field))
+            .collect(),
+    })
 }
 
 async fn open(request: FileReadRequest) -> Result<BatchStream> {

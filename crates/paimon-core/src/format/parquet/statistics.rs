@@ -1,5 +1,7 @@
 //! Bounds of a column per row group and per page, as values of the declared type.
 
+use std::cmp::Ordering;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -15,8 +17,9 @@ use parquet::errors::ParquetError;
 use super::columns::{ColumnsPlan, PrimitiveColumn};
 use super::footer::{Footer, group_rows, guarded};
 use super::pages;
-use crate::predicate::Leaf;
-use crate::spec::Datum;
+use crate::format::ColumnBounds;
+use crate::predicate::{Leaf, PredicateOp};
+use crate::spec::{DataField, Datum, TypeKind};
 
 /// What is known of the values of one row group or page. Bounds need not be values that occur.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +66,49 @@ pub(super) fn of_groups(footer: &Footer, plan: &ColumnsPlan, leaf: &Leaf) -> Opt
         }
     }
     Some(bounds)
+}
+
+/// Bounds of a column over the whole file; `None` unless every row group has them. Of FLOAT and DOUBLE only nulls are told:
+/// writers leave NaN out of their bounds.
+pub(super) fn of_file(
+    footer: &Footer,
+    plan: &ColumnsPlan,
+    field: &DataField,
+) -> Option<ColumnBounds> {
+    let leaf = Leaf {
+        field_id: field.id,
+        column: field.name.clone(),
+        data_type: field.data_type.clone(),
+        op: PredicateOp::IsNull,
+        literals: Vec::new(),
+    };
+    let floating = matches!(field.data_type.kind, TypeKind::Float | TypeKind::Double);
+    let mut all = ColumnBounds {
+        range: None,
+        nulls: 0,
+    };
+    for group in of_groups(footer, plan, &leaf)? {
+        let nulls = group.nulls?;
+        all.nulls += nulls;
+        if nulls == group.rows || floating {
+            continue;
+        }
+        let (min, max) = (group.min?, group.max?);
+        all.range = Some(match all.range.take() {
+            None => (min, max),
+            Some((low, high)) => (
+                match min.compare(&low)? {
+                    Ordering::Less => min,
+                    _ => low,
+                },
+                match max.compare(&high)? {
+                    Ordering::Greater => max,
+                    _ => high,
+                },
+            ),
+        });
+    }
+    Some(all)
 }
 
 /// Bounds of a predicate's column by page of one row group; `None` without a column index.

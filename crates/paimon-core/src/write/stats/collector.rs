@@ -9,6 +9,7 @@ use super::mode::{StatsMode, StatsModes};
 use super::truncate::{truncate_max, truncate_min};
 use crate::arrow_bridge::datum_at;
 use crate::error::Result;
+use crate::format::ColumnBounds;
 use crate::spec::{BinaryRow, BinaryRowWriter, DataField, Datum, SimpleStats};
 
 /// Statistics of some columns of one file.
@@ -79,6 +80,20 @@ impl StatsCollector {
             .try_for_each(|(column, array)| column.update(array))
     }
 
+    /// Takes what a file of another program says about its rows into account: one item per column, `None` where it
+    /// says nothing.
+    pub fn update_bounds<'a>(
+        &mut self,
+        bounds: impl IntoIterator<Item = Option<&'a ColumnBounds>>,
+    ) {
+        for (column, bounds) in self.columns.iter_mut().zip(bounds) {
+            match bounds {
+                Some(bounds) => column.update_bounds(bounds),
+                None => column.mode = StatsMode::None,
+            }
+        }
+    }
+
     /// The statistics and the columns they cover; `None` is all of them.
     pub fn finish(self) -> (SimpleStats, Option<Vec<String>>) {
         let all = self.columns.len();
@@ -132,9 +147,20 @@ impl Column {
             Extremes::Rows(min, max) => (min, max),
         };
         let at = |row| datum_at(array.as_ref(), row, &self.field.data_type);
-        let (Some(min), Some(max)) = (at(min)?, at(max)?) else {
-            return Ok(());
-        };
+        if let (Some(min), Some(max)) = (at(min)?, at(max)?) {
+            self.widen(min, max);
+        }
+        Ok(())
+    }
+
+    fn update_bounds(&mut self, bounds: &ColumnBounds) {
+        self.nulls = self.nulls.saturating_add_unsigned(bounds.nulls);
+        if let Some((min, max)) = bounds.range.clone() {
+            self.widen(min, max);
+        }
+    }
+
+    fn widen(&mut self, min: Datum, max: Datum) {
         self.bounds = Some(match self.bounds.take() {
             None => (min, max),
             Some((old_min, old_max)) => (
@@ -150,7 +176,6 @@ impl Column {
                 },
             ),
         });
-        Ok(())
     }
 
     fn finish(self) -> (DataField, Summary) {

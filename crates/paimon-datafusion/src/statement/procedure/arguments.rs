@@ -206,7 +206,15 @@ impl Arguments {
 
     /// A truth value; false when not given.
     pub(super) fn boolean(&self, name: &str) -> bool {
-        self.given.get(name) == Some(&Value::Boolean(true))
+        self.boolean_or(name, false)
+    }
+
+    /// A truth value, or what it is when not given.
+    pub(super) fn boolean_or(&self, name: &str, default: bool) -> bool {
+        match self.given.get(name) {
+            Some(Value::Boolean(given)) => *given,
+            _ => default,
+        }
     }
 
     /// Refuses those of the arguments that this engine cannot honour.

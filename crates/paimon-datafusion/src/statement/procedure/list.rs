@@ -5,10 +5,10 @@ use datafusion::error::{DataFusionError, Result};
 use futures::future::BoxFuture;
 
 use super::arguments::{Arguments, Parameter};
+use super::metastore::{migrate, repair};
 use super::rows::Column;
 use super::{
-    branches, compact, consumers, expiry, orphans, partitions, repair, rescale, snapshots, tags,
-    upkeep,
+    branches, compact, consumers, expiry, orphans, partitions, rescale, snapshots, tags, upkeep,
 };
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
@@ -47,6 +47,7 @@ const FAMILIES: &[&[Procedure]] = &[
     consumers::PROCEDURES,
     orphans::PROCEDURES,
     repair::PROCEDURES,
+    migrate::PROCEDURES,
     upkeep::PROCEDURES,
 ];
 
@@ -67,8 +68,6 @@ const UNSUPPORTED: &[&str] = &[
     "materialize_deletion_vectors",
     "merge_branch",
     "merge_into",
-    "migrate_database",
-    "migrate_table",
     "query_service",
     "reassign_row_id",
     "remove_unexisting_manifests",
@@ -115,7 +114,13 @@ mod tests {
             let name = procedure.name;
             assert!(names.insert(name), "{name}");
             assert_eq!(find(name).unwrap().name, name);
-            if !["repair", "compact_database"].contains(&name) {
+            let others = [
+                "repair",
+                "compact_database",
+                "migrate_table",
+                "migrate_database",
+            ];
+            if !others.contains(&name) {
                 assert_eq!(procedure.parameters[0].name(), "table", "{name}");
             }
             let arguments: Vec<String> = procedure

@@ -1,16 +1,15 @@
 //! Partitions that procedures name: as texts `p1=v1,p2=v2;p1=..` or by a condition.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringViewArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::common::DFSchema;
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
 use paimon_core::Error;
-use paimon_core::arrow_bridge::{arrow_schema, cast_array, datum_at, datums_to_array};
+use paimon_core::arrow_bridge::{arrow_schema, datum_from_text, datums_to_array};
 use paimon_core::manifest::partition_values;
-use paimon_core::spec::{DataField, DataType, Datum, MAX_LENGTH, TypeKind};
+use paimon_core::spec::{DataField, Datum};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 
 use super::arguments::{Arguments, Kind, required};
@@ -95,28 +94,14 @@ fn parse_one(text: &str, fields: &[DataField], default_name: &str) -> paimon_cor
         }
         let value = match value == default_name {
             true => None,
-            false => Some(typed(value, field)?),
+            false => {
+                let typed = datum_from_text(value, &field.data_type);
+                Some(typed.map_err(|e| e.with("column", &field.name))?)
+            }
         };
         spec.push((name.to_string(), value));
     }
     Ok(spec)
-}
-
-fn typed(text: &str, field: &DataField) -> paimon_core::Result<Datum> {
-    let string = DataType {
-        kind: TypeKind::VarChar(MAX_LENGTH),
-        nullable: true,
-    };
-    let array: ArrayRef = Arc::new(StringViewArray::from(vec![text]));
-    let wrong = || {
-        Error::invalid(format!("partition value {text:?} does not fit its column"))
-            .with("column", &field.name)
-            .with("type", &field.data_type)
-    };
-    let array =
-        cast_array(&array, &string, &field.data_type).map_err(|e| wrong().with_source(e))?;
-    let value = datum_at(array.as_ref(), 0, &field.data_type)?;
-    value.ok_or_else(wrong)
 }
 
 /// The partitions of the newest snapshot that a condition over the partition columns holds for.

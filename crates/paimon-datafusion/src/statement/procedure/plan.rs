@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::dataframe::DataFrame;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;
+use paimon_catalog::Catalog;
 use paimon_core::table::Table;
 
 use super::arguments::Arguments;
 use super::{Call, list, rows};
+use crate::PaimonCatalogProvider;
 use crate::session::{PaimonSession, instant_ms};
 use crate::statement::effect::effect_rows;
 
@@ -53,6 +55,18 @@ pub(super) async fn table_with(
 ) -> Result<Table> {
     let name = name_parts(arguments.required("table"));
     session.paimon_table(&name, options).await
+}
+
+/// The current catalog, for procedures on more than an opened table.
+pub(super) fn current_catalog(session: &PaimonSession) -> Result<Arc<dyn Catalog>> {
+    let (current, _) = session.current();
+    let provider = session.catalog(&current)?;
+    match provider.downcast_ref::<PaimonCatalogProvider>() {
+        Some(paimon) => Ok(paimon.catalog().clone()),
+        None => Err(DataFusionError::Plan(format!(
+            "catalog {current} is no Paimon catalog"
+        ))),
+    }
 }
 
 /// The parts of a name such as `` db.`t` ``.

@@ -3,18 +3,17 @@
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
 
-use super::arguments::{Arguments, Kind, optional};
-use super::list::Procedure;
-use super::plan::name_parts;
-use super::rows::{RESULT, done};
-use crate::PaimonCatalogProvider;
+use super::super::arguments::{Arguments, Kind, optional};
+use super::super::list::Procedure;
+use super::super::plan::{current_catalog, name_parts};
+use super::super::rows::{RESULT, done};
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
 use crate::statement::ident_text;
 
 const WHAT: &str = "database_or_table";
 
-pub(super) const PROCEDURES: &[Procedure] = &[Procedure {
+pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[Procedure {
     name: "repair",
     parameters: &[optional(&[WHAT, "identifier", "table"], Kind::Text)],
     result: RESULT,
@@ -53,14 +52,7 @@ fn objects(arguments: &Arguments) -> Result<Vec<Object>> {
 }
 
 async fn repair(session: &PaimonSession, arguments: &Arguments) -> Result<()> {
-    let (current, _) = session.current();
-    let provider = session.catalog(&current)?;
-    let Some(paimon) = provider.downcast_ref::<PaimonCatalogProvider>() else {
-        return Err(DataFusionError::Plan(format!(
-            "catalog {current} is no Paimon catalog"
-        )));
-    };
-    let catalog = paimon.catalog();
+    let catalog = current_catalog(session)?;
     let objects = objects(arguments)?;
     if objects.is_empty() {
         return catalog.repair(None, None).await.map_err(to_datafusion);

@@ -1,0 +1,180 @@
+//! Whether files fit a table, and what its manifests will say about them.
+
+use bytes::Bytes;
+
+use super::BUCKET;
+use super::journal::Move;
+use crate::commit::CommitContext;
+use crate::error::{Error, Result};
+use crate::format::{DEFAULT_STEP_BYTES, FileReadRequest, FileSummary, summarize};
+use crate::manifest::partition_values;
+use crate::read::{Partition, bucket_path};
+use crate::spec::{BinaryRow, DataField, DataFileMeta, FileSource};
+use crate::table::Table;
+use crate::write::stats::{StatsCollector, empty_stats};
+use crate::write::{FileRole, FileSettings, WriteOptions};
+
+/// What was found out about a file.
+pub(super) struct Examined {
+    summary: FileSummary,
+    /// Whether it is at its new place.
+    pub(super) moved: bool,
+    pub(super) location: String,
+}
+
+/// Whether files of other programs can become files of the table.
+pub(super) fn table(table: &Table) -> Result<()> {
+    let schema = table.schema();
+    if schema.has_primary_key() {
+        return Err(Error::unsupported(
+            "files of other programs go into append tables only: the table has a primary key",
+        ));
+    }
+    if table.options().bucket != -1 {
+        return Err(Error::unsupported(format!(
+            "files of other programs go into tables without buckets only, `bucket` is {}",
+            table.options().bucket
+        ))
+        .with("option", "bucket"));
+    }
+    let required = columns(table).into_iter().find(|f| !f.data_type.nullable);
+    if let Some(field) = required {
+        return Err(Error::unsupported(
+            "files of other programs may hold nulls: the table has a NOT NULL column",
+        )
+        .with("column", field.name));
+    }
+    match table.io().renames_files() {
+        true => Ok(()),
+        false => Err(Error::unsupported(
+            "files of this store cannot be moved in one step: only on local disk and HDFS they can",
+        )
+        .with("path", table.location())),
+    }
+}
+
+/// The columns that files have: all but those of the partition, whose values the folder tells.
+fn columns(table: &Table) -> Vec<DataField> {
+    let schema = table.schema();
+    let fields = schema.fields.iter();
+    let in_file = fields.filter(|f| !schema.partition_keys.contains(&f.name));
+    in_file.cloned().collect()
+}
+
+/// Folder of the files of a partition.
+pub(super) fn folder(table: &Table, row: &Bytes) -> Result<String> {
+    let values = partition_values(row, &table.schema().partition_fields())?;
+    let partition = Partition {
+        bytes: row.clone(),
+        values,
+    };
+    bucket_path(table, &partition, BUCKET)
+}
+
+/// Reads what a file says about itself, wherever it is by now.
+///
+/// # Errors
+/// `Unsupported` when its columns cannot be those of the table, `Damaged` when it is gone, broken or of another size.
+pub(super) async fn examine(table: &Table, file: &Move) -> Result<Examined> {
+    let io = table.io();
+    let moved = io.exists(&file.to).await?;
+    let location = if moved { &file.to } else { &file.from };
+    let input = io.open(location).await?;
+    if input.size() != file.size {
+        return Err(Error::damaged(format!(
+            "expected a file of {} bytes, found {}",
+            file.size,
+            input.size()
+        ))
+        .with("path", location));
+    }
+    let wanted = columns(table);
+    let request = FileReadRequest {
+        file: input,
+        fields: wanted.clone(),
+        selection: None,
+        row_range: None,
+        predicate: None,
+        batch_size: 1,
+        step_bytes: DEFAULT_STEP_BYTES,
+        with_position: false,
+    };
+    let summary = summarize(&file.format, request).await?;
+    check_columns(&wanted, &summary.columns).map_err(|e| e.with("path", location))?;
+    Ok(Examined {
+        summary,
+        moved,
+        location: location.clone(),
+    })
+}
+
+/// Columns are found by their exact names: one that is spelled differently would read as null.
+fn check_columns(wanted: &[DataField], found: &[String]) -> Result<()> {
+    for name in found {
+        let is_known = wanted.iter().any(|f| f.name == *name);
+        let similar = wanted
+            .iter()
+            .find(|f| f.name.to_lowercase() == name.to_lowercase());
+        if let (false, Some(field)) = (is_known, similar) {
+            return Err(Error::unsupported(format!(
+                "the file spells the column {:?} as {name:?}: its values would not be found",
+                field.name
+            ))
+            .with("column", &field.name));
+        }
+    }
+    let has_any = wanted.iter().any(|f| found.contains(&f.name));
+    match has_any || wanted.is_empty() {
+        true => Ok(()),
+        false => Err(Error::unsupported(format!(
+            "the file has none of the table's columns: it has {}",
+            found.join(", ")
+        ))),
+    }
+}
+
+/// What a manifest says about a file.
+pub(super) fn meta(
+    table: &Table,
+    context: &CommitContext,
+    name: &str,
+    size: u64,
+    examined: &Examined,
+) -> Result<DataFileMeta> {
+    let (schema, core) = (table.schema(), table.options());
+    let options = WriteOptions::new(schema, core)?;
+    let settings = FileSettings::of(schema, core, &options, FileRole::Data { level: 0 })?;
+    let wanted = columns(table);
+    let bounds = schema.fields.iter().map(|field| {
+        let at = wanted.iter().position(|f| f.name == field.name)?;
+        examined.summary.bounds.get(at)?.as_ref()
+    });
+    let mut stats = StatsCollector::new(&schema.fields, &settings.stats, false);
+    stats.update_bounds(bounds);
+    let (value_stats, value_stats_cols) = stats.finish();
+    let number = |n: u64| i64::try_from(n).map_err(|_| Error::damaged("a file is too large"));
+    let no_key = || BinaryRow::empty().to_serialized();
+    Ok(DataFileMeta {
+        file_name: name.to_string(),
+        file_size: number(size)?,
+        row_count: number(examined.summary.rows)?,
+        min_key: no_key(),
+        max_key: no_key(),
+        key_stats: empty_stats(),
+        value_stats,
+        min_sequence_number: 0,
+        max_sequence_number: 0,
+        schema_id: schema.id,
+        level: 0,
+        extra_files: Vec::new(),
+        creation_time: Some(context.clock.local_ms()),
+        delete_row_count: Some(0),
+        embedded_index: None,
+        file_source: Some(FileSource::Append),
+        value_stats_cols,
+        external_path: None,
+        first_row_id: None,
+        write_cols: None,
+        write_cols_sequences: None,
+    })
+}

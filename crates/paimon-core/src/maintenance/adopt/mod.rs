@@ -1,0 +1,241 @@
+//! Data files of other programs that become files of an append table: moved, not copied.
+//!
+//! Source: `FileMetaUtils`, `HiveMigrator.MigrateTask`. Java moves files first and commits them after that; a kill leaves
+//! files that neither table names, which orphan cleaning deletes. Here the commit comes first:
+//!
+//! ```text
+//! check every file  ->  write the journal  ->  commit  ->  move the files  ->  remove the journal
+//! ```
+//!
+//! Wherever a call is cut off, each file is where its old table or a snapshot of the new one expects it, and the journal says
+//! what is left to do: until that is done, files that have not been moved are missing to readers of the new table.
+
+mod check;
+mod journal;
+
+use futures::{StreamExt, TryStreamExt};
+
+use self::check::Examined;
+use self::journal::{Journal, Move};
+use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};
+use crate::error::{Error, ErrorKind, Result};
+use crate::spec::{
+    CommitMessage, CompactIncrement, DataIncrement, Datum, ManifestCommittable, binary_row,
+};
+use crate::table::Table;
+
+/// Buckets of tables that have none.
+const BUCKET: i32 = 0;
+
+/// A data file that another program wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForeignFile {
+    /// Full location, on the store of the table.
+    pub location: String,
+    /// Bytes.
+    pub size: u64,
+    /// `parquet`, `orc` or `avro`, whatever its name says.
+    pub format: String,
+    /// One value per partition column of the table.
+    pub partition: Vec<Option<Datum>>,
+}
+
+/// Makes data files of another program data files of an append table without buckets.
+#[derive(Debug, Clone)]
+pub struct AdoptFiles {
+    /// The files.
+    pub files: Vec<ForeignFile>,
+    /// Files examined or moved at a time, at least one.
+    pub parallelism: usize,
+}
+
+impl AdoptFiles {
+    /// Commits the files, then moves them to the folders of their partitions. Their names stay, with the format as their
+    /// ending. Returns how many there were.
+    ///
+    /// An adoption that was cut off is finished first, see [`finish_adoption`].
+    ///
+    /// # Errors
+    /// `Unsupported` for a table with keys or buckets and for a store that cannot rename a file in one step,
+    /// `InvalidInput` for a name that is taken, `Damaged` or `Unsupported` for a file that cannot be read as the table's:
+    /// nothing has changed then. `CommitConflict` as a commit. `Io` when the store fails: [`finish_adoption`] goes on.
+    ///
+    /// # Cancel safety
+    /// [`finish_adoption`] goes on after a cancelled call.
+    pub async fn run(&self, table: &Table, context: &CommitContext) -> Result<usize> {
+        let named = |e: Error| e.with_default("table", table.name());
+        check::table(table).map_err(named)?;
+        finish_adoption(table, context, self.parallelism).await?;
+        let mut journal = Journal::new(context.ids.uuid().to_string());
+        for file in &self.files {
+            journal.files.push(planned(table, file).map_err(named)?);
+        }
+        journal.check_names().map_err(named)?;
+        if journal.files.is_empty() {
+            return Ok(0);
+        }
+        let examined = examine_all(table, &journal, self.parallelism).await?;
+        if let Some(taken) = examined.iter().find(|e| e.moved) {
+            return Err(Error::invalid("the table has a file of that name already")
+                .with("path", &taken.location)
+                .with("table", table.name()));
+        }
+        journal.create(table).await?;
+        complete(table, context, &journal, examined, self.parallelism).await
+    }
+}
+
+/// Finishes an adoption that was cut off: commits its files unless they are, and moves those that have not been. Returns how
+/// many files it has, 0 when there is none to finish.
+///
+/// # Errors
+/// As [`AdoptFiles::run`]; `Damaged` when a file is neither at its old place nor at its new one.
+///
+/// # Cancel safety
+/// Another call goes on.
+pub async fn finish_adoption(
+    table: &Table,
+    context: &CommitContext,
+    parallelism: usize,
+) -> Result<usize> {
+    let Some(journal) = Journal::read(table).await? else {
+        return Ok(0);
+    };
+    let examined = examine_all(table, &journal, parallelism).await?;
+    complete(table, context, &journal, examined, parallelism).await
+}
+
+/// Where a file goes.
+fn planned(table: &Table, file: &ForeignFile) -> Result<Move> {
+    let fields = table.schema().partition_fields();
+    if fields.len() != file.partition.len() {
+        return Err(Error::invalid(format!(
+            "expected {} partition values of a file, found {}",
+            fields.len(),
+            file.partition.len()
+        ))
+        .with("path", &file.location));
+    }
+    let values = file.partition.iter().cloned().zip(&fields);
+    let values: Vec<_> = values.map(|(v, f)| (v, f.data_type.clone())).collect();
+    let row = binary_row(&values).to_serialized();
+    let folder = check::folder(table, &row)?;
+    let name = file.location.rsplit('/').next().unwrap_or_default();
+    let ending = format!(".{}", file.format);
+    let ending = match name.ends_with(&ending) {
+        true => "",
+        false => ending.as_str(),
+    };
+    Ok(Move {
+        from: file.location.clone(),
+        to: format!("{folder}/{name}{ending}"),
+        size: file.size,
+        format: file.format.clone(),
+        partition: row.to_vec(),
+    })
+}
+
+async fn examine_all(
+    table: &Table,
+    journal: &Journal,
+    parallelism: usize,
+) -> Result<Vec<Examined>> {
+    let mut examined = Vec::with_capacity(journal.files.len());
+    for file in &journal.files {
+        examined.push(check::examine(table, file));
+    }
+    let examined = futures::stream::iter(examined).buffered(parallelism.max(1));
+    let examined: Result<Vec<_>> = examined.try_collect().await;
+    examined.map_err(|e| e.with_default("table", table.name()))
+}
+
+async fn complete(
+    table: &Table,
+    context: &CommitContext,
+    journal: &Journal,
+    examined: Vec<Examined>,
+    parallelism: usize,
+) -> Result<usize> {
+    let pending: Vec<&Move> = journal
+        .files
+        .iter()
+        .zip(&examined)
+        .filter_map(|(file, examined)| (!examined.moved).then_some(file))
+        .collect();
+    let untouched = pending.len() == journal.files.len();
+    if let Err(error) = commit(table, context, journal, examined).await {
+        // nothing was published and nothing moved: the journal is as good as never written
+        if error.kind() != ErrorKind::Io && untouched {
+            Journal::remove(table).await?;
+        }
+        return Err(error);
+    }
+    let mut moves = Vec::with_capacity(pending.len());
+    for file in pending {
+        moves.push(relocate(table, file));
+    }
+    futures::stream::iter(moves)
+        .buffer_unordered(parallelism.max(1))
+        .try_collect::<()>()
+        .await
+        .map_err(|e| {
+            e.with("outcome", "committed; the same call again moves the rest")
+                .with_default("table", table.name())
+        })?;
+    Journal::remove(table).await?;
+    Ok(journal.files.len())
+}
+
+async fn relocate(table: &Table, file: &Move) -> Result<()> {
+    let io = table.io();
+    if let Some((folder, _)) = file.to.rsplit_once('/') {
+        io.create_folder(folder).await?;
+    }
+    let Err(error) = io.rename_file(&file.from, &file.to).await else {
+        return Ok(());
+    };
+    // another call may go on with the same journal
+    match !io.exists(&file.from).await? && io.exists(&file.to).await? {
+        true => Ok(()),
+        false => Err(error),
+    }
+}
+
+async fn commit(
+    table: &Table,
+    context: &CommitContext,
+    journal: &Journal,
+    examined: Vec<Examined>,
+) -> Result<()> {
+    let commit = FileStoreCommit::new(table, &journal.user, context.clone())?;
+    if !commit.committed(BATCH_COMMIT_IDENTIFIER).await?.is_empty() {
+        return Ok(());
+    }
+    let mut messages: Vec<CommitMessage> = Vec::new();
+    for (file, examined) in journal.files.iter().zip(examined) {
+        let name = file.to.rsplit('/').next().unwrap_or_default();
+        let meta = check::meta(table, context, name, file.size, &examined)?;
+        let known = messages
+            .iter_mut()
+            .find(|m| m.partition.as_ref() == file.partition.as_slice());
+        match known {
+            Some(message) => message.data.new_files.push(meta),
+            None => messages.push(CommitMessage {
+                partition: file.partition.clone().into(),
+                bucket: BUCKET,
+                total_buckets: table.options().bucket,
+                data: DataIncrement {
+                    new_files: vec![meta],
+                    ..DataIncrement::default()
+                },
+                compact: CompactIncrement::default(),
+            }),
+        }
+    }
+    let committable = ManifestCommittable {
+        identifier: BATCH_COMMIT_IDENTIFIER,
+        messages,
+        ..ManifestCommittable::default()
+    };
+    commit.commit(&committable).await.map(drop)
+}
