@@ -14,13 +14,15 @@ mod check;
 mod journal;
 
 use futures::{StreamExt, TryStreamExt};
+use indexmap::IndexMap;
 
 use self::check::Examined;
 use self::journal::{Journal, Move};
 use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{
-    CommitMessage, CompactIncrement, DataIncrement, Datum, ManifestCommittable, binary_row,
+    CommitMessage, CompactIncrement, DataFileMeta, DataIncrement, Datum, ManifestCommittable,
+    binary_row,
 };
 use crate::table::Table;
 
@@ -211,30 +213,25 @@ async fn commit(
     if !commit.committed(BATCH_COMMIT_IDENTIFIER).await?.is_empty() {
         return Ok(());
     }
-    let mut messages: Vec<CommitMessage> = Vec::new();
+    let mut partitions: IndexMap<&[u8], Vec<DataFileMeta>> = IndexMap::new();
     for (file, examined) in journal.files.iter().zip(examined) {
         let name = file.to.rsplit('/').next().unwrap_or_default();
         let meta = check::meta(table, context, name, file.size, &examined)?;
-        let known = messages
-            .iter_mut()
-            .find(|m| m.partition.as_ref() == file.partition.as_slice());
-        match known {
-            Some(message) => message.data.new_files.push(meta),
-            None => messages.push(CommitMessage {
-                partition: file.partition.clone().into(),
-                bucket: BUCKET,
-                total_buckets: table.options().bucket,
-                data: DataIncrement {
-                    new_files: vec![meta],
-                    ..DataIncrement::default()
-                },
-                compact: CompactIncrement::default(),
-            }),
-        }
+        partitions.entry(&file.partition).or_default().push(meta);
     }
+    let message = |(partition, new_files): (&[u8], _)| CommitMessage {
+        partition: partition.to_vec().into(),
+        bucket: BUCKET,
+        total_buckets: table.options().bucket,
+        data: DataIncrement {
+            new_files,
+            ..DataIncrement::default()
+        },
+        compact: CompactIncrement::default(),
+    };
     let committable = ManifestCommittable {
         identifier: BATCH_COMMIT_IDENTIFIER,
-        messages,
+        messages: partitions.into_iter().map(message).collect(),
         ..ManifestCommittable::default()
     };
     commit.commit(&committable).await.map(drop)
