@@ -178,6 +178,7 @@ impl VisitorMut for Attacher<'_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         super::timestamps::keep_nanoseconds(expr);
         super::numbers::exponents_are_doubles(expr);
+        functions::name_as_registered(expr);
         ControlFlow::Continue(())
     }
 }
