@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use super::arguments::{Arguments, Parameter};
 use super::rows::Column;
 use super::{
-    branches, compact, consumers, expiry, orphans, partitions, repair, rescale, snapshots, tags,
+    branches, compact, consumers, expiry, merge_into, orphans, partitions, repair, snapshots, tags,
     upkeep,
 };
 use crate::error::to_datafusion;
@@ -42,12 +42,13 @@ const FAMILIES: &[&[Procedure]] = &[
     snapshots::PROCEDURES,
     compact::PROCEDURES,
     partitions::PROCEDURES,
-    rescale::PROCEDURES,
+    partitions::rescale::PROCEDURES,
     expiry::PROCEDURES,
     consumers::PROCEDURES,
     orphans::PROCEDURES,
     repair::PROCEDURES,
     upkeep::PROCEDURES,
+    merge_into::PROCEDURES,
 ];
 
 /// Procedures of Paimon for Spark and Flink that this engine does not have.
@@ -66,13 +67,11 @@ const UNSUPPORTED: &[&str] = &[
     "full_text_search",
     "materialize_deletion_vectors",
     "merge_branch",
-    "merge_into",
     "migrate_database",
     "migrate_table",
     "query_service",
     "reassign_row_id",
     "remove_unexisting_manifests",
-    "repair_earliest_snapshot",
     "rewrite_file_index",
     "rollback_schema",
     "rollback_to_as_latest",
@@ -115,7 +114,7 @@ mod tests {
             let name = procedure.name;
             assert!(names.insert(name), "{name}");
             assert_eq!(find(name).unwrap().name, name);
-            if !["repair", "compact_database"].contains(&name) {
+            if !["repair", "compact_database", "merge_into"].contains(&name) {
                 assert_eq!(procedure.parameters[0].name(), "table", "{name}");
             }
             let arguments: Vec<String> = procedure
