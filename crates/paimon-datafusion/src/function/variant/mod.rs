@@ -17,8 +17,10 @@ mod read;
 use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewArray, StructArray};
-use arrow::datatypes::DataType as ArrowType;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, StringViewArray, StructArray,
+};
+use arrow::datatypes::{DataType as ArrowType, Fields};
 use datafusion::common::config::ConfigOptions;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
@@ -138,9 +140,6 @@ type Encoded = (Vec<u8>, Vec<u8>);
 
 /// A column of encoded variants.
 fn column_of(variants: &[Option<Encoded>]) -> ArrayRef {
-    use arrow::array::BinaryViewArray;
-    use arrow::datatypes::Fields;
-
     let part = |of: fn(&Encoded) -> &[u8]| -> ArrayRef {
         let bytes = variants.iter().map(|v| v.as_ref().map_or(&[][..], of));
         Arc::new(bytes.map(Some).collect::<BinaryViewArray>())
