@@ -1,10 +1,16 @@
 //! Views as catalogs keep them.
 //!
-//! Java: `org.apache.paimon.view.View`, `ViewSchema`.
+//! Java: `org.apache.paimon.view.View`, `ViewSchema`, whose JSON services and databases keep.
+
+#[cfg(any(feature = "jdbc", feature = "rest"))]
+mod json;
 
 use std::collections::BTreeMap;
 
 use paimon_core::spec::DataField;
+
+#[cfg(feature = "rest")]
+pub(crate) use json::{DeclaredView, ViewSchema};
 
 /// A query with a name.
 ///

@@ -10,6 +10,7 @@ mod changes;
 mod error;
 pub mod filter;
 mod format_table;
+mod function;
 mod leaf;
 mod parse;
 mod planner;

@@ -14,6 +14,7 @@ mod settings;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,6 +36,7 @@ use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
 use crate::queues::Queues;
 use crate::sys_tables;
+use crate::view::View;
 
 /// Databases and tables of a relational database, with files in a warehouse.
 ///
@@ -132,6 +134,22 @@ impl JdbcCatalog {
         self.environment(identifier).locked(change).await
     }
 
+    /// As [`Self::exclusively`], of both objects of a rename.
+    async fn both_exclusively<T>(
+        &self,
+        from: &Identifier,
+        to: &Identifier,
+        change: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        // two that rename against each other take the locks in one order
+        let (first, second) = match from.to_string() < to.to_string() {
+            true => (from, to),
+            false => (to, from),
+        };
+        self.exclusively(first, self.exclusively(second, change))
+            .await
+    }
+
     /// What this catalog lends to a table.
     fn environment(&self, identifier: &Identifier) -> CatalogEnvironment {
         CatalogEnvironment {
@@ -204,6 +222,35 @@ impl Catalog for JdbcCatalog {
 
     async fn get_table(&self, identifier: &Identifier) -> Result<Table> {
         self.open(identifier).await
+    }
+
+    fn keeps_views(&self) -> bool {
+        true
+    }
+
+    async fn list_views(&self, database: &str) -> Result<Vec<String>> {
+        self.view_names(database).await
+    }
+
+    async fn get_view(&self, identifier: &Identifier) -> Result<View> {
+        self.view(identifier).await
+    }
+
+    async fn create_view(
+        &self,
+        identifier: &Identifier,
+        view: &View,
+        ignore_if_exists: bool,
+    ) -> Result<()> {
+        self.new_view(identifier, view, ignore_if_exists).await
+    }
+
+    async fn drop_view(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        self.remove_view(identifier, ignore_if_missing).await
+    }
+
+    async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
+        self.move_view(from, to).await
     }
 
     async fn create_database_with(

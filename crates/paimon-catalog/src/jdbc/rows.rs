@@ -6,7 +6,7 @@
 //! paimon_tables              catalog_key, database_name, table_name
 //! paimon_database_properties catalog_key, database_name, property_key, property_value
 //! paimon_table_properties    catalog_key, database_name, table_name, property_key, property_value
-//! paimon_views               catalog_key, database_name, view_name, view_schema      (never written, perhaps missing)
+//! paimon_views               catalog_key, database_name, view_name, view_schema      (from the first view on)
 //! paimon_distributed_locks   lock_id, acquired_at, expire_time_seconds               (with locks only)
 //! ```
 
@@ -27,6 +27,9 @@ const CREATE_TABLE_PROPERTIES: &str = "CREATE TABLE paimon_table_properties(cata
     database_name VARCHAR(255) NOT NULL,table_name VARCHAR(255) NOT NULL,property_key VARCHAR(255) NOT NULL,\
     property_value VARCHAR(1000),PRIMARY KEY (catalog_key, database_name, table_name, property_key))";
 const VIEWS: &str = "paimon_views";
+const CREATE_VIEWS: &str = "CREATE TABLE paimon_views(catalog_key VARCHAR(255) NOT NULL,\
+    database_name VARCHAR(255) NOT NULL,view_name VARCHAR(255) NOT NULL,view_schema TEXT NOT NULL, \
+    PRIMARY KEY (catalog_key, database_name, view_name))";
 
 /// The rows of one catalog.
 #[derive(Debug)]
@@ -78,17 +81,26 @@ impl Rows {
             wanted.push(("paimon_distributed_locks", text));
         }
         for (name, create) in wanted {
-            if self.has_table(name).await? {
-                continue;
-            }
-            if let Err(failure) = self.connections.change(&[Statement::new(create, [])]).await {
-                // another catalog may have been opened at the same time
-                if !self.has_table(name).await? {
-                    return Err(failure.into());
-                }
-            }
+            self.create_missing(name, create).await?;
         }
         Ok(())
+    }
+
+    async fn create_missing(&self, name: &str, create: String) -> Result<()> {
+        if self.has_table(name).await? {
+            return Ok(());
+        }
+        match self.connections.change(&[Statement::new(create, [])]).await {
+            // another catalog may have been opened at the same time
+            Err(failure) if !self.has_table(name).await? => Err(failure.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the table of views where it is missing.
+    pub(super) async fn create_views(&self) -> Result<()> {
+        self.connections().await?;
+        self.create_missing(VIEWS, CREATE_VIEWS.to_string()).await
     }
 
     async fn has_table(&self, name: &str) -> Result<bool> {
@@ -146,7 +158,7 @@ impl Rows {
         Ok(!self.views(name).await?.is_empty())
     }
 
-    /// Names of the views of a database; this catalog neither reads nor writes them.
+    /// Names of the views of a database.
     pub(super) async fn views(&self, database: &str) -> Result<Vec<String>> {
         self.connections().await?;
         if !self.has_table(VIEWS).await? {
@@ -159,6 +171,37 @@ impl Rows {
     pub(super) async fn has_view(&self, identifier: &Identifier) -> Result<bool> {
         let views = self.views(identifier.database()).await?;
         Ok(views.iter().any(|v| v == identifier.table()))
+    }
+
+    /// The JSON of a view.
+    pub(super) async fn view(&self, identifier: &Identifier) -> Result<Option<String>> {
+        const TEXT: &str = "SELECT view_schema FROM paimon_views WHERE catalog_key = ? AND database_name = ? AND \
+                            view_name = ?";
+        self.connections().await?;
+        if !self.has_table(VIEWS).await? {
+            return Ok(None);
+        }
+        let values = [&self.key, identifier.database(), identifier.table()];
+        Ok(self.names(TEXT, values).await?.pop())
+    }
+
+    pub(super) fn insert_view(&self, identifier: &Identifier, json: &str) -> Statement {
+        const TEXT: &str = "INSERT INTO paimon_views (catalog_key, database_name, view_name, view_schema) VALUES \
+                            (?,?,?,?)";
+        let (database, view) = (identifier.database(), identifier.table());
+        Statement::new(TEXT, [&self.key, database, view, json])
+    }
+
+    pub(super) fn delete_view(&self, identifier: &Identifier) -> Statement {
+        const TEXT: &str = "DELETE FROM paimon_views WHERE catalog_key = ? AND database_name = ? AND view_name = ?";
+        Statement::new(TEXT, [&self.key, identifier.database(), identifier.table()])
+    }
+
+    pub(super) fn rename_view(&self, from: &Identifier, to: &Identifier) -> Statement {
+        const TEXT: &str = "UPDATE paimon_views SET database_name = ? , view_name = ? WHERE catalog_key = ? AND \
+                            database_name = ? AND view_name = ?";
+        let (database, view) = (from.database(), from.table());
+        Statement::new(TEXT, [to.database(), to.table(), &self.key, database, view])
     }
 
     pub(super) async fn tables(&self, database: &str) -> Result<Vec<String>> {

@@ -183,8 +183,8 @@ impl JdbcCatalog {
             .map_err(|e| e.with_default("table", identifier))
     }
 
-    /// Changes rows of a table. `is_done` looks whether they were changed when the answer leaves that open.
-    async fn changed(
+    /// Changes rows of a table or view. `is_done` looks whether they were changed when the answer leaves that open.
+    pub(super) async fn changed(
         &self,
         identifier: &Identifier,
         rows: &[Statement],
@@ -206,15 +206,8 @@ impl JdbcCatalog {
         if from == to {
             return Err(Error::invalid("the table has that name already").with("table", to));
         }
-        // two that rename against each other take the locks in one order
-        let (first, second) = match from.to_string() < to.to_string() {
-            true => (from, to),
-            false => (to, from),
-        };
-        let rename = self.move_locked(from, to);
-        self.exclusively(first, self.exclusively(second, rename))
-            .await
-            .map_err(|e| e.with_default("table", from))
+        let renamed = self.both_exclusively(from, to, self.move_locked(from, to));
+        renamed.await.map_err(|e| e.with_default("table", from))
     }
 
     async fn move_locked(&self, from: &Identifier, to: &Identifier) -> Result<()> {

@@ -134,7 +134,7 @@ async fn properties_stay_out_of_the_database_when_told_so() {
 }
 
 #[tokio::test]
-async fn views_of_java_are_left_alone_and_take_names() {
+async fn views_of_java_are_read_and_take_names() {
     let world = World::new();
     let c = world.catalog(&[]);
     c.create_database("db", false).await.unwrap();
@@ -145,11 +145,46 @@ async fn views_of_java_are_left_alone_and_take_names() {
             [],
         ),
         Statement::new(
-            "INSERT INTO paimon_views VALUES ('jdbc', 'db', 'v', '{}')",
+            "INSERT INTO paimon_views VALUES ('jdbc', 'db', 'v', ?)",
+            [r#"{
+  "fields" : [ { "id" : 0, "name" : "a", "type" : "INT" } ],
+  "query" : "SELECT 1 AS a",
+  "dialects" : { "flink" : "SELECT 2 AS a" },
+  "comment" : null,
+  "options" : { "k" : "v" }
+}"#],
+        ),
+        Statement::new(
+            "INSERT INTO paimon_views VALUES ('jdbc', 'db', 'odd', '{}')",
+            [],
+        ),
+        Statement::new(
+            "INSERT INTO paimon_views VALUES ('other', 'db', 'theirs', '{}')",
             [],
         ),
     ];
     c.rows.change(&rows).await.unwrap();
+    assert_eq!(c.list_views("db").await.unwrap(), ["odd", "v"]);
+    let view = c.get_view(&id("db.v")).await.unwrap();
+    assert_eq!(
+        (view.query_in("spark"), view.query_in("flink")),
+        ("SELECT 1 AS a", "SELECT 2 AS a")
+    );
+    assert_eq!(view.fields[0].name, "a");
+    assert_eq!(view.options["k"], "v");
+    let odd = c.get_view(&id("db.odd")).await.unwrap_err();
+    assert_eq!(odd.kind(), ErrorKind::Damaged);
+    let taken = c.create_view(&id("db.v"), &view, false).await.unwrap_err();
+    assert!(taken.to_string().contains("exists already"), "{taken}");
+    c.create_table(&id("db.t"), keyed(), false).await.unwrap();
+    for ignore in [false, true] {
+        let taken = c.create_view(&id("db.t"), &view, ignore).await.unwrap_err();
+        assert!(
+            taken.to_string().contains("a table has that name"),
+            "{taken}"
+        );
+    }
+    c.drop_table(&id("db.t"), false).await.unwrap();
     let error = c
         .create_table(&id("db.v"), keyed(), true)
         .await

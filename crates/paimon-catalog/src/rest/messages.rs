@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::format_table::empty_schema;
 use crate::identifier::Identifier;
-use crate::view::View;
+use crate::view::{DeclaredView, View, ViewSchema};
 
 /// Options that the service adds to those of the catalog.
 #[derive(Debug, Default, Deserialize)]
@@ -105,26 +105,9 @@ pub(super) struct ViewAnswer {
     schema: ViewSchema,
 }
 
-#[derive(Debug, Deserialize)]
-struct ViewSchema {
-    #[serde(default)]
-    fields: Vec<DataField>,
-    query: String,
-    dialects: Option<BTreeMap<String, String>>,
-    comment: Option<String>,
-    options: Option<BTreeMap<String, String>>,
-}
-
 impl From<ViewAnswer> for View {
     fn from(answer: ViewAnswer) -> Self {
-        let schema = answer.schema;
-        Self {
-            fields: schema.fields,
-            query: schema.query,
-            dialects: schema.dialects.unwrap_or_default(),
-            comment: schema.comment,
-            options: schema.options.unwrap_or_default(),
-        }
+        answer.schema.into()
     }
 }
 
@@ -135,27 +118,11 @@ pub(super) struct CreateView<'a> {
     schema: DeclaredView<'a>,
 }
 
-#[derive(Debug, Serialize)]
-struct DeclaredView<'a> {
-    fields: &'a [DataField],
-    query: &'a str,
-    dialects: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comment: Option<&'a str>,
-    options: &'a BTreeMap<String, String>,
-}
-
 impl<'a> CreateView<'a> {
     pub(super) fn new(identifier: &'a Identifier, view: &'a View) -> Self {
         Self {
             identifier: Name::of(identifier),
-            schema: DeclaredView {
-                fields: &view.fields,
-                query: &view.query,
-                dialects: &view.dialects,
-                comment: view.comment.as_deref(),
-                options: &view.options,
-            },
+            schema: DeclaredView::of(view),
         }
     }
 }

@@ -34,6 +34,8 @@ const QUERIES: &[&str] = &[
     "SELECT * FROM paimon_incremental_query('logged', 1, 3)",
     "SELECT * FROM with_row_ids$row_tracking",
     "SELECT * FROM completed",
+    "SELECT id, sys.bucket(4, id), sys.path_to_descriptor('x') FROM pk",
+    "SELECT to_json(v), variant_get(v, '$.a', 'array<int>') FROM (SELECT parse_json('{\"a\": [' || id || ']}') AS v FROM pk)",
     "SELECT * FROM branched$branch_from_tag",
     "SELECT * FROM sys.all_table_options",
     "SELECT 1, 'x', DATE '2024-01-01'",

@@ -2,6 +2,7 @@
 
 use arrow_schema::{DataType as ArrowType, Field, TimeUnit};
 
+use super::arrow_type;
 use crate::error::{Error, Result};
 use crate::spec::{DataField, DataType, TypeKind};
 
@@ -51,6 +52,7 @@ pub fn paimon_type(arrow: &ArrowType) -> Result<DataType> {
             ),
             _ => return unsupported(),
         },
+        _ if arrow.equals_datatype(&variant()) => TypeKind::Variant,
         ArrowType::Struct(fields) => {
             let fields = (0..)
                 .zip(fields)
@@ -63,6 +65,10 @@ pub fn paimon_type(arrow: &ArrowType) -> Result<DataType> {
 
 /// Length of a STRING and of BYTES.
 const MAX_LENGTH: u32 = 2_147_483_647;
+
+fn variant() -> ArrowType {
+    arrow_type(&DataType::nullable(TypeKind::Variant))
+}
 
 fn of_field(field: &Field) -> Result<DataType> {
     let mut data_type = paimon_type(field.data_type())?;

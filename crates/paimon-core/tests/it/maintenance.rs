@@ -8,7 +8,8 @@ use paimon_core::ErrorKind;
 use paimon_core::commit::Overwrite;
 use paimon_core::io::FileIo;
 use paimon_core::maintenance::{
-    ExpireSnapshots, NewTag, RemoveOrphanFiles, RollbackTarget, create_tag, delete_tag, rollback_to,
+    ExpireSnapshots, NewTag, RemoveOrphanFiles, RollbackTarget, create_tag, delete_tag,
+    repair_earliest_snapshot, rollback_to,
 };
 use paimon_core::table::Table;
 use paimon_testing::fault_store::FaultStore;
@@ -116,6 +117,32 @@ async fn an_expiry_stopped_anywhere_leaves_a_sound_table_and_garbage_that_is_fou
         stopped += 1;
     }
     assert!(stopped > 10, "only {stopped} interruptions were tried");
+}
+
+#[tokio::test]
+async fn the_oldest_snapshot_is_the_one_behind_a_gap() {
+    let table = in_memory(PLAIN).await;
+    let empty = repair_earliest_snapshot(&table, 1).await.unwrap_err();
+    assert!(empty.message().contains("no snapshots"), "{empty}");
+    fill(&table).await;
+    let manager = table.snapshots();
+    manager.hint_earliest(1).await;
+    table.io().discard(&manager.location(3)).await.unwrap();
+    for (id, wrong) in [
+        (0, "is expected"),
+        (2, "snapshot 3 does not exist"),
+        (3, "snapshot 3 does not exist"),
+        (5, "snapshot 4 exists"),
+        (7, "is expected"),
+    ] {
+        let error = repair_earliest_snapshot(&table, id).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.message().contains(wrong), "{id}: {error}");
+    }
+    assert_eq!(repair_earliest_snapshot(&table, 4).await.unwrap(), 1);
+    assert_eq!(manager.earliest_id().await.unwrap(), Some(4));
+    assert_eq!(repair_earliest_snapshot(&table, 4).await.unwrap(), 4);
+    assert_eq!(ids(&table).await, once([3, 4, 5]));
 }
 
 #[tokio::test]

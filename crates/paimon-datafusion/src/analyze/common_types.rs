@@ -5,12 +5,14 @@
 //! ones. A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. A DATE beside a
 //! TIMESTAMP would become nanoseconds, which end in 2262. The rule runs before type coercion.
 
+mod values;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -34,6 +36,7 @@ impl AnalyzerRule for CommonTypes {
             // inputs may have other types by now
             let plan = match plan.recompute_schema()? {
                 LogicalPlan::Union(union) => LogicalPlan::Union(with_common_types(union)?),
+                LogicalPlan::Values(values) => values::with_common_types(values)?,
                 other => other,
             };
             let inputs = plan.inputs();
@@ -76,7 +79,7 @@ fn with_common_types(union: Union) -> Result<Union> {
             let name = column.name.clone();
             match to_be_cast {
                 Some((from, to)) if from(field.data_type()) => {
-                    cast(Expr::Column(column), to.clone()).alias(name)
+                    brought_to(Expr::Column(column), to).alias(name)
                 }
                 _ => Expr::Column(column),
             }
@@ -118,10 +121,26 @@ fn rewrite(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     for (operand, data_type) in operands.iter_mut().zip(&types) {
         if data_type.as_ref().is_some_and(from) {
             let own = std::mem::take(*operand);
-            **operand = cast(own, to.clone());
+            **operand = brought_to(own, &to);
         }
     }
     Transformed::yes(expr)
+}
+
+/// An expression as one of another type. The digits of a decimal literal are read as DOUBLE: a division could lose some.
+fn brought_to(expr: Expr, to: &DataType) -> Expr {
+    match &expr {
+        Expr::Literal(ScalarValue::Decimal128(Some(unscaled), _, scale), metadata)
+            if *to == DataType::Float64 =>
+        {
+            let digits = format!("{unscaled}e{}", -i32::from(*scale));
+            match digits.parse() {
+                Ok(double) => Expr::Literal(ScalarValue::Float64(Some(double)), metadata.clone()),
+                Err(_) => cast(expr, to.clone()),
+            }
+        }
+        _ => cast(expr, to.clone()),
+    }
 }
 
 /// Tells types apart.

@@ -23,10 +23,13 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
-use datafusion::datasource::sink::DataSinkExec;
+use datafusion::datasource::sink::{DataSink, DataSinkExec};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
 use paimon_catalog::{FileFormat, FormatTable};
 use paimon_core::Error;
 use paimon_core::arrow_bridge::arrow_schema;
@@ -94,6 +97,37 @@ impl FormatTableProvider {
     /// Whether an overwrite without PARTITION replaces the partitions of its rows alone.
     pub(crate) fn overwrites_dynamically(&self) -> bool {
         self.options.overwrites_dynamically
+    }
+
+    /// Writes rows that have the columns of the table, in whatever order. Returns their number.
+    ///
+    /// # Errors
+    /// When rows do not fit the table, and for what cannot be written.
+    pub(crate) async fn fill(
+        &self,
+        rows: SendableRecordBatchStream,
+        context: &Arc<TaskContext>,
+    ) -> Result<u64> {
+        let given = rows.schema();
+        let columns = self
+            .schema
+            .fields()
+            .iter()
+            .map(|f| given.index_of(f.name()));
+        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+        let schema = Arc::new(given.project(&columns)?);
+        let sink = self.sink(self.mode.clone(), &schema)?;
+        let rows = rows.map(move |batch| Ok(batch?.project(&columns)?));
+        let rows = RecordBatchStreamAdapter::new(schema, rows);
+        sink.write_all(Box::pin(rows), context).await
+    }
+
+    fn sink(&self, mode: SinkMode, rows: &SchemaRef) -> Result<FormatSink> {
+        let zone = self.settings.time_zone();
+        let sink = FormatSink::new(self.table.clone(), self.options.clone(), mode, &zone);
+        let sink = sink.map_err(to_datafusion)?;
+        sink.check(rows).map_err(to_datafusion)?;
+        Ok(sink)
     }
 
     /// Partitions as `k1=v1/k2=v2`, sorted.
@@ -226,10 +260,7 @@ impl TableProvider for FormatTableProvider {
                 )));
             }
         };
-        let zone = self.settings.time_zone();
-        let sink = FormatSink::new(self.table.clone(), self.options.clone(), mode, &zone);
-        let sink = sink.map_err(to_datafusion)?;
-        sink.check(&input.schema()).map_err(to_datafusion)?;
+        let sink = self.sink(mode, &input.schema())?;
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 

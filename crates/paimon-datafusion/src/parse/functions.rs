@@ -1,4 +1,4 @@
-//! Table functions that stand for a table with options.
+//! Table functions that stand for a table with options, and names of scalar functions.
 //!
 //! ```text
 //! FROM paimon_incremental_query('db.t', 1, 5)   ->   FROM db."t /*+ OPTIONS('incremental-between'='1,5') */"
@@ -80,6 +80,25 @@ pub(super) fn table_of(
     });
     let options = vec![((*option).to_string(), rest.join(","))];
     Ok(Some((ObjectName(parts.collect()), options)))
+}
+
+/// Writes the name of a function in the database `sys`, of whatever catalog, as it is registered: DataFusion takes names with
+/// a database as they stand.
+pub(super) fn name_as_registered(expr: &mut Expr) {
+    let Expr::Function(function) = expr else {
+        return;
+    };
+    let (database, name) = match function.name.0.as_slice() {
+        [database, name] | [_, database, name] => (database.as_ident(), name.as_ident()),
+        _ => return,
+    };
+    let (Some(database), Some(name)) = (database, name) else {
+        return;
+    };
+    if database.value.eq_ignore_ascii_case("sys") {
+        let name = Ident::new(name.value.to_ascii_lowercase());
+        function.name = ObjectName::from(vec![Ident::new("sys"), name]);
+    }
 }
 
 fn constant(argument: &FunctionArgExpr) -> Option<String> {

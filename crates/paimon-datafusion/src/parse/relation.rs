@@ -144,11 +144,6 @@ impl VisitorMut for Attacher<'_> {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
-        super::numbers::columns_have_doubles(&mut query.body);
-        ControlFlow::Continue(())
-    }
-
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Self::Break> {
         if let TableFactor::Table {
             name, alias, args, ..
@@ -178,6 +173,7 @@ impl VisitorMut for Attacher<'_> {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         super::timestamps::keep_nanoseconds(expr);
         super::numbers::exponents_are_doubles(expr);
+        functions::name_as_registered(expr);
         ControlFlow::Continue(())
     }
 }

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use paimon_core::predicate::Predicate;
 use paimon_core::read::{Partition, SplitFile, SplitKind};
-use paimon_core::spec::Snapshot;
+use paimon_core::spec::{POSTPONE_BUCKET, Snapshot};
 use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
 use parking_lot::Mutex;
@@ -100,6 +100,27 @@ impl TargetProvider {
             .with("table", read.name()));
         }
         Ok(Self::of_files(read.pinned(base), Vec::new()))
+    }
+
+    /// Makes sure that all rows can be read: those of postponed buckets cannot.
+    ///
+    /// # Errors
+    /// `Unsupported` while rows wait.
+    pub(crate) async fn refuse_waiting_rows(&self) -> paimon_core::Result<()> {
+        let postponed = self.pinned.options().bucket == POSTPONE_BUCKET;
+        let Some(snapshot) = self.base.as_ref().filter(|_| postponed) else {
+            return Ok(());
+        };
+        let (files, _) = self.pinned.manifest_scan().live_files(snapshot).await?;
+        match files.iter().any(|file| file.bucket == POSTPONE_BUCKET) {
+            false => Ok(()),
+            true => Err(Error::unsupported(
+                "rows that wait in postponed buckets cannot be read, so they cannot be changed: CALL sys.compact for the \
+                 table first",
+            )
+            .with("option", "bucket")
+            .with("table", self.pinned.name())),
+        }
     }
 
     /// A table that is pinned to a snapshot, and the files of it that scans named already.

@@ -64,7 +64,7 @@ fn find(tokens: &[TokenWithSpan]) -> Result<Option<Call>> {
         Token::Word(word) => word.value.eq_ignore_ascii_case(name),
         _ => false,
     };
-    for window in words.windows(4) {
+    for (i, window) in words.windows(4).enumerate() {
         let [
             (start, sys),
             (_, Token::Period),
@@ -77,6 +77,11 @@ fn find(tokens: &[TokenWithSpan]) -> Result<Option<Call>> {
         if !is(sys, "sys") || !is(name, "max_pt") {
             continue;
         }
+        let start = match words.get(i.saturating_sub(2)..i) {
+            // of whatever catalog
+            Some([(catalog, Token::Word(_)), (_, Token::Period)]) => catalog,
+            _ => start,
+        };
         let mut arguments = words.iter().skip_while(|(at, _)| at <= open);
         return match (arguments.next(), arguments.next()) {
             (Some((_, Token::SingleQuotedString(table))), Some((end, Token::RParen))) => {
@@ -141,6 +146,15 @@ mod tests {
 
     fn found(sql: &str) -> Option<String> {
         find(&tokenize(sql).unwrap()).unwrap().map(|c| c.table)
+    }
+
+    #[test]
+    fn a_catalog_before_it_is_part_of_the_call() {
+        let tokens = tokenize("SELECT 1, paimon.sys.max_pt('t') + 1").unwrap();
+        let call = find(&tokens).unwrap().unwrap();
+        let rest = tokens.get(..call.tokens.start).unwrap();
+        let rest: String = rest.iter().map(|t| t.token.to_string()).collect();
+        assert_eq!(rest, "SELECT 1, ");
     }
 
     #[test]

@@ -105,8 +105,12 @@ impl PaimonSession {
                 settings: settings.clone(),
             }))
             .build();
+        let context = SessionContext::new_with_state(state);
+        for function in crate::function::all() {
+            context.register_udf(function);
+        }
         Self {
-            context: SessionContext::new_with_state(state),
+            context,
             settings,
             stores: Stores::new(),
             catalogs,
@@ -352,7 +356,7 @@ impl PaimonSession {
             WrittenTable::Paimon(table) => Ok(table),
             WrittenTable::Files(files) => Err(to_datafusion(
                 paimon_core::Error::unsupported(
-                    "a format table takes SELECT, INSERT, SHOW, DESCRIBE and DROP alone: it has no snapshots",
+                    "a format table takes SELECT, INSERT, TRUNCATE, SHOW, DESCRIBE and DROP alone: it has no snapshots",
                 )
                 .with("table", &files.table().name),
             )),

@@ -14,12 +14,14 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 use paimon_catalog::{Catalog, Identifier};
+use paimon_core::Error;
 use paimon_core::schema::NewTable;
 use paimon_core::table::Table;
 
 use super::cleanup::TableGuard;
 use super::{PaimonSink, SinkMode, SinkParts, count};
 use crate::error::to_datafusion;
+use crate::format_table::FormatTableProvider;
 use crate::session::{CommitIdentity, FixedIdentity, SessionSettings, USER_PREFIX};
 
 /// A table to write to in a given way.
@@ -249,6 +251,10 @@ impl NewTableTarget {
         if !self.catalog.table_exists(&self.identifier).await? {
             return Ok(false);
         }
+        if let Some(files) = self.catalog.get_format_table(&self.identifier).await? {
+            // no commit tells who wrote it
+            return Err(Error::invalid("table exists already").with("table", files.name));
+        }
         let table = self.catalog.get_table(&self.identifier).await?;
         let commit = table.new_commit().with_user(&own.user);
         commit.is_done(own.identifier).await
@@ -259,6 +265,11 @@ impl NewTableTarget {
         data: SendableRecordBatchStream,
         context: &Arc<TaskContext>,
     ) -> Result<u64> {
+        let files = self.catalog.get_format_table(&self.identifier).await;
+        if let Some(files) = files.map_err(to_datafusion)? {
+            let files = FormatTableProvider::new(files, self.settings.clone());
+            return files.map_err(to_datafusion)?.fill(data, context).await;
+        }
         let table = self.catalog.get_table(&self.identifier).await;
         let table = table.map_err(to_datafusion)?;
         let sink = PaimonSink::new(table, self.settings.clone(), SinkMode::Append);

@@ -26,6 +26,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::parse;
+pub(crate) use ddl::data_type_of;
 pub use dml::Assign;
 pub use effect::{Effect, EffectExec, StatementOrigin};
 pub(crate) use effect::{effect_rows, with_origin};

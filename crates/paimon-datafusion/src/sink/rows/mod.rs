@@ -84,6 +84,10 @@ impl RowsSink {
     ) -> Result<(Arc<TargetProvider>, SendableRecordBatchStream)> {
         let pinned = TargetProvider::pin(self.table()).await;
         let target = Arc::new(pinned.map_err(|e| self.named(e))?);
+        if self.statement.dropped.is_none() {
+            let readable = target.refuse_waiting_rows().await;
+            readable.map_err(|e| self.named(e))?;
+        }
         let plan = self.statement.plan_over(&target)?;
         let plan = self.statement.state.create_physical_plan(&plan).await?;
         let rows = execute_stream(plan, context.clone())?;

@@ -15,6 +15,7 @@ use paimon_core::schema::NewTable;
 pub(super) use columns::default as constant;
 pub(crate) use run::plan;
 pub(super) use run::target;
+pub(crate) use types::data_type_of;
 pub(super) use types::read as data_type;
 
 use super::alter::key_list;

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::common::TableReference;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_catalog::{Catalog, Identifier, PropertyChanges};
 use paimon_core::arrow_bridge::{arrow_schema, paimon_type};
+use paimon_core::commit::Overwrite;
 use paimon_core::options::CoreOptions;
 use paimon_core::schema::{NewColumn, NewTable};
 use paimon_core::write::WriteOptions;
@@ -18,8 +20,9 @@ use paimon_core::write::WriteOptions;
 use super::Ddl;
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
-use crate::session::{FixedIdentity, PaimonSession};
-use crate::sink::NewTableTarget;
+use crate::format_table::FormatTableProvider;
+use crate::session::{FixedIdentity, PaimonSession, WrittenTable};
+use crate::sink::{NewTableTarget, SinkMode};
 use crate::statement::effect::effect;
 use crate::statement::partition::{PartitionSpec, drop_partitions};
 use crate::statement::result::nothing;
@@ -167,7 +170,10 @@ async fn truncate(
     name: &[Ident],
     partition: &PartitionSpec,
 ) -> Result<DataFrame> {
-    let table = session.paimon_table(name, Vec::new()).await?;
+    let table = match session.written_table(name, Vec::new()).await? {
+        WrittenTable::Paimon(table) => table,
+        WrittenTable::Files(files) => return truncate_files(session, files, partition),
+    };
     let values = partition.values(session, table.schema())?;
     let what = format!("TRUNCATE {}", table.name());
     let partitions = match values.is_empty() {
@@ -175,6 +181,27 @@ async fn truncate(
         false => vec![values],
     };
     drop_partitions(session, what, table, partitions)
+}
+
+/// Overwrites what the partition has, or everything, with nothing.
+fn truncate_files(
+    session: &PaimonSession,
+    files: FormatTableProvider,
+    partition: &PartitionSpec,
+) -> Result<DataFrame> {
+    let values = partition.values(session, &files.table_schema())?;
+    let pairs = values.into_iter().map(|v| (v.column, v.datum));
+    let mode = SinkMode::Overwrite(Overwrite::Static(pairs.collect()));
+    let none = LogicalPlan::EmptyRelation(EmptyRelation {
+        produce_one_row: false,
+        schema: DFSchema::try_from(files.schema())?.into(),
+    });
+    let name = files.table().name.clone();
+    let emptied = insert::count_of(session, &name, Arc::new(files.with_mode(mode)), none)?;
+    effect(session, format!("TRUNCATE {name}"), move || {
+        let emptied = emptied.clone();
+        async move { emptied.collect().await.map(|_| ()) }
+    })
 }
 
 fn paimon_catalog(session: &PaimonSession, name: &str) -> Result<Arc<dyn Catalog>> {
@@ -288,15 +315,6 @@ async fn create_as(
     }
     table.columns = columns_of(&query)?;
     name_columns(&mut table);
-    let kind = table.options.get("type");
-    if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORMAT_TABLE)) {
-        return Err(to_datafusion(
-            paimon_core::Error::unsupported(
-                "CREATE TABLE .. AS SELECT makes no format table: create it, then INSERT INTO it",
-            )
-            .with("table", identifier),
-        ));
-    }
     check(catalog.as_ref(), &identifier, &table)?;
     let schema = catalog
         .schema_of_new(&identifier, &table)

@@ -47,6 +47,17 @@ pub(in crate::statement) fn read(cursor: &mut Cursor) -> Result<DataType> {
     parse_data_type(&spelled(&words)).map_err(to_datafusion)
 }
 
+/// The type that a text names.
+///
+/// # Errors
+/// For what is no type.
+pub(crate) fn data_type_of(text: &str) -> Result<DataType> {
+    let mut cursor = Cursor::from_sql(text)?;
+    let data_type = read(&mut cursor)?;
+    cursor.end()?;
+    Ok(data_type)
+}
+
 /// Whether a word begins an option of the column.
 fn ends(cursor: &Cursor, word: &str) -> bool {
     let mut ahead = cursor.clone();

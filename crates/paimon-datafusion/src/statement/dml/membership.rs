@@ -1,5 +1,5 @@
-//! `IN` and `EXISTS` with a subquery as values: DataFusion plans them in filters alone, so they become counts of the
-//! subquery's rows, which it plans anywhere.
+//! `IN`, `EXISTS`, `ANY` and `ALL` with a subquery as values: DataFusion plans them in filters alone, so they become counts,
+//! least and greatest values of the subquery's rows, which it plans anywhere.
 
 use std::sync::Arc;
 
@@ -7,8 +7,11 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::count::count_all;
-use datafusion::logical_expr::expr::InSubquery;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit, scalar_subquery, when};
+use datafusion::functions_aggregate::min_max::{max, min};
+use datafusion::logical_expr::expr::{InSubquery, SetComparison, SetQuantifier};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, lit, scalar_subquery, when,
+};
 use datafusion::prelude::Column;
 use datafusion::scalar::ScalarValue;
 
@@ -17,7 +20,7 @@ use super::refused;
 /// An expression over the columns of `scope` without `IN (SELECT ..)` and `EXISTS (SELECT ..)`.
 ///
 /// # Errors
-/// `Unsupported` for what cannot be said with counts: ANY, ALL, a subquery on the left of IN.
+/// `Unsupported` for what cannot be said with counts: a subquery on the left of IN, ANY or ALL.
 pub(super) fn as_counts(item: Expr, scope: &DFSchema) -> Result<Expr> {
     let item = item.transform_up(|expr| match expr {
         Expr::Exists(exists) => {
@@ -25,7 +28,7 @@ pub(super) fn as_counts(item: Expr, scope: &DFSchema) -> Result<Expr> {
             Ok(Transformed::yes(negated_if(exists.negated, any)))
         }
         Expr::InSubquery(membership) => is_in(membership, scope).map(Transformed::yes),
-        Expr::SetComparison(_) => Err(refused("ANY or ALL with a subquery in SET and WHEN")),
+        Expr::SetComparison(comparison) => compared(comparison, scope).map(Transformed::yes),
         other => Ok(Transformed::no(other)),
     })?;
     Ok(item.data)
@@ -46,38 +49,99 @@ fn is_in(membership: InSubquery, scope: &DFSchema) -> Result<Expr> {
         negated,
     } = membership;
     let rows = subquery.subquery;
-    let is_subquery = |e: &Expr| {
-        matches!(
-            e,
-            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_)
-        )
-    };
-    if value.exists(|e| Ok(is_subquery(e)))? {
-        return Err(refused(
-            "a subquery on the left of IN (SELECT ..) in SET and WHEN",
-        ));
-    }
+    refuse_subquery(&value, "IN")?;
     let column = Expr::Column(Column::from(rows.schema().qualified_field(0)));
     let equal = column.clone().eq(outside(&value, scope)?);
-    let some = |count: Expr| count.gt(lit(0_i64));
     let is_member = some(count(rows.clone(), Some(equal))?);
-    let has_null = some(count(rows.clone(), Some(column.is_null()))?);
-    let has_rows = some(count(rows, None)?);
-    let unknown = has_null.or(value.is_null().and(has_rows));
+    let unknown = unknown(&value, &rows, column)?;
     let expr = when(is_member, lit(true))
         .when(unknown, lit(ScalarValue::Boolean(None)))
         .otherwise(lit(false))?;
     Ok(negated_if(negated, expr))
 }
 
+/// `value op ANY (SELECT ..)`: true when it is true for a row, else null when it is null for one, else false; ALL is false when
+/// it is false for a row, else null when it is null for one, else true. The least and the greatest row decide.
+fn compared(comparison: SetComparison, scope: &DFSchema) -> Result<Expr> {
+    use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    let SetComparison {
+        expr,
+        subquery,
+        op,
+        quantifier,
+    } = comparison;
+    let all = quantifier == SetQuantifier::All;
+    if matches!((op, all), (Eq, false) | (NotEq, true)) {
+        let membership = InSubquery::new(expr, subquery, all);
+        return is_in(membership, scope);
+    }
+    refuse_subquery(&expr, if all { "ALL" } else { "ANY" })?;
+    let rows = subquery.subquery;
+    let column = Expr::Column(Column::from(rows.schema().qualified_field(0)));
+    let least = || single(rows.clone(), min(column.clone()));
+    let greatest = || single(rows.clone(), max(column.clone()));
+    let to = |bound: Expr| binary_expr(expr.as_ref().clone(), op, bound);
+    let holds = match (op, all) {
+        (Gt | GtEq, false) | (Lt | LtEq, true) => to(least()?),
+        (Gt | GtEq, true) | (Lt | LtEq, false) => to(greatest()?),
+        (Eq, _) => to(least()?).and(to(greatest()?)),
+        (NotEq, _) => to(least()?).or(to(greatest()?)),
+        _ => return Err(refused(&format!("{op} with ANY or ALL in SET and WHEN"))),
+    };
+    let unknown = unknown(&expr, &rows, column.clone())?;
+    when(negated_if(all, holds), lit(!all))
+        .when(unknown, lit(ScalarValue::Boolean(None)))
+        .otherwise(lit(all))
+}
+
+/// Whether a comparison with some row is null.
+fn unknown(value: &Expr, rows: &Arc<LogicalPlan>, column: Expr) -> Result<Expr> {
+    let has_null = some(count(rows.clone(), Some(column.is_null()))?);
+    let has_rows = some(count(rows.clone(), None)?);
+    Ok(has_null.or(value.clone().is_null().and(has_rows)))
+}
+
+fn some(count: Expr) -> Expr {
+    count.gt(lit(0_i64))
+}
+
+/// # Errors
+/// When a value has a subquery of its own.
+fn refuse_subquery(value: &Expr, word: &str) -> Result<()> {
+    let is_subquery = |e: &Expr| {
+        matches!(
+            e,
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::SetComparison(_)
+        )
+    };
+    match value.exists(|e| Ok(is_subquery(e)))? {
+        true => Err(refused(&format!(
+            "a subquery on the left of {word} (SELECT ..) in SET and WHEN"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// The number of rows, of those that a condition is true for, as a value.
 fn count(rows: Arc<LogicalPlan>, condition: Option<Expr>) -> Result<Expr> {
-    let mut rows = LogicalPlanBuilder::from(Arc::unwrap_or_clone(rows));
-    if let Some(condition) = condition {
-        rows = rows.filter(condition)?;
-    }
-    let counted = rows.aggregate(Vec::<Expr>::new(), vec![count_all()])?;
-    Ok(scalar_subquery(Arc::new(counted.build()?)))
+    let rows = match condition {
+        Some(condition) => {
+            let rows = LogicalPlanBuilder::from(Arc::unwrap_or_clone(rows));
+            Arc::new(rows.filter(condition)?.build()?)
+        }
+        None => rows,
+    };
+    single(rows, count_all())
+}
+
+/// An aggregate of all rows as a value.
+fn single(rows: Arc<LogicalPlan>, aggregate: Expr) -> Result<Expr> {
+    let rows = LogicalPlanBuilder::from(Arc::unwrap_or_clone(rows));
+    let one = rows.aggregate(Vec::<Expr>::new(), vec![aggregate])?;
+    Ok(scalar_subquery(Arc::new(one.build()?)))
 }
 
 /// An expression as a subquery sees it.

@@ -1,8 +1,9 @@
 //! `UPDATE`, `DELETE` and `MERGE INTO` of Paimon tables.
 //!
 //! ```text
-//! DELETE FROM t [alias] [WHERE condition]
-//! UPDATE t [alias] SET column = value, .. [FROM source, ..] [WHERE condition]
+//! DELETE FROM t [alias] [WHERE condition] [[ORDER BY key, ..] LIMIT n]
+//! UPDATE t [alias] SET column = value, .. [WHERE condition] [[ORDER BY key, ..] LIMIT n]
+//! UPDATE t [alias] SET column = value, .. FROM source, .. [WHERE condition]
 //! MERGE INTO t [alias] USING source [alias] ON condition
 //!   WHEN MATCHED [AND condition] THEN UPDATE SET column = value, .. | UPDATE SET * | DELETE
 //!   WHEN NOT MATCHED [BY TARGET] [AND condition] THEN INSERT (columns) VALUES (values) | INSERT *
@@ -13,6 +14,7 @@
 
 mod assign;
 mod clause;
+mod first;
 mod join;
 mod membership;
 mod merge;
@@ -39,6 +41,7 @@ use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_core::predicate::Predicate;
 
 use self::assign::Assignments;
+use self::first::First;
 use self::query::{Query, plan_query};
 use self::target::{Changes, Target};
 use super::insert::count_of;
@@ -77,27 +80,28 @@ async fn plan_delete(session: &PaimonSession, delete: Delete) -> Result<DataFram
         (delete.using.is_some(), "DELETE .. USING"),
         (delete.returning.is_some(), "DELETE .. RETURNING"),
         (delete.output.is_some(), "DELETE .. OUTPUT"),
-        (!delete.order_by.is_empty(), "DELETE .. ORDER BY"),
-        (delete.limit.is_some(), "DELETE .. LIMIT"),
     ])?;
+    let first = First::parse(session, "DELETE", delete.order_by, delete.limit)?;
     let relation = single(from, "DELETE")?;
     let changes = Changes {
         deletes: true,
         ..Changes::default()
     };
     let target = Target::locate(session, &relation.relation, Operation::Delete).await?;
-    let query = Query::over(relation, Vec::new(), delete.selection);
-    let (_, input) = plan_query(session, query).await?;
-    let input = target.scanned(input)?;
+    let query = Query::over(relation, first.keys().collect(), delete.selection);
+    let (keys, input) = plan_query(session, query).await?;
+    let input = first.of(target.scanned(input)?, keys)?;
     let counted = counted(&input)?;
-    if let Some(dropped) = target.whole_partitions(session, &counted)? {
+    if first.is_all()
+        && let Some(dropped) = target.whole_partitions(session, &counted)?
+    {
         let changed = Changed {
             dropped: Some(dropped),
             ..Changed::of(counted)
         };
         return finish(session, target, changed);
     }
-    target.check(changes)?;
+    target.check(changes).await?;
     let assignments = Assignments::none(&target);
     let rows = changed_rows(&target, input, DELETED, &assignments)?;
     finish(session, target, Changed::of(rows))
@@ -108,11 +112,11 @@ async fn plan_update(session: &PaimonSession, update: Update) -> Result<DataFram
         (update.returning.is_some(), "UPDATE .. RETURNING"),
         (update.output.is_some(), "UPDATE .. OUTPUT"),
         (update.or.is_some(), "UPDATE OR .."),
-        (!update.order_by.is_empty(), "UPDATE .. ORDER BY"),
-        (update.limit.is_some(), "UPDATE .. LIMIT"),
     ])?;
+    let first = First::parse(session, "UPDATE", update.order_by, update.limit)?;
     let relation = single(vec![update.table], "UPDATE")?;
     if let Some(from) = update.from {
+        first.refuse("UPDATE .. FROM")?;
         let (UpdateTableFromKind::BeforeSet(from) | UpdateTableFromKind::AfterSet(from)) = from;
         let source = joined(from)?;
         let merge = merge_of(
@@ -128,11 +132,13 @@ async fn plan_update(session: &PaimonSession, update: Update) -> Result<DataFram
         ..Changes::default()
     };
     let target = Target::open(session, &relation.relation, changes, Operation::Update).await?;
-    let (columns, values) = assign::parse(&target, update.assignments)?;
+    let (columns, mut items) = assign::parse(&target, update.assignments)?;
     target.refuse_keys(&columns)?;
-    let query = Query::over(relation, values, update.selection);
-    let (values, input) = plan_query(session, query).await?;
-    let input = target.scanned(input)?;
+    items.extend(first.keys());
+    let query = Query::over(relation, items, update.selection);
+    let (mut values, input) = plan_query(session, query).await?;
+    let keys = values.split_off(columns.len());
+    let input = first.of(target.scanned(input)?, keys)?;
     let assignments = Assignments::new(&target, columns, values)?;
     let rows = changed_rows(&target, input, UPDATED, &assignments)?;
     let sorted = target.table.options().data_evolution;

@@ -53,7 +53,7 @@ impl Target {
         operation: Operation,
     ) -> Result<Self> {
         let target = Self::locate(session, relation, operation).await?;
-        target.check(changes)?;
+        target.check(changes).await?;
         Ok(target)
     }
 
@@ -96,9 +96,10 @@ impl Target {
 
     /// # Errors
     /// `Unsupported` or `InvalidInput` naming the option when rows cannot be changed in this way.
-    pub(super) fn check(&self, changes: Changes) -> Result<()> {
+    pub(super) async fn check(&self, changes: Changes) -> Result<()> {
         let named = |e: Error| to_datafusion(e.with_default("table", self.table.name()));
         check(&self.table, changes, self.operation).map_err(named)?;
+        self.provider.refuse_waiting_rows().await.map_err(named)?;
         // settings are checked before anything is read
         self.table.write_builder().build().map(drop).map_err(named)
     }
@@ -255,7 +256,12 @@ fn check(table: &Table, changes: Changes, operation: Operation) -> paimon_core::
     }
     if table.options().data_evolution {
         if changes.deletes {
-            return Err(not_here(operation, "data-evolution.enabled"));
+            return Err(Error::unsupported(format!(
+                "{} of single rows of a table with `data-evolution.enabled` is not supported: DELETE whole partitions, or \
+                 write the rows that are to stay over the table with INSERT OVERWRITE",
+                operation.name()
+            ))
+            .with("option", "data-evolution.enabled"));
         }
         if table.options().deletion_vectors {
             return Err(not_here(operation, "deletion-vectors.enabled"));
@@ -278,17 +284,11 @@ fn check_keyed(table: &Table, changes: Changes, operation: Operation) -> paimon_
     const AGGREGATION: &str = "aggregation.remove-record-on-delete";
     let options = table.options();
     let engine = options.merge_engine;
-    if options.bucket == -2 {
-        return Err(Error::unsupported(format!(
-            "{} of a table with postponed buckets is not supported: rows that wait to be compacted cannot be read",
-            operation.name()
-        ))
-        .with("option", "bucket"));
-    }
     let writes = changes.updates || operation == Operation::Merge;
     if engine == MergeEngine::FirstRow || (engine == MergeEngine::Aggregation && writes) {
         return Err(Error::unsupported(format!(
-            "{} needs merge engine deduplicate or partial-update",
+            "{} needs merge engine deduplicate or partial-update: DELETE whole partitions here, or write the rows that are \
+             to stay over the table with INSERT OVERWRITE",
             operation.name()
         ))
         .with("option", "merge-engine"));

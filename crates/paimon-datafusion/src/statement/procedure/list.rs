@@ -8,7 +8,7 @@ use super::arguments::{Arguments, Parameter};
 use super::metastore::{migrate, repair};
 use super::rows::Column;
 use super::{
-    branches, compact, consumers, expiry, orphans, partitions, rescale, snapshots, tags, upkeep,
+    branches, compact, consumers, expiry, merge_into, orphans, partitions, snapshots, tags, upkeep,
 };
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
@@ -42,13 +42,14 @@ const FAMILIES: &[&[Procedure]] = &[
     snapshots::PROCEDURES,
     compact::PROCEDURES,
     partitions::PROCEDURES,
-    rescale::PROCEDURES,
+    partitions::rescale::PROCEDURES,
     expiry::PROCEDURES,
     consumers::PROCEDURES,
     orphans::PROCEDURES,
     repair::PROCEDURES,
     migrate::PROCEDURES,
     upkeep::PROCEDURES,
+    merge_into::PROCEDURES,
 ];
 
 /// Procedures of Paimon for Spark and Flink that this engine does not have.
@@ -67,11 +68,9 @@ const UNSUPPORTED: &[&str] = &[
     "full_text_search",
     "materialize_deletion_vectors",
     "merge_branch",
-    "merge_into",
     "query_service",
     "reassign_row_id",
     "remove_unexisting_manifests",
-    "repair_earliest_snapshot",
     "rewrite_file_index",
     "rollback_schema",
     "rollback_to_as_latest",
@@ -117,6 +116,7 @@ mod tests {
             let others = [
                 "repair",
                 "compact_database",
+                "merge_into",
                 "migrate_table",
                 "migrate_database",
             ];

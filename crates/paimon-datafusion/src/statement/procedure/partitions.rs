@@ -1,5 +1,7 @@
 //! Partitions that procedures name: as texts `p1=v1,p2=v2;p1=..` or by a condition.
 
+pub(super) mod rescale;
+
 use std::collections::HashSet;
 
 use arrow::array::{Array, AsArray, RecordBatch};

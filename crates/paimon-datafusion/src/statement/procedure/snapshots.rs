@@ -1,11 +1,13 @@
 //! Going back to snapshots, and expiring them and their changelogs.
 //!
-//! Source: `RollbackProcedure`, `RollbackToTimestampProcedure`, `ExpireSnapshotsProcedure`, `ExpireChangelogsProcedure`.
+//! Source: `RollbackProcedure`, `RollbackToTimestampProcedure`, `RepairEarliestSnapshotProcedure`,
+//! `ExpireSnapshotsProcedure`, `ExpireChangelogsProcedure`.
 
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
 use paimon_core::maintenance::{
-    ChangelogLimits, ExpireChangelogs, ExpireSnapshots, RollbackTarget, rollback_to,
+    ChangelogLimits, ExpireChangelogs, ExpireSnapshots, RollbackTarget, repair_earliest_snapshot,
+    rollback_to,
 };
 use paimon_core::spec::Snapshot;
 use paimon_core::table::Table;
@@ -75,6 +77,26 @@ pub(super) const PROCEDURES: &[Procedure] = &[
                 let watermark = arguments.number("watermark").unwrap_or_default();
                 let found = table.snapshots().last_with_watermark(watermark).await;
                 back_to_found(&table, found, &format!("watermark {watermark}")).await
+            }
+            .boxed()
+        },
+    },
+    Procedure {
+        name: "repair_earliest_snapshot",
+        parameters: &[TABLE, required(&["snapshot_id", "snapshot"], Kind::Number)],
+        result: &[
+            Column::Long("previous_earliest_snapshot_id"),
+            Column::Long("current_earliest_snapshot_id"),
+        ],
+        check: nothing_to_check,
+        run: |session, arguments| {
+            async move {
+                let table = table(session, arguments).await?;
+                let id = arguments.number("snapshot_id").unwrap_or_default();
+                let previous = repair_earliest_snapshot(&table, id).await;
+                let previous =
+                    previous.map_err(|e| to_datafusion(e.with_default("table", table.name())))?;
+                Ok(vec![long(Some(previous)), long(Some(id))])
             }
             .boxed()
         },

@@ -5,15 +5,14 @@ use futures::FutureExt;
 use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::RescaleBuckets;
 
-use super::arguments::{Arguments, Kind, optional, required};
-use super::list::{Procedure, Running};
-use super::partitions;
-use super::plan::table;
-use super::rows::{RESULT, done};
+use super::super::arguments::{Arguments, Kind, optional, required};
+use super::super::list::{Procedure, Running};
+use super::super::plan::table;
+use super::super::rows::{RESULT, done};
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
 
-pub(super) const PROCEDURES: &[Procedure] = &[Procedure {
+pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[Procedure {
     name: "rescale",
     parameters: &[
         required(&["table"], Kind::Text),
@@ -50,10 +49,8 @@ fn rescale<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<
     async move {
         let table = table(session, arguments).await?;
         let chosen = match (arguments.text("partitions"), arguments.text("where")) {
-            (Some(text), _) => Some(partitions::parse(&table, text).map_err(to_datafusion)?),
-            (None, Some(condition)) => {
-                Some(partitions::matching(session, &table, condition).await?)
-            }
+            (Some(text), _) => Some(super::parse(&table, text).map_err(to_datafusion)?),
+            (None, Some(condition)) => Some(super::matching(session, &table, condition).await?),
             (None, None) => None,
         };
         // without any partition all of them would be rewritten

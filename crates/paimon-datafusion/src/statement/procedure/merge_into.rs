@@ -1,0 +1,126 @@
+//! MERGE INTO with its clauses as texts. Source: `MergeIntoProcedure`, `MergeIntoAction` of Paimon's Flink connector.
+
+use datafusion::error::{DataFusionError, Result};
+use futures::FutureExt;
+
+use super::arguments::{Arguments, Kind, optional, required};
+use super::list::{Procedure, Running};
+use super::rows::{RESULT, done};
+use crate::parse::split_statements;
+use crate::session::PaimonSession;
+
+pub(super) const PROCEDURES: &[Procedure] = &[Procedure {
+    name: "merge_into",
+    parameters: &[
+        required(&["target_table", "table"], Kind::Text),
+        optional(&["target_alias"], Kind::Text),
+        optional(&["source_sqls"], Kind::Text),
+        required(&["source_table"], Kind::Text),
+        required(&["merge_condition"], Kind::Text),
+        optional(&["matched_upsert_condition"], Kind::Text),
+        optional(&["matched_upsert_setting"], Kind::Text),
+        optional(&["not_matched_insert_condition"], Kind::Text),
+        optional(&["not_matched_insert_values"], Kind::Text),
+        optional(&["matched_delete_condition"], Kind::Text),
+        optional(&["not_matched_by_source_upsert_condition"], Kind::Text),
+        optional(&["not_matched_by_source_upsert_setting"], Kind::Text),
+        optional(&["not_matched_by_source_delete_condition"], Kind::Text),
+    ],
+    result: RESULT,
+    check: |arguments| statement(arguments).map(drop),
+    run: merge,
+}];
+
+fn merge<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
+    async move {
+        let merge = statement(arguments)?;
+        if let Some(before) = arguments.text("source_sqls") {
+            session.sql(before).await?.collect().await?;
+        }
+        session.sql(&merge).await?.collect().await?;
+        Ok(done())
+    }
+    .boxed()
+}
+
+/// The statement that the arguments are parts of.
+fn statement(arguments: &Arguments) -> Result<String> {
+    let wrong = |what: &str| {
+        Err(DataFusionError::Plan(format!(
+            "procedure merge_into {what}"
+        )))
+    };
+    let matched = clause(arguments, "matched_upsert", "setting")?;
+    let inserted = clause(arguments, "not_matched_insert", "values")?;
+    let by_source = clause(arguments, "not_matched_by_source_upsert", "setting")?;
+    let deleted = arguments.text("matched_delete_condition");
+    let lost = arguments.text("not_matched_by_source_delete_condition");
+    for (upserted, deleted, what) in [
+        (&matched, deleted, "matched"),
+        (&by_source, lost, "not_matched_by_source"),
+    ] {
+        if deleted.is_some() && matches!(upserted, Some((None, _))) {
+            return wrong(&format!(
+                "takes {what}_upsert_condition where {what}_delete_condition is given"
+            ));
+        }
+    }
+    let mut clauses = Vec::new();
+    if let Some((condition, setting)) = matched {
+        clauses.push(when("MATCHED", condition, &format!("UPDATE SET {setting}")));
+    }
+    if deleted.is_some() {
+        clauses.push(when("MATCHED", deleted, "DELETE"));
+    }
+    if let Some((condition, values)) = inserted {
+        let insert = match values {
+            "*" => "INSERT *".to_string(),
+            values => format!("INSERT VALUES ({values})"),
+        };
+        clauses.push(when("NOT MATCHED", condition, &insert));
+    }
+    if let Some((condition, setting)) = by_source {
+        let update = format!("UPDATE SET {setting}");
+        clauses.push(when("NOT MATCHED BY SOURCE", condition, &update));
+    }
+    if lost.is_some() {
+        clauses.push(when("NOT MATCHED BY SOURCE", lost, "DELETE"));
+    }
+    if clauses.is_empty() {
+        return wrong("takes at least one thing to do, such as matched_upsert_setting");
+    }
+    let alias = arguments.text("target_alias");
+    let merge = format!(
+        "MERGE INTO {}{} USING {} ON {} {}",
+        arguments.required("target_table"),
+        alias.map(|a| format!(" AS {a}")).unwrap_or_default(),
+        arguments.required("source_table"),
+        arguments.required("merge_condition"),
+        clauses.join(" ")
+    );
+    match split_statements(&merge).len() {
+        1 => Ok(merge),
+        _ => wrong("takes parts of one statement, without ; between them"),
+    }
+}
+
+/// Condition and contents of a clause; `None` when it is not given.
+fn clause<'a>(
+    arguments: &'a Arguments,
+    name: &str,
+    contents: &str,
+) -> Result<Option<(Option<&'a str>, &'a str)>> {
+    let condition = arguments.text(&format!("{name}_condition"));
+    match arguments.text(&format!("{name}_{contents}")) {
+        Some(contents) => Ok(Some((condition, contents.trim()))),
+        None if condition.is_none() => Ok(None),
+        None => Err(DataFusionError::Plan(format!(
+            "procedure merge_into takes {name}_{contents} where {name}_condition is given"
+        ))),
+    }
+}
+
+fn when(matched: &str, condition: Option<&str>, then: &str) -> String {
+    let and = condition.map(|c| format!(" AND ({c})")).unwrap_or_default();
+    format!("WHEN {matched}{and} THEN {then}")
+}
