@@ -104,10 +104,15 @@ impl RescaleBuckets {
     }
 
     fn holds(&self, table: &Table, partition: &Bytes) -> Result<bool> {
-        let values = spec_of(table, partition)?;
-        let fits = |spec: &Spec| spec.iter().all(|pair| values.contains(pair));
-        Ok(self.partitions.is_empty() || self.partitions.iter().any(fits))
+        Ok(self.partitions.is_empty() || is_any_of(table, partition, &self.partitions)?)
     }
+}
+
+/// Whether a partition has the values of any of these specs.
+pub(super) fn is_any_of(table: &Table, partition: &Bytes, specs: &[Spec]) -> Result<bool> {
+    let values = spec_of(table, partition)?;
+    let fits = |spec: &Spec| spec.iter().all(|pair| values.contains(pair));
+    Ok(specs.iter().any(fits))
 }
 
 fn spec_of(table: &Table, partition: &Bytes) -> Result<Spec> {

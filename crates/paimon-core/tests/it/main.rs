@@ -6,6 +6,7 @@ mod analyze;
 mod auto_tags;
 mod commit;
 mod compact;
+mod copy;
 mod crash_points;
 mod expiry;
 mod fsck;

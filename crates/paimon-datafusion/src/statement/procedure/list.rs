@@ -5,7 +5,7 @@ use datafusion::error::{DataFusionError, Result};
 use futures::future::BoxFuture;
 
 use super::arguments::{Arguments, Parameter};
-use super::metastore::{migrate, repair};
+use super::metastore::{copy, migrate, repair};
 use super::rows::Column;
 use super::{
     branches, compact, consumers, expiry, merge_into, orphans, partitions, snapshots, tags, upkeep,
@@ -48,6 +48,7 @@ const FAMILIES: &[&[Procedure]] = &[
     orphans::PROCEDURES,
     repair::PROCEDURES,
     migrate::PROCEDURES,
+    copy::PROCEDURES,
     upkeep::PROCEDURES,
     merge_into::PROCEDURES,
 ];
@@ -58,7 +59,6 @@ const UNSUPPORTED: &[&str] = &[
     "alter_view_dialect",
     "clone",
     "compact_chain_table",
-    "copy",
     "copy_files",
     "create_function",
     "create_global_index",
@@ -119,6 +119,7 @@ mod tests {
                 "merge_into",
                 "migrate_table",
                 "migrate_database",
+                "copy",
             ];
             if !others.contains(&name) {
                 assert_eq!(procedure.parameters[0].name(), "table", "{name}");

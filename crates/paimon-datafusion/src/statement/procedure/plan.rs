@@ -59,12 +59,16 @@ pub(super) async fn table_with(
 
 /// The current catalog, for procedures on more than an opened table.
 pub(super) fn current_catalog(session: &PaimonSession) -> Result<Arc<dyn Catalog>> {
-    let (current, _) = session.current();
-    let provider = session.catalog(&current)?;
+    catalog_named(session, &session.current().0)
+}
+
+/// A catalog of the session.
+pub(super) fn catalog_named(session: &PaimonSession, name: &str) -> Result<Arc<dyn Catalog>> {
+    let provider = session.catalog(name)?;
     match provider.downcast_ref::<PaimonCatalogProvider>() {
         Some(paimon) => Ok(paimon.catalog().clone()),
         None => Err(DataFusionError::Plan(format!(
-            "catalog {current} is no Paimon catalog"
+            "catalog {name} is no Paimon catalog"
         ))),
     }
 }

@@ -1,4 +1,5 @@
-//! What concerns a metastore beside the files: what it knows of tables, and its tables of other kinds.
+//! What concerns catalogs beside the files of one table: what they know of tables, tables of other kinds, copies.
 
+pub(super) mod copy;
 pub(super) mod migrate;
 pub(super) mod repair;
