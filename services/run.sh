@@ -64,6 +64,7 @@ for name in "$@"; do
   if ! "${name}_install"; then
     left_out+=("$name: ${reason:-its parts cannot be fetched}")
   elif ! { "${name}_start" && "${name}_tests"; }; then
+    echo "FAILED $name"
     failed+=("$name")
   fi
   stop

@@ -41,7 +41,7 @@ impl DataTokens {
         id: Option<&str>,
         location: &str,
     ) -> Result<FileIo> {
-        let name = format!("{}.{}", table.database(), table.table());
+        let name = name_of(table);
         let known = self.opened().get(&name).cloned();
         if let Some((known, io)) = known
             && known.as_deref() == id
@@ -59,9 +59,18 @@ impl DataTokens {
         Ok(io)
     }
 
+    /// Forgets the store of a table that is gone or has another name.
+    pub(super) fn forget(&self, table: &Identifier) {
+        self.opened().remove(&name_of(table));
+    }
+
     fn opened(&self) -> MutexGuard<'_, HashMap<String, Opened>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn name_of(table: &Identifier) -> String {
+    format!("{}.{}", table.database(), table.table())
 }
 
 /// Asks the service for the credentials of one table.

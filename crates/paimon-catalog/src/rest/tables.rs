@@ -165,6 +165,7 @@ impl RestCatalog {
 
     pub(super) async fn remove_table(&self, identifier: &Identifier, ignore: bool) -> Result<()> {
         check_plain(identifier)?;
+        self.tokens.forget(identifier);
         match self.api.drop_table(identifier).await {
             Err(Failure::Missing(..)) if ignore => Ok(()),
             done => done.map_err(|f| self.error(identifier, f)),
@@ -181,6 +182,7 @@ impl RestCatalog {
             self.new_database(DEFAULT_DATABASE, true, &BTreeMap::new())
                 .await?;
         }
+        self.tokens.forget(from);
         match self.api.rename_table(from, to).await {
             Err(Failure::Exists(_)) => Err(Error::invalid("table exists already")
                 .with("table", to)

@@ -15,7 +15,7 @@ enum Part<'a> {
     /// Lines that are no block of a cell.
     Prose(&'a str),
     Sql(&'a str),
-    Output(&'a str),
+    Output,
 }
 
 fn parts(page: &str) -> Vec<Part<'_>> {
@@ -29,9 +29,8 @@ fn parts(page: &str) -> Vec<Part<'_>> {
         rest = after;
         let behind = rest.trim_start_matches('\n');
         if behind.starts_with("```text\n") {
-            let (output, after) = fenced(behind, "```text\n");
-            parts.push(Part::Output(output));
-            rest = after;
+            rest = fenced(behind, "```text\n").1;
+            parts.push(Part::Output);
         }
     }
     parts.push(Part::Prose(rest));
@@ -88,7 +87,7 @@ fn written_anew(page: &str) -> (String, usize) {
     for part in &parts {
         match part {
             Part::Prose(text) => out.push_str(text),
-            Part::Output(_) => {}
+            Part::Output => {}
             Part::Sql(sql) => {
                 write!(out, "```sql\n{sql}```\n").unwrap();
                 let output = printed.next().unwrap();

@@ -18,7 +18,8 @@ use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
 
 pub use encoder::{EncoderOptions, FileEncoder, create_encoder};
-pub use summary::{ColumnBounds, FileSummary, summarize};
+pub use summary::{ColumnBounds, FileColumn, FileSummary, summarize};
+pub(crate) use summary::{named, parts_of};
 
 use crate::error::{Error, Result};
 use crate::io::InputFile;

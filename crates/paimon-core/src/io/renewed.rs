@@ -21,6 +21,8 @@ use parking_lot::Mutex;
 
 use super::stores::{OpenedStore, Stores};
 
+/// How long after a failure nothing is asked for again while the old options hold.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Options are renewed when so much of their time is left, or half of it where they hold for less than twice that.
 const SAFE_TIME: Duration = Duration::from_secs(3600);
 
@@ -55,10 +57,12 @@ pub trait OptionsSource: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(super) struct Renewal {
     source: Arc<dyn OptionsSource>,
-    held: tokio::sync::Mutex<Held>,
+    known: Mutex<Held>,
+    /// Held by whoever asks for new ones.
+    renewing: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     options: Arc<ExpiringOptions>,
     renew_at: Option<SystemTime>,
@@ -80,6 +84,15 @@ impl Held {
         }
     }
 
+    /// Waits a while, but not until the options have expired.
+    fn renew_later(&mut self) {
+        let later = SystemTime::now() + RETRY_AFTER;
+        self.renew_at = match self.options.expires {
+            Some(expires) => Some(later.min(expires)),
+            None => Some(later),
+        };
+    }
+
     fn has_expired(&self) -> bool {
         let expires = self.options.expires;
         expires.is_some_and(|at| at <= SystemTime::now())
@@ -90,21 +103,39 @@ impl Renewal {
     pub(super) fn new(first: ExpiringOptions, source: Arc<dyn OptionsSource>) -> Self {
         Self {
             source,
-            held: tokio::sync::Mutex::new(Held::new(first, 0)),
+            known: Mutex::new(Held::new(first, 0)),
+            renewing: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// The options with their generation. Those that cannot be renewed are used until they expire.
+    /// The options with their generation. Those that cannot be renewed are used until they expire. While one request
+    /// renews them the others go on with the old ones, as long as these hold.
     async fn current(&self) -> crate::Result<(u64, Arc<ExpiringOptions>)> {
-        let mut held = self.held.lock().await;
+        let known = self.known.lock().clone();
+        if known.renew_at.is_none_or(|at| at > SystemTime::now()) {
+            return Ok((known.generation, known.options));
+        }
+        let renewing = match known.has_expired() {
+            true => self.renewing.lock().await,
+            false => match self.renewing.try_lock() {
+                Ok(renewing) => renewing,
+                Err(_) => return Ok((known.generation, known.options)),
+            },
+        };
+        let mut held = self.known.lock().clone();
         if held.renew_at.is_some_and(|at| at <= SystemTime::now()) {
             match self.source.options().await {
-                Ok(options) => *held = Held::new(options, held.generation + 1),
+                Ok(options) => held = Held::new(options, held.generation + 1),
                 Err(error) if held.has_expired() => return Err(error),
-                Err(error) => tracing::warn!(%error, "credentials of a store were not renewed yet"),
+                Err(error) => {
+                    tracing::warn!(%error, "credentials of a store were not renewed yet");
+                    held.renew_later();
+                }
             }
         }
-        Ok((held.generation, held.options.clone()))
+        *self.known.lock() = held.clone();
+        drop(renewing);
+        Ok((held.generation, held.options))
     }
 }
 

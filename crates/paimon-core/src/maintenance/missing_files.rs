@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 
+use super::adopt::is_unfinished;
 use crate::commit::{BATCH_COMMIT_IDENTIFIER, RowChange};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::partition_values;
 use crate::read::{Partition, SplitFile, bucket_path, data_file_path};
 use crate::spec::ManifestEntry;
@@ -27,7 +28,7 @@ impl RemoveMissingFiles {
     /// Looks every data file up and commits a snapshot without those that are not there. Returns their names, sorted.
     ///
     /// # Errors
-    /// `CommitConflict` when another commit changed rows meanwhile, `Io` when the store fails: a file counts as lost only
+    /// `InvalidInput` while an adoption of files is unfinished: those that it has not moved are not lost. `CommitConflict` when another commit changed rows meanwhile, `Io` when the store fails: a file counts as lost only
     /// when the store says so.
     ///
     /// # Cancel safety
@@ -36,6 +37,12 @@ impl RemoveMissingFiles {
         let Some(snapshot) = table.snapshots().latest().await? else {
             return Ok(Vec::new());
         };
+        if is_unfinished(table).await? {
+            return Err(Error::invalid(
+                "files are still to be moved into the table: finish its migration first, by the same call",
+            )
+            .with("table", table.name()));
+        }
         let (files, _) = table.manifest_scan().live_files(&snapshot).await?;
         let looked_up = files.into_iter().map(|file| missing(table, file));
         let found = futures::stream::iter(looked_up)

@@ -10,12 +10,15 @@ use paimon_core::arrow_bridge::arrow_schema;
 use paimon_core::commit::CommitContext;
 use paimon_core::format::{EncoderOptions, create_encoder};
 use paimon_core::io::FileIo;
-use paimon_core::maintenance::{AdoptFiles, ForeignFile, RemoveOrphanFiles, finish_adoption};
+use paimon_core::maintenance::{
+    AdoptFiles, ForeignFile, RemoveMissingFiles, RemoveOrphanFiles, finish_adoption,
+};
 use paimon_core::predicate::{Predicate, PredicateOp};
 use paimon_core::spec::{DataField, Datum, parse_data_type};
-use paimon_core::table::Table;
+use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
+use paimon_core::write::WriteContext;
 
-use crate::commit::{PLAIN, assert_sound, create, ids, once, partitioned};
+use crate::commit::{PLAIN, assert_sound, create, ids, once, partitioned, written};
 
 /// The table without its NOT NULL.
 fn nullable(schema: &str) -> String {
@@ -202,8 +205,9 @@ async fn what_does_not_fit_is_refused_before_anything_changes() {
     }
 }
 
-#[tokio::test]
-async fn a_call_that_is_cut_off_loses_nothing_and_is_finished_by_the_next() {
+/// A partitioned table whose adoption of one file for each of two partitions was cut off between them: nothing can be put
+/// where the second one is to go.
+async fn half_adopted() -> Fixture {
     let it = Fixture::new(&nullable(&partitioned())).await;
     let mut files = Vec::new();
     for p in [1, 2] {
@@ -214,10 +218,15 @@ async fn a_call_that_is_cut_off_loses_nothing_and_is_finished_by_the_next() {
                 .await,
         );
     }
-    // nothing can be put where the second file is to go
     std::os::unix::fs::symlink(it.path("nowhere/x"), it.path("t/p=2")).unwrap();
     let error = it.adopt(&files).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
+    it
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_loses_nothing_and_is_finished_by_the_next() {
+    let it = half_adopted().await;
     assert!(it.path("t/adoption.json").exists());
     assert!(it.path("t/p=1/bucket-0/f.parquet").exists());
     assert!(it.path("old/p2/f").exists());
@@ -254,4 +263,51 @@ async fn a_call_that_is_cut_off_before_its_commit_commits_later() {
     assert_eq!(it.adopt(&[]).await.unwrap(), 0);
     assert_eq!(ids(&it.table).await, once([7]));
     assert_sound(&it.table).await;
+}
+
+#[tokio::test]
+async fn files_are_added_once_though_the_snapshot_that_added_them_has_expired() {
+    let it = half_adopted().await;
+    std::fs::remove_file(it.path("t/p=2")).unwrap();
+    let messages = written(&it.table, &[7], 3).await;
+    let commit = it.table.new_commit();
+    commit
+        .commit(BATCH_COMMIT_IDENTIFIER, messages)
+        .await
+        .unwrap();
+    std::fs::remove_file(it.path("t/snapshot/snapshot-1")).unwrap();
+    std::fs::write(it.path("t/snapshot/EARLIEST"), "2").unwrap();
+    assert_eq!(it.finish().await.unwrap(), 2);
+    assert_eq!(ids(&it.table).await, once([1, 2, 7]));
+    assert!(!it.path("t/adoption.json").exists());
+}
+
+#[tokio::test]
+async fn files_that_are_still_to_be_moved_are_not_taken_for_lost() {
+    let it = half_adopted().await;
+    let removal = RemoveMissingFiles {
+        dry_run: false,
+        parallelism: 2,
+    };
+    let context = WriteContext::with_memory(0);
+    let error = removal.run(&it.table, &context).await.unwrap_err();
+    assert!(error.to_string().contains("still to be moved"), "{error}");
+    std::fs::remove_file(it.path("t/p=2")).unwrap();
+    assert_eq!(it.finish().await.unwrap(), 2);
+    assert!(removal.run(&it.table, &context).await.unwrap().is_empty());
+    assert_eq!(ids(&it.table).await, once([1, 2]));
+}
+
+#[tokio::test]
+async fn an_adoption_that_can_no_longer_begin_is_given_up() {
+    let it = Fixture::new(&nullable(PLAIN)).await;
+    let bytes = file("parquet", "id", &[7]);
+    let one = it.foreign("f", "parquet", bytes, &[]).await;
+    std::os::unix::fs::symlink(it.path("nowhere/x"), it.path("t/bucket-0")).unwrap();
+    it.adopt(&[one]).await.unwrap_err();
+    std::fs::remove_file(it.path("t/bucket-0")).unwrap();
+    std::fs::remove_dir_all(it.path("t/snapshot")).unwrap();
+    std::fs::remove_file(it.path("old/f")).unwrap();
+    it.finish().await.unwrap_err();
+    assert_eq!(it.finish().await.unwrap(), 0);
 }

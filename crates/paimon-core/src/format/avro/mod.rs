@@ -22,12 +22,13 @@ pub use writer::AvroEncoder;
 
 use self::record::RecordReader;
 use self::source::BlockSource;
+use super::summary::{ELEMENT, KEY, VALUE, file_columns, named};
 use super::{BatchStream, FileReadRequest, FileSummary, POSITION_COLUMN};
 use crate::arrow_bridge::arrow_field;
-use crate::codec::avro::{Cursor, Header, Inflater};
+use crate::codec::avro::{AvroRecord, AvroType, Cursor, Header, Inflater};
 use crate::error::{Error, Result};
 use crate::selection::FileSelection;
-use crate::spec::DataField;
+use crate::spec::{DataField, DataType, TypeKind};
 
 /// A batch is closed early when its rows took this many bytes.
 const MAX_BATCH_BYTES: usize = 32 << 20;
@@ -69,9 +70,36 @@ pub(super) async fn summarize(request: &FileReadRequest) -> Result<FileSummary> 
     }
     Ok(FileSummary {
         rows,
-        columns: record.fields.iter().map(|f| f.name.clone()).collect(),
+        columns: file_columns(fields_of(record), &named(&request.fields), &parts),
         bounds: vec![None; request.fields.len()],
     })
+}
+
+fn fields_of(record: &AvroRecord) -> Vec<(String, AvroType)> {
+    let fields = record.fields.iter();
+    fields.map(|f| (f.name.clone(), f.avro.clone())).collect()
+}
+
+/// What a type of the file's schema is made of. An array may be the entries of a map.
+fn parts(found: &AvroType, wanted: &DataType) -> Vec<(String, AvroType)> {
+    // a union of another kind has no reader
+    let Ok((found, _)) = found.optional() else {
+        return Vec::new();
+    };
+    let is_map = matches!(wanted.kind, TypeKind::Map(..) | TypeKind::Multiset(_));
+    match found {
+        AvroType::Record(record) => fields_of(record),
+        AvroType::Array(entry) if is_map => match entry.optional() {
+            Ok((AvroType::Record(entry), _)) => fields_of(entry),
+            _ => Vec::new(),
+        },
+        AvroType::Array(item) => vec![(ELEMENT.to_string(), AvroType::clone(item))],
+        AvroType::Map(value) => vec![
+            (KEY.to_string(), AvroType::String),
+            (VALUE.to_string(), AvroType::clone(value)),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 struct FileReader {

@@ -27,10 +27,17 @@ mod tail;
 mod tests;
 mod writer;
 
+use orc_rust::proto::Type;
+use orc_rust::proto::r#type::Kind;
 pub use writer::OrcEncoder;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::summary::{ELEMENT, KEY, VALUE, file_columns, named};
 use crate::format::{BatchStream, FileReadRequest, FileSummary};
+use crate::spec::DataType;
+
+/// Number of the root of the type tree.
+const ROOT: u32 = 0;
 
 /// Reads an ORC data file.
 ///
@@ -55,12 +62,32 @@ pub async fn read_orc(request: FileReadRequest) -> Result<BatchStream> {
 /// The tail as a summary.
 pub(super) async fn summarize(request: &FileReadRequest) -> Result<FileSummary> {
     let tail = tail::Tail::read(&request.file).await?;
-    let root = tail.footer.types.into_iter().next();
+    let types = tail.footer.types;
+    let parts_of = |id: &u32, _: &DataType| parts(&types, *id);
     Ok(FileSummary {
         rows: tail.rows,
-        columns: root.map(|root| root.field_names).unwrap_or_default(),
+        columns: file_columns(parts(&types, ROOT), &named(&request.fields), &parts_of),
         bounds: vec![None; request.fields.len()],
     })
+}
+
+/// What a node of the type tree is made of, with the numbers of the nodes.
+fn parts(types: &[Type], id: u32) -> Vec<(String, u32)> {
+    let found = usize::try_from(id).ok().and_then(|id| types.get(id));
+    let Some(found) = found else {
+        return Vec::new();
+    };
+    match (found.kind(), found.subtypes.as_slice()) {
+        (Kind::Struct, fields) => {
+            let names = found.field_names.iter().cloned();
+            names.zip(fields.iter().copied()).collect()
+        }
+        (Kind::List, [item]) => vec![(ELEMENT.to_string(), *item)],
+        (Kind::Map, [key, value]) => {
+            vec![(KEY.to_string(), *key), (VALUE.to_string(), *value)]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// An error of the decoder: the file is not what the format says.

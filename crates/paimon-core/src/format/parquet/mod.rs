@@ -27,6 +27,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use arrow_schema::{DataType as ArrowType, FieldRef};
 use futures::StreamExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -37,9 +38,11 @@ pub use writer::ParquetEncoder;
 use self::columns::ColumnsPlan;
 use self::footer::Footer;
 use self::scan::{Scan, ScanFile};
+use super::summary::{ELEMENT, KEY, VALUE, file_columns, named};
 use super::{BatchStream, FileReadRequest, FileSummary};
 use crate::error::{Error, Result};
 use crate::io::InputFile;
+use crate::spec::DataType;
 
 /// Reads one Parquet file as [`FileReadRequest`] describes.
 ///
@@ -80,20 +83,37 @@ pub async fn read_metadata(file: &InputFile) -> Result<Arc<ParquetMetaData>> {
 pub(super) async fn summarize(request: &FileReadRequest) -> Result<FileSummary> {
     let footer = cache::footer(&request.file).await?;
     let plan = ColumnsPlan::new(request, &footer)?;
-    let root = footer
-        .metadata()
-        .file_metadata()
-        .schema_descr()
-        .root_schema();
-    let columns = root.get_fields().iter().map(|f| f.name().to_string());
+    let columns = plan.file_schema.fields().iter().map(named_type);
     let bounds = request.fields.iter();
     Ok(FileSummary {
         rows: footer.rows(),
-        columns: columns.collect(),
+        columns: file_columns(columns.collect(), &named(&request.fields), &parts),
         bounds: bounds
             .map(|field| statistics::of_file(&footer, &plan, field))
             .collect(),
     })
+}
+
+/// What a type of the file's schema is made of.
+fn parts(found: &ArrowType, _: &DataType) -> Vec<(String, ArrowType)> {
+    match found {
+        ArrowType::Struct(children) => children.iter().map(named_type).collect(),
+        ArrowType::List(item) => vec![(ELEMENT.to_string(), item.data_type().clone())],
+        ArrowType::Map(entries, _) => match entries.data_type() {
+            // names of key and value differ from writer to writer
+            ArrowType::Struct(children) => [KEY, VALUE]
+                .into_iter()
+                .zip(children)
+                .map(|(name, f)| (name.to_string(), f.data_type().clone()))
+                .collect(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn named_type(field: &FieldRef) -> (String, ArrowType) {
+    (field.name().clone(), field.data_type().clone())
 }
 
 async fn open(request: FileReadRequest) -> Result<BatchStream> {

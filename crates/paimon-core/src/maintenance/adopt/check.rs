@@ -1,15 +1,19 @@
 //! Whether files fit a table, and what its manifests will say about them.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::BUCKET;
-use super::journal::Move;
+use super::journal::{Journal, Move};
 use crate::commit::CommitContext;
 use crate::error::{Error, Result};
-use crate::format::{DEFAULT_STEP_BYTES, FileReadRequest, FileSummary, summarize};
+use crate::format::{
+    DEFAULT_STEP_BYTES, FileColumn, FileReadRequest, FileSummary, named, parts_of, summarize,
+};
 use crate::manifest::partition_values;
 use crate::read::{Partition, bucket_path};
-use crate::spec::{BinaryRow, DataField, DataFileMeta, FileSource};
+use crate::spec::{BinaryRow, DataField, DataFileMeta, DataType, FileSource};
 use crate::table::Table;
 use crate::write::stats::{StatsCollector, empty_stats};
 use crate::write::{FileRole, FileSettings, WriteOptions};
@@ -51,6 +55,38 @@ pub(super) fn table(table: &Table) -> Result<()> {
         )
         .with("path", table.location())),
     }
+}
+
+/// Tries out that files can be moved from their folders into that of the table, before anything is committed: it may be
+/// another disk, or nobody may write there.
+///
+/// # Errors
+/// `Unsupported` naming the folder.
+pub(super) async fn moves(table: &Table, journal: &Journal, context: &CommitContext) -> Result<()> {
+    let files = journal.files.iter();
+    let folders: BTreeSet<&str> = files
+        .filter_map(|file| Some(file.from.rsplit_once('/')?.0))
+        .collect();
+    let io = table.io();
+    for folder in folders {
+        let name = format!(".probe-{}", context.ids.uuid());
+        let (from, to) = (
+            format!("{folder}/{name}"),
+            format!("{}/{name}", table.location()),
+        );
+        let probe = async {
+            io.publish(&from, Bytes::new()).await?;
+            let moved = io.rename_file(&from, &to).await;
+            io.discard(if moved.is_ok() { &to } else { &from }).await?;
+            moved
+        };
+        probe.await.map_err(|e| {
+            Error::unsupported("files of this folder cannot be moved into the table in one step")
+                .with("path", folder)
+                .with_source(e)
+        })?;
+    }
+    Ok(())
 }
 
 /// The columns that files have: all but those of the partition, whose values the folder tells.
@@ -100,7 +136,7 @@ pub(super) async fn examine(table: &Table, file: &Move) -> Result<Examined> {
         with_position: false,
     };
     let summary = summarize(&file.format, request).await?;
-    check_columns(&wanted, &summary.columns).map_err(|e| e.with("path", location))?;
+    check_columns(None, &named(&wanted), &summary.columns).map_err(|e| e.with("path", location))?;
     Ok(Examined {
         summary,
         moved,
@@ -108,28 +144,58 @@ pub(super) async fn examine(table: &Table, file: &Move) -> Result<Examined> {
     })
 }
 
-/// Columns are found by their exact names: one that is spelled differently would read as null.
-fn check_columns(wanted: &[DataField], found: &[String]) -> Result<()> {
-    for name in found {
-        let is_known = wanted.iter().any(|f| f.name == *name);
-        let similar = wanted
-            .iter()
-            .find(|f| f.name.to_lowercase() == name.to_lowercase());
-        if let (false, Some(field)) = (is_known, similar) {
+/// Columns and fields of structs are found by their exact names: one that is spelled differently would read as null.
+fn check_columns(
+    parent: Option<&str>,
+    wanted: &[(&str, &DataType)],
+    found: &[FileColumn],
+) -> Result<()> {
+    for column in found {
+        let is_known = wanted.iter().any(|(name, _)| *name == column.name);
+        let lower = column.name.to_lowercase();
+        let similar = wanted.iter().find(|(name, _)| name.to_lowercase() == lower);
+        if let (false, Some((name, _))) = (is_known, similar) {
+            let path = path_of(parent, name);
             return Err(Error::unsupported(format!(
-                "the file spells the column {:?} as {name:?}: its values would not be found",
-                field.name
+                "the file spells the column {path:?} as {:?}: its values would not be found",
+                column.name
             ))
-            .with("column", &field.name));
+            .with("column", path));
         }
     }
-    let has_any = wanted.iter().any(|f| found.contains(&f.name));
-    match has_any || wanted.is_empty() {
+    let mut has_any = wanted.is_empty();
+    for (name, data_type) in wanted {
+        let Some(column) = found.iter().find(|column| column.name == *name) else {
+            continue;
+        };
+        has_any = true;
+        let path = path_of(parent, name);
+        check_columns(Some(&path), &parts_of(data_type), &column.parts)?;
+    }
+    match has_any {
         true => Ok(()),
-        false => Err(Error::unsupported(format!(
-            "the file has none of the table's columns: it has {}",
-            found.join(", ")
-        ))),
+        false => Err(nothing_common(parent, found)),
+    }
+}
+
+fn path_of(parent: Option<&str>, name: &str) -> String {
+    match parent {
+        Some(parent) => format!("{parent}.{name}"),
+        None => name.to_string(),
+    }
+}
+
+fn nothing_common(parent: Option<&str>, found: &[FileColumn]) -> Error {
+    let names: Vec<&str> = found.iter().map(|column| column.name.as_str()).collect();
+    let names = names.join(", ");
+    match parent {
+        None => Error::unsupported(format!(
+            "the file has none of the table's columns: it has {names}"
+        )),
+        Some(parent) => Error::unsupported(format!(
+            "the file has none of the fields of the table's column {parent:?}: it has {names}"
+        ))
+        .with("column", parent),
     }
 }
 

@@ -35,6 +35,13 @@ pub(super) struct Move {
     pub(super) partition: Vec<u8>,
 }
 
+impl Move {
+    /// The name that the file gets.
+    pub(super) fn name(&self) -> &str {
+        self.to.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 impl Journal {
     pub(super) fn new(user: String) -> Self {
         Self {

@@ -13,21 +13,28 @@
 mod check;
 mod journal;
 
+use std::collections::HashSet;
+
 use futures::{StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 
 use self::check::Examined;
 use self::journal::{Journal, Move};
-use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};
+use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit, RowChange};
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::checked_name;
 use crate::spec::{
     CommitMessage, CompactIncrement, DataFileMeta, DataIncrement, Datum, ManifestCommittable,
-    binary_row,
+    Snapshot, binary_row,
 };
 use crate::table::Table;
 
 /// Buckets of tables that have none.
 const BUCKET: i32 = 0;
+/// What the snapshot says it was made by.
+const OPERATION: &str = "WRITE";
+/// Commits that others may make in between before this one gives up.
+const ATTEMPTS_MAX: usize = 100;
 
 /// A data file that another program wrote.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,9 +65,9 @@ impl AdoptFiles {
     /// An adoption that was cut off is finished first, see [`finish_adoption`].
     ///
     /// # Errors
-    /// `Unsupported` for a table with keys or buckets and for a store that cannot rename a file in one step,
-    /// `InvalidInput` for a name that is taken, `Damaged` or `Unsupported` for a file that cannot be read as the table's:
-    /// nothing has changed then. `CommitConflict` as a commit. `Io` when the store fails: [`finish_adoption`] goes on.
+    /// `Unsupported` for a table with keys or buckets and for files that cannot be moved in one step, `InvalidInput` for a
+    /// name that is taken, `Damaged` or `Unsupported` for a file that cannot be read as the table's: nothing has changed
+    /// then. `CommitConflict` as a commit. `Io` when the store fails: [`finish_adoption`] goes on.
     ///
     /// # Cancel safety
     /// [`finish_adoption`] goes on after a cancelled call.
@@ -82,16 +89,21 @@ impl AdoptFiles {
                 .with("path", &taken.location)
                 .with("table", table.name()));
         }
+        check::moves(table, &journal, context)
+            .await
+            .map_err(named)?;
         journal.create(table).await?;
-        complete(table, context, &journal, examined, self.parallelism).await
+        commit(table, context, &journal, examined).await?;
+        move_all(table, &journal, self.parallelism).await
     }
 }
 
-/// Finishes an adoption that was cut off: commits its files unless they are, and moves those that have not been. Returns how
-/// many files it has, 0 when there is none to finish.
+/// Finishes an adoption that was cut off: commits its files unless they were, and moves those that have not been. Returns
+/// how many files it has, 0 when there is none to finish.
 ///
 /// # Errors
-/// As [`AdoptFiles::run`]; `Damaged` when a file is neither at its old place nor at its new one.
+/// As [`AdoptFiles::run`]. One that was not committed and cannot be any more, because a file is gone or broken, is given up:
+/// this call fails, the next begins anew.
 ///
 /// # Cancel safety
 /// Another call goes on.
@@ -103,8 +115,25 @@ pub async fn finish_adoption(
     let Some(journal) = Journal::read(table).await? else {
         return Ok(0);
     };
-    let examined = examine_all(table, &journal, parallelism).await?;
-    complete(table, context, &journal, examined, parallelism).await
+    if !was_committed(table, context, &journal).await? {
+        let examined = match examine_all(table, &journal, parallelism).await {
+            Err(error) if error.kind() != ErrorKind::Io => {
+                Journal::remove(table).await?;
+                return Err(error);
+            }
+            examined => examined?,
+        };
+        commit(table, context, &journal, examined).await?;
+    }
+    move_all(table, &journal, parallelism).await
+}
+
+/// Whether files are still to be moved into a table: what is missing there is not lost.
+///
+/// # Errors
+/// `Damaged` for a broken journal.
+pub(super) async fn is_unfinished(table: &Table) -> Result<bool> {
+    Ok(Journal::read(table).await?.is_some())
 }
 
 /// Where a file goes.
@@ -122,7 +151,7 @@ fn planned(table: &Table, file: &ForeignFile) -> Result<Move> {
     let values: Vec<_> = values.map(|(v, f)| (v, f.data_type.clone())).collect();
     let row = binary_row(&values).to_serialized();
     let folder = check::folder(table, &row)?;
-    let name = file.location.rsplit('/').next().unwrap_or_default();
+    let name = checked_name(file.location.rsplit('/').next().unwrap_or_default())?;
     let ending = format!(".{}", file.format);
     let ending = match name.ends_with(&ending) {
         true => "",
@@ -151,29 +180,42 @@ async fn examine_all(
     examined.map_err(|e| e.with_default("table", table.name()))
 }
 
-async fn complete(
-    table: &Table,
-    context: &CommitContext,
-    journal: &Journal,
-    examined: Vec<Examined>,
-    parallelism: usize,
-) -> Result<usize> {
-    let pending: Vec<&Move> = journal
+/// Whether a snapshot has or had the files. The one that added them may have expired: files that were moved tell, and
+/// those that are live.
+async fn was_committed(table: &Table, context: &CommitContext, journal: &Journal) -> Result<bool> {
+    let commit = FileStoreCommit::new(table, &journal.user, context.clone())?;
+    if !commit.committed(BATCH_COMMIT_IDENTIFIER).await?.is_empty() {
+        return Ok(true);
+    }
+    for file in &journal.files {
+        if table.io().exists(&file.to).await? {
+            return Ok(true);
+        }
+    }
+    let newest = table.snapshots().latest().await?;
+    are_live(table, newest.as_ref(), journal).await
+}
+
+/// Whether a snapshot has any of the files.
+async fn are_live(table: &Table, newest: Option<&Snapshot>, journal: &Journal) -> Result<bool> {
+    let Some(snapshot) = newest else {
+        return Ok(false);
+    };
+    let own: HashSet<(&[u8], &str)> = journal
         .files
         .iter()
-        .zip(&examined)
-        .filter_map(|(file, examined)| (!examined.moved).then_some(file))
+        .map(|file| (file.partition.as_slice(), file.name()))
         .collect();
-    let untouched = pending.len() == journal.files.len();
-    if let Err(error) = commit(table, context, journal, examined).await {
-        // nothing was published and nothing moved: the journal is as good as never written
-        if error.kind() != ErrorKind::Io && untouched {
-            Journal::remove(table).await?;
-        }
-        return Err(error);
-    }
-    let mut moves = Vec::with_capacity(pending.len());
-    for file in pending {
+    let (live, _) = table.manifest_scan().live_files(snapshot).await?;
+    Ok(live
+        .iter()
+        .any(|e| own.contains(&(e.partition.as_ref(), e.file.file_name.as_str()))))
+}
+
+/// Moves the files that have not been moved, and forgets the adoption.
+async fn move_all(table: &Table, journal: &Journal, parallelism: usize) -> Result<usize> {
+    let mut moves = Vec::with_capacity(journal.files.len());
+    for file in &journal.files {
         moves.push(relocate(table, file));
     }
     futures::stream::iter(moves)
@@ -188,8 +230,15 @@ async fn complete(
     Ok(journal.files.len())
 }
 
+/// Moves a file, unless it was moved before; it may have been removed by an expiry since.
 async fn relocate(table: &Table, file: &Move) -> Result<()> {
     let io = table.io();
+    if !io.exists(&file.from).await? {
+        if !io.exists(&file.to).await? {
+            tracing::warn!(from = file.from, to = file.to, "a file is at neither place");
+        }
+        return Ok(());
+    }
     if let Some((folder, _)) = file.to.rsplit_once('/') {
         io.create_folder(folder).await?;
     }
@@ -203,20 +252,48 @@ async fn relocate(table: &Table, file: &Move) -> Result<()> {
     }
 }
 
+/// Commits the files on the newest snapshot, unless another call with the same journal has. A snapshot that comes in between
+/// is looked at first: files that were added twice would be read twice.
 async fn commit(
     table: &Table,
     context: &CommitContext,
     journal: &Journal,
     examined: Vec<Examined>,
 ) -> Result<()> {
+    let committable = ManifestCommittable {
+        identifier: BATCH_COMMIT_IDENTIFIER,
+        messages: messages(table, context, journal, examined)?,
+        ..ManifestCommittable::default()
+    };
     let commit = FileStoreCommit::new(table, &journal.user, context.clone())?;
-    if !commit.committed(BATCH_COMMIT_IDENTIFIER).await?.is_empty() {
-        return Ok(());
+    let mut attempts = 0;
+    loop {
+        let base = table.snapshots().latest().await?;
+        if are_live(table, base.as_ref(), journal).await? {
+            return Ok(());
+        }
+        let change = RowChange {
+            base,
+            operation: OPERATION,
+            even_if_empty: false,
+        };
+        attempts += 1;
+        match commit.commit_change(&committable, &change).await {
+            Err(e) if e.kind() == ErrorKind::CommitConflict && attempts < ATTEMPTS_MAX => {}
+            done => return done.map(drop),
+        }
     }
+}
+
+fn messages(
+    table: &Table,
+    context: &CommitContext,
+    journal: &Journal,
+    examined: Vec<Examined>,
+) -> Result<Vec<CommitMessage>> {
     let mut partitions: IndexMap<&[u8], Vec<DataFileMeta>> = IndexMap::new();
     for (file, examined) in journal.files.iter().zip(examined) {
-        let name = file.to.rsplit('/').next().unwrap_or_default();
-        let meta = check::meta(table, context, name, file.size, &examined)?;
+        let meta = check::meta(table, context, file.name(), file.size, &examined)?;
         partitions.entry(&file.partition).or_default().push(meta);
     }
     let message = |(partition, new_files): (&[u8], _)| CommitMessage {
@@ -229,10 +306,5 @@ async fn commit(
         },
         compact: CompactIncrement::default(),
     };
-    let committable = ManifestCommittable {
-        identifier: BATCH_COMMIT_IDENTIFIER,
-        messages: partitions.into_iter().map(message).collect(),
-        ..ManifestCommittable::default()
-    };
-    commit.commit(&committable).await.map(drop)
+    Ok(partitions.into_iter().map(message).collect())
 }

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 
 use self::fitting::{check_kind, check_pair, check_schemas};
 use super::rescale::is_any_of;
-use crate::commit::{CommitContext, Overwrite};
+use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, Overwrite};
 use crate::error::{Error, Result};
 use crate::io::FileIo;
 use crate::manifest::{partition_values, read_index_manifest};
@@ -24,7 +24,7 @@ use crate::spec::{
     CommitMessage, CompactIncrement, DataFileMeta, DataIncrement, Datum, IndexManifestEntry,
     ManifestEntry,
 };
-use crate::table::{BATCH_COMMIT_IDENTIFIER, Table};
+use crate::table::Table;
 use crate::write::{DataFilePaths, WriteOptions, discard_files};
 
 /// Bytes copied at a time.

@@ -43,7 +43,8 @@ fn merge<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a
     .boxed()
 }
 
-/// The statement that the arguments are parts of.
+/// The statement that the arguments are parts of. What follows one begins on a line of its own: the argument may end with a
+/// comment.
 fn statement(arguments: &Arguments) -> Result<String> {
     let wrong = |what: &str| {
         Err(DataFusionError::Plan(format!(
@@ -75,7 +76,7 @@ fn statement(arguments: &Arguments) -> Result<String> {
     if let Some((condition, values)) = inserted {
         let insert = match values {
             "*" => "INSERT *".to_string(),
-            values => format!("INSERT VALUES ({values})"),
+            values => format!("INSERT VALUES ({values}\n)"),
         };
         clauses.push(when("NOT MATCHED", condition, &insert));
     }
@@ -91,12 +92,12 @@ fn statement(arguments: &Arguments) -> Result<String> {
     }
     let alias = arguments.text("target_alias");
     let merge = format!(
-        "MERGE INTO {}{} USING {} ON {} {}",
+        "MERGE INTO {}{}\nUSING {}\nON {}\n{}",
         arguments.required("target_table"),
-        alias.map(|a| format!(" AS {a}")).unwrap_or_default(),
+        alias.map(|a| format!("\nAS {a}")).unwrap_or_default(),
         arguments.required("source_table"),
         arguments.required("merge_condition"),
-        clauses.join(" ")
+        clauses.join("\n")
     );
     match split_statements(&merge).len() {
         1 => Ok(merge),
@@ -121,6 +122,55 @@ fn clause<'a>(
 }
 
 fn when(matched: &str, condition: Option<&str>, then: &str) -> String {
-    let and = condition.map(|c| format!(" AND ({c})")).unwrap_or_default();
-    format!("WHEN {matched}{and} THEN {then}")
+    let and = condition.map(|c| format!(" AND ({c}\n)"));
+    format!("WHEN {matched}{} THEN {then}", and.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use datafusion::sql::sqlparser::ast::Statement;
+    use datafusion::sql::sqlparser::dialect::GenericDialect;
+    use datafusion::sql::sqlparser::parser::Parser;
+
+    use super::super::arguments::Value;
+    use super::*;
+
+    #[test]
+    fn comments_end_with_the_argument_they_are_in() {
+        let given = [
+            ("target_table", "t"),
+            ("target_alias", "x"),
+            ("source_table", "s"),
+            ("merge_condition", "x.id = s.id"),
+            ("matched_upsert_condition", "s.v > 5"),
+            ("matched_upsert_setting", "v = s.v"),
+            ("not_matched_insert_condition", "s.v > 6"),
+            ("not_matched_insert_values", "s.id, s.v"),
+            ("matched_delete_condition", "s.v < 5"),
+            ("not_matched_by_source_upsert_condition", "x.v = 1"),
+            ("not_matched_by_source_upsert_setting", "v = 2"),
+            ("not_matched_by_source_delete_condition", "x.v = 3"),
+        ];
+        let parsed = |comment: &str| {
+            let call = given.iter().map(|(name, text)| {
+                let value = Value::Text(format!("{text}{comment}"));
+                (Some((*name).to_string()), value)
+            });
+            let call: Vec<_> = call.collect();
+            let known = PROCEDURES.first().unwrap().parameters;
+            let arguments = Arguments::new("merge_into", known, &call, &|_| Ok(0)).unwrap();
+            let text = statement(&arguments).unwrap();
+            let mut parsed = Parser::parse_sql(&GenericDialect, &text).unwrap();
+            assert_eq!(parsed.len(), 1, "{text}");
+            parsed.pop().unwrap()
+        };
+        let plain = parsed("");
+        let Statement::Merge(merge) = &plain else {
+            panic!("no MERGE: {plain}");
+        };
+        assert_eq!(merge.clauses.len(), 5);
+        assert_eq!(parsed(" -- why; and how").to_string(), plain.to_string());
+        assert_eq!(parsed(" /* why */").to_string(), plain.to_string());
+    }
 }

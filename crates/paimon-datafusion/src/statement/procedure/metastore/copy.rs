@@ -2,7 +2,6 @@
 
 use std::thread::available_parallelism;
 
-use datafusion::error::Result;
 use futures::FutureExt;
 use paimon_catalog::Identifier;
 use paimon_core::commit::CommitContext;
