@@ -273,7 +273,8 @@ pub trait Catalog: Debug + Send + Sync {
         Err(no_hive(self.name()).with("table", &migration.source))
     }
 
-    /// Names of the tables of a database that [`Catalog::migrate_table`] may take, sorted.
+    /// Names of the tables of a database that [`Catalog::migrate_table`] may take, sorted. Among them are those that a call
+    /// which was cut off has dropped without giving their name to the new table.
     ///
     /// # Errors
     /// `Unsupported` for catalogs without tables of Hive.

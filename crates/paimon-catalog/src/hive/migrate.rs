@@ -42,11 +42,11 @@ impl HiveCatalog {
         let context = CommitContext::default();
         match self.hive_table(&source).await? {
             Some(hive) => {
-                let source = Source::new(self, source, hive).await?;
+                let mut source = Source::new(self, source, hive).await?;
                 self.take_files(&source, &interim, migration, &context)
                     .await?;
                 if migration.drops_source {
-                    self.drop_source(&source).await?;
+                    self.drop_source(&mut source).await?;
                 }
             }
             // a call was cut off after it had dropped the source
@@ -63,12 +63,16 @@ impl HiveCatalog {
         }
     }
 
-    /// Names of the tables of a database that are of Hive's own kinds, whether they can be migrated or not.
+    /// Names of the tables of a database that are of Hive's own kinds, whether they can be migrated or not, and of those
+    /// sources that are gone while their interim table still waits for its name.
     pub(super) async fn migration_candidates(&self, database: &str) -> Result<Vec<String>> {
-        let names = self.client.table_names(database).await?;
-        let tables = self.client.tables(database, &names).await?;
-        let own = |table: &HiveTable| !matches!(mapping::kind(table), Kind::Paimon | Kind::View);
-        let mut names: Vec<String> = tables.into_iter().filter(own).map(|t| t.name).collect();
+        let all = self.client.table_names(database).await?;
+        let tables = self.client.tables(database, &all).await?;
+        let mut names: Vec<String> = tables
+            .iter()
+            .filter_map(|table| candidate(table, &all))
+            .map(str::to_string)
+            .collect();
         names.sort();
         Ok(names)
     }
@@ -139,8 +143,8 @@ impl HiveCatalog {
     }
 
     /// Drops the source unless files came meanwhile, and the folder that a table of its name would get.
-    async fn drop_source(&self, source: &Source) -> Result<()> {
-        if let Some(path) = source.any_file().await? {
+    async fn drop_source(&self, source: &mut Source) -> Result<()> {
+        if let Some(path) = source.any_file(self).await? {
             return Err(Error::invalid(
                 "a file came to the source while its files were moved: the same call moves it too",
             )
@@ -155,6 +159,19 @@ impl HiveCatalog {
             true => source.io.remove_folder(&source.location).await,
             false => Ok(()),
         }
+    }
+}
+
+/// The table that a call would migrate because this one is there; `all` are the names of the database.
+fn candidate<'a>(table: &'a HiveTable, all: &[String]) -> Option<&'a str> {
+    match mapping::kind(table) {
+        Kind::View => None,
+        Kind::Paimon => {
+            let source = table.name.strip_suffix(INTERIM)?;
+            let is_gone = all.iter().all(|name| name != source);
+            (is_gone && !source.is_empty()).then_some(source)
+        }
+        Kind::Format(_) | Kind::Other => Some(&table.name),
     }
 }
 

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use paimon_core::io::{ExpiringOptions, FileIo, OptionsSource, Stores};
+use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, Result};
 
 use super::api::Api;
@@ -93,13 +94,11 @@ impl OptionsSource for TableToken {
         let of_table = |f| Error::from(f).with_default("table", &self.table);
         let session = self.api.session().await.map_err(of_table)?;
         let answer = self.api.table_token(&self.table).await.map_err(of_table)?;
-        let expires = answer.expires_at_millis.map(|ms| {
-            let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms));
-            at.unwrap_or(SystemTime::UNIX_EPOCH)
-        });
+        let now = u64::try_from(SystemClock.epoch_ms()).unwrap_or(0);
+        let left = |at: u64| Duration::from_millis(at.saturating_sub(now));
         Ok(ExpiringOptions {
             options: merged(&session.options, answer.token),
-            expires,
+            holds_for: answer.expires_at_millis.map(left),
         })
     }
 }

@@ -44,7 +44,9 @@ pub struct FileSummary {
 pub(crate) fn parts_of(data_type: &DataType) -> Vec<(&str, &DataType)> {
     match &data_type.kind {
         TypeKind::Row(fields) => named(fields),
-        TypeKind::Array(element) | TypeKind::Vector(element, _) => vec![(ELEMENT, element.as_ref())],
+        TypeKind::Array(element) | TypeKind::Vector(element, _) => {
+            vec![(ELEMENT, element.as_ref())]
+        }
         TypeKind::Map(key, value) => vec![(KEY, key.as_ref()), (VALUE, value.as_ref())],
         TypeKind::Multiset(element) => vec![(KEY, element.as_ref())],
         _ => Vec::new(),

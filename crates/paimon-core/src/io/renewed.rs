@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,14 +31,14 @@ const SAFE_TIME: Duration = Duration::from_secs(3600);
 pub struct ExpiringOptions {
     /// The options.
     pub options: BTreeMap<String, String>,
-    /// When they cease to hold; `None` is never.
-    pub expires: Option<SystemTime>,
+    /// How long they hold from now on; `None` is for good.
+    pub holds_for: Option<Duration>,
 }
 
 impl fmt::Debug for ExpiringOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExpiringOptions")
-            .field("expires", &self.expires)
+            .field("holds_for", &self.holds_for)
             .finish_non_exhaustive()
     }
 }
@@ -64,38 +64,35 @@ pub(super) struct Renewal {
 
 #[derive(Debug, Clone)]
 struct Held {
-    options: Arc<ExpiringOptions>,
-    renew_at: Option<SystemTime>,
+    options: Arc<BTreeMap<String, String>>,
+    expires: Option<Instant>,
+    renew_at: Option<Instant>,
     /// How often they were renewed.
     generation: u64,
 }
 
 impl Held {
     fn new(options: ExpiringOptions, generation: u64) -> Self {
-        let now = SystemTime::now();
-        let renew_at = options.expires.map(|expires| {
-            let left = expires.duration_since(now).unwrap_or_default();
-            expires.checked_sub(SAFE_TIME.min(left / 2)).unwrap_or(now)
-        });
+        let now = Instant::now();
+        // one that lies beyond what a clock can tell never comes
+        let after = |time: Duration| now.checked_add(time);
+        let left = options.holds_for;
         Self {
-            options: Arc::new(options),
-            renew_at,
+            options: Arc::new(options.options),
+            expires: left.and_then(after),
+            renew_at: left.and_then(|left| after(left - SAFE_TIME.min(left / 2))),
             generation,
         }
     }
 
     /// Waits a while, but not until the options have expired.
     fn renew_later(&mut self) {
-        let later = SystemTime::now() + RETRY_AFTER;
-        self.renew_at = match self.options.expires {
-            Some(expires) => Some(later.min(expires)),
-            None => Some(later),
-        };
+        let later = Instant::now() + RETRY_AFTER;
+        self.renew_at = Some(self.expires.map_or(later, |expires| later.min(expires)));
     }
 
     fn has_expired(&self) -> bool {
-        let expires = self.options.expires;
-        expires.is_some_and(|at| at <= SystemTime::now())
+        self.expires.is_some_and(|at| at <= Instant::now())
     }
 }
 
@@ -110,9 +107,9 @@ impl Renewal {
 
     /// The options with their generation. Those that cannot be renewed are used until they expire. While one request
     /// renews them the others go on with the old ones, as long as these hold.
-    async fn current(&self) -> crate::Result<(u64, Arc<ExpiringOptions>)> {
+    async fn current(&self) -> crate::Result<(u64, Arc<BTreeMap<String, String>>)> {
         let known = self.known.lock().clone();
-        if known.renew_at.is_none_or(|at| at > SystemTime::now()) {
+        if known.renew_at.is_none_or(|at| at > Instant::now()) {
             return Ok((known.generation, known.options));
         }
         let renewing = match known.has_expired() {
@@ -123,7 +120,7 @@ impl Renewal {
             },
         };
         let mut held = self.known.lock().clone();
-        if held.renew_at.is_some_and(|at| at <= SystemTime::now()) {
+        if held.renew_at.is_some_and(|at| at <= Instant::now()) {
             match self.source.options().await {
                 Ok(options) => held = Held::new(options, held.generation + 1),
                 Err(error) if held.has_expired() => return Err(error),
@@ -181,7 +178,7 @@ impl RenewedStore {
         let (generation, options) = shared.renewal.current().await.map_err(failed)?;
         let mut opened = shared.opened.lock();
         if opened.0 < generation {
-            let store = shared.stores.open(&shared.prefix, &options.options);
+            let store = shared.stores.open(&shared.prefix, &options);
             *opened = (generation, store.map_err(failed)?.store);
         }
         Ok(opened.1.clone())
@@ -327,7 +324,7 @@ mod tests {
             }
             Ok(ExpiringOptions {
                 options: BTreeMap::from([("key".to_string(), format!("k{n}"))]),
-                expires: Some(SystemTime::now() + Duration::from_millis(self.holds_ms)),
+                holds_for: Some(Duration::from_millis(self.holds_ms)),
             })
         }
     }
@@ -380,7 +377,7 @@ mod tests {
     async fn options_without_an_end_stay() {
         let options = ExpiringOptions {
             options: BTreeMap::from([("key".to_string(), "hush".to_string())]),
-            expires: None,
+            holds_for: None,
         };
         assert!(!format!("{options:?}").contains("hush"));
         let held = Held::new(options, 3);

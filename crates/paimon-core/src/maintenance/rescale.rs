@@ -24,7 +24,7 @@ use crate::write::WriteContext;
 const ATTEMPTS: usize = 10;
 
 /// Values of partition columns by name.
-type Spec = Vec<(String, Option<Datum>)>;
+pub(super) type Spec = Vec<(String, Option<Datum>)>;
 
 /// Gives partitions of a table with fixed buckets another number of them.
 ///

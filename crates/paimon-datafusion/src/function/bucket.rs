@@ -129,7 +129,10 @@ mod tests {
         let ints: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, -3]));
         let longs: ArrayRef = Arc::new(Int64Array::from(vec![17, -3, 5]));
         assert_eq!(bucket(1, 5, &[longs]).unwrap(), [2, 2, 0]);
-        assert_eq!(bucket(2, 4, &[ints.clone()]).unwrap(), [1, 2, 1]);
+        assert_eq!(
+            bucket(2, 4, std::slice::from_ref(&ints)).unwrap(),
+            [1, 2, 1]
+        );
         // a row with the hash that the binary row has
         let texts: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a"), None, Some("a")]));
         let both = bucket(0, 7, &[ints, texts]).unwrap();
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn numbers_of_buckets_are_positive() {
         let ints: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-        assert!(bucket(0, 0, &[ints.clone()]).is_err());
+        assert!(bucket(0, 0, std::slice::from_ref(&ints)).is_err());
         assert!(bucket(0, -2, &[ints]).is_err());
     }
 }

@@ -10,6 +10,7 @@ use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use paimon_core::manifest::ManifestScan;
 use paimon_core::predicate::Predicate;
 use paimon_core::read::{Partition, SplitFile, SplitKind};
 use paimon_core::spec::{POSTPONE_BUCKET, Snapshot};
@@ -111,10 +112,14 @@ impl TargetProvider {
         let Some(snapshot) = self.base.as_ref().filter(|_| postponed) else {
             return Ok(());
         };
-        let (files, _) = self.pinned.manifest_scan().live_files(snapshot).await?;
-        match files.iter().any(|file| file.bucket == POSTPONE_BUCKET) {
-            false => Ok(()),
-            true => Err(Error::unsupported(
+        let scan = ManifestScan {
+            bucket_filter: Some(Arc::new(|bucket: i32, _: i32| bucket == POSTPONE_BUCKET)),
+            ..self.pinned.manifest_scan()
+        };
+        let (waiting, _) = scan.live_files(snapshot).await?;
+        match waiting.is_empty() {
+            true => Ok(()),
+            false => Err(Error::unsupported(
                 "rows that wait in postponed buckets cannot be read, so they cannot be changed: CALL sys.compact for the \
                  table first",
             )

@@ -12,13 +12,42 @@ use paimon_core::{Error, Result};
 use super::files::{self, Folder};
 use crate::hive::HiveCatalog;
 use crate::hive::client::{HivePartition, HiveTable, StorageDescriptor};
-use crate::hive::mapping::{self, Kind};
+use crate::hive::mapping::{self, Kind, TABLE_TYPE};
 use crate::hive::types::paimon_type;
 use crate::identifier::Identifier;
 
 const DEFAULT_PARTITION: &str = "hive.exec.default.partition.name";
 const DEFAULT_PARTITION_NAME: &str = "__HIVE_DEFAULT_PARTITION__";
 const TRANSACTIONAL: &str = "transactional";
+/// Who made a table through Spark.
+const PROVIDER: &str = "spark.sql.sources.provider";
+/// Formats that keep a table's list of files elsewhere than in its folders.
+const TABLE_FORMATS: [&str; 3] = ["hudi", "delta", "iceberg"];
+
+/// A format with what a metastore names it by.
+struct HiveFormat {
+    name: &'static str,
+    /// Hive's own. Others over the same rows, as those of Hudi, leave part of the files of a folder out.
+    input_formats: &'static [&'static str],
+}
+
+const FORMATS: [HiveFormat; 3] = [
+    HiveFormat {
+        name: "avro",
+        input_formats: &["org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat"],
+    },
+    HiveFormat {
+        name: "parquet",
+        input_formats: &[
+            "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+            "parquet.hive.DeprecatedParquetInputFormat",
+        ],
+    },
+    HiveFormat {
+        name: "orc",
+        input_formats: &["org.apache.hadoop.hive.ql.io.orc.OrcInputFormat"],
+    },
+];
 
 /// A table of Hive and its partitions.
 pub(super) struct Source {
@@ -50,23 +79,30 @@ impl Source {
             );
         }
         let location = catalog.location(&identifier, &hive)?;
-        let mut default_partition = String::new();
-        let mut partitions = Vec::new();
-        if !hive.partition_keys.is_empty() {
-            let asked = catalog
-                .client
-                .setting(DEFAULT_PARTITION, DEFAULT_PARTITION_NAME);
-            default_partition = asked.await?;
-            partitions = catalog.client.partitions(database, name).await?;
-        }
-        Ok(Self {
+        let mut source = Self {
             io: catalog.io(&location)?,
             identifier,
             hive,
             location,
-            default_partition,
-            partitions,
-        })
+            default_partition: String::new(),
+            partitions: Vec::new(),
+        };
+        if !source.hive.partition_keys.is_empty() {
+            let asked = catalog
+                .client
+                .setting(DEFAULT_PARTITION, DEFAULT_PARTITION_NAME);
+            source.default_partition = asked.await?;
+        }
+        source.read_partitions(catalog).await?;
+        Ok(source)
+    }
+
+    async fn read_partitions(&mut self, catalog: &HiveCatalog) -> Result<()> {
+        if !self.hive.partition_keys.is_empty() {
+            let (database, name) = (self.identifier.database(), self.identifier.table());
+            self.partitions = catalog.client.partitions(database, name).await?;
+        }
+        Ok(())
     }
 
     /// Whether partition columns of the target are those of the source, in any order.
@@ -123,8 +159,10 @@ impl Source {
         Ok(out)
     }
 
-    /// A data file that is there, if any.
-    pub(super) async fn any_file(&self) -> Result<Option<String>> {
+    /// A data file that is there by now, if any. A partition that came meanwhile may lie outside of the table's folder: so
+    /// the metastore is asked again.
+    pub(super) async fn any_file(&mut self, catalog: &HiveCatalog) -> Result<Option<String>> {
+        self.read_partitions(catalog).await?;
         for (location, _) in self.places()? {
             if let Some(file) = files::of_folder(&self.io, &location).await?.first() {
                 return Ok(Some(format!("{location}/{}", file.name)));
@@ -191,37 +229,60 @@ impl Source {
 
 /// Whether the table is of a kind that can be migrated.
 fn check(hive: &HiveTable) -> Result<()> {
-    let transactional = hive.parameters.get(TRANSACTIONAL);
     match mapping::kind(hive) {
         Kind::Paimon => Err(Error::invalid("the table is a Paimon table already")),
         Kind::View => Err(Error::unsupported("a view has no files to migrate")),
-        Kind::Format(_) | Kind::Other
-            if transactional.is_some_and(|t| t.eq_ignore_ascii_case("true")) =>
-        {
-            Err(
-                Error::unsupported("transactional tables of Hive cannot be migrated")
-                    .with("parameter", TRANSACTIONAL),
-            )
+        Kind::Format(_) | Kind::Other => {
+            check_parameters(&hive.parameters)?;
+            format_of(&hive.storage).map(drop)
         }
-        Kind::Format(_) | Kind::Other => format_of(&hive.storage).map(drop),
     }
+}
+
+/// Whether the files of a table's folders are its rows.
+///
+/// # Errors
+/// `Unsupported` naming the parameter that says otherwise.
+fn check_parameters(parameters: &BTreeMap<String, String>) -> Result<()> {
+    let value = |key: &str| parameters.get(key).map(|v| v.to_lowercase());
+    if value(TRANSACTIONAL).is_some_and(|t| t == "true") {
+        return Err(
+            Error::unsupported("transactional tables of Hive cannot be migrated")
+                .with("parameter", TRANSACTIONAL),
+        );
+    }
+    for key in [PROVIDER, TABLE_TYPE] {
+        let Some(value) = value(key) else { continue };
+        if let Some(format) = TABLE_FORMATS.iter().find(|f| value.contains(**f)) {
+            return Err(Error::unsupported(format!(
+                "only Hive's own tables can be migrated: {key} = {value} makes it a table of {format}"
+            ))
+            .with("parameter", key));
+        }
+    }
+    Ok(())
 }
 
 /// Format of the files.
 ///
 /// # Errors
-/// `Unsupported` for any but Parquet, ORC and Avro.
+/// `Unsupported` for any but Parquet, ORC and Avro as Hive itself reads them.
 fn format_of(storage: &StorageDescriptor) -> Result<&'static str> {
-    let library = storage.serde.library.clone().unwrap_or_default();
-    let lower = library.to_lowercase();
-    let known = ["avro", "parquet", "orc"];
-    let found = known.into_iter().find(|format| lower.contains(format));
-    found.ok_or_else(|| {
-        Error::unsupported("only tables of Parquet, ORC and Avro files are migrated")
-            .with("serde", library)
-            .with(
-                "input_format",
-                storage.input_format.clone().unwrap_or_default(),
-            )
-    })
+    let serde = storage.serde.library.clone().unwrap_or_default();
+    let input_format = storage.input_format.clone().unwrap_or_default();
+    let lower = serde.to_lowercase();
+    let refused = match FORMATS.iter().find(|f| lower.contains(f.name)) {
+        Some(format) if format.input_formats.contains(&input_format.as_str()) => {
+            return Ok(format.name);
+        }
+        Some(format) => Error::unsupported(format!(
+            "expected {} files with the input format {}, found {input_format}",
+            format.name,
+            format.input_formats.join(" or ")
+        )),
+        None => Error::unsupported("only tables of Parquet, ORC and Avro files are migrated"),
+    };
+    Err(refused
+        .with("serde", serde)
+        .with("input_format", input_format))
 }

@@ -20,6 +20,16 @@ const ORC: &str = "org.apache.hadoop.hive.ql.io.orc.OrcSerde";
 const AVRO: &str = "org.apache.hadoop.hive.serde2.avro.AvroSerDe";
 const TEXT: &str = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe";
 
+/// What Hive reads files of such rows with.
+fn input_format(serde: &str) -> &'static str {
+    match serde {
+        PARQUET => "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+        ORC => "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
+        AVRO => "org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat",
+        _ => "org.apache.hadoop.mapred.TextInputFormat",
+    }
+}
+
 /// Three rows of a column `id`.
 fn file(format: &str) -> Vec<u8> {
     let field = DataField::new(0, "id", parse_data_type("INT").unwrap());
@@ -82,7 +92,7 @@ impl Fixture {
         let mut storage = StorageDescriptor::plain();
         storage.columns = vec![field("id", "int")];
         storage.serde.library = Some(serde.to_string());
-        storage.input_format = Some("of Hive".to_string());
+        storage.input_format = Some(input_format(serde).to_string());
         // the metastore writes locations so
         storage.location = Some(format!("file:{}/{path}", self.root));
         storage
@@ -268,6 +278,25 @@ async fn what_cannot_be_migrated_is_named_and_stays() {
         .await
         .unwrap();
     assert!(it.refused("text").await.contains(TEXT));
+    let hudi = "org.apache.hudi.hadoop.HoodieParquetInputFormat";
+    let mut copy_on_write = it.table("cow", PARQUET);
+    copy_on_write.storage.input_format = Some(hudi.to_string());
+    it.store.create_table(&copy_on_write).await.unwrap();
+    it.put("cow/a.parquet", file("parquet")).await;
+    assert!(it.refused("cow").await.contains(hudi));
+    assert!(it.exists("cow/a.parquet"));
+    for (key, value) in [
+        ("spark.sql.sources.provider", "hudi"),
+        ("spark.sql.sources.provider", "DELTA"),
+        ("spark.sql.sources.provider", "org.apache.iceberg.spark"),
+        ("table_type", "ICEBERG"),
+    ] {
+        let mut table = it.table("other", PARQUET);
+        table.parameters.insert(key.into(), value.into());
+        let name = ("default".to_string(), "other".to_string());
+        it.store.state.lock().await.tables.insert(name, table);
+        assert!(it.refused("other").await.contains(key), "{value}");
+    }
     let mut acid = it.table("acid", ORC);
     acid.parameters
         .insert("transactional".into(), "true".into());
@@ -300,6 +329,20 @@ async fn what_cannot_be_migrated_is_named_and_stays() {
     it.put("p/d=2024-02-01/n=1/000000_0", file("parquet")).await;
     assert!(it.refused("p").await.contains("d=2024-02-01"));
     assert!(it.exists("p/d=2024-01-31/n=1/000000_0"));
+    it.partitioned("q").await;
+    let foreign = HivePartition {
+        values: vec!["2024-02-02".to_string(), "1".to_string()],
+        storage: StorageDescriptor {
+            input_format: Some(hudi.to_string()),
+            ..it.storage(PARQUET, "q_of_hudi")
+        },
+        ..HivePartition::default()
+    };
+    it.store
+        .add_partitions("default", "q", vec![foreign])
+        .await
+        .unwrap();
+    assert!(it.refused("q").await.contains(hudi));
 
     let mut bucketed = migration("deep");
     bucketed.options.insert("bucket".into(), "2".into());
@@ -349,8 +392,83 @@ async fn what_was_cut_off_the_same_call_finishes() {
         it.store.table_names("default").await.unwrap(),
         ["t_paimon_"]
     );
+    // so that the migration of a database finishes it too
+    assert_eq!(
+        it.catalog.list_migratable_tables("default").await.unwrap(),
+        ["t"]
+    );
     it.migrate(&migration("t")).await.unwrap();
+    assert!(
+        it.catalog
+            .list_migratable_tables("default")
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(it.rows("t").await, 6);
     let table = it.catalog.get_table(&id("t")).await.unwrap();
     assert_eq!(table.snapshots().ids().await.unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn a_source_with_its_interim_table_is_listed_once() {
+    let it = Fixture::new().await;
+    it.store
+        .create_table(&it.table("t", PARQUET))
+        .await
+        .unwrap();
+    for name in ["t_paimon_", "_paimon_", "other"] {
+        let new = new_table(
+            &Source::new(&it.catalog, id("t"), it.table("t", PARQUET))
+                .await
+                .unwrap(),
+            &migration("t"),
+        );
+        it.catalog
+            .new_table(&id(name), new.unwrap(), false)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        it.catalog.list_migratable_tables("default").await.unwrap(),
+        ["t"]
+    );
+}
+
+#[tokio::test]
+async fn a_partition_that_came_meanwhile_keeps_the_source() {
+    let it = Fixture::new().await;
+    let mut table = it.table("t", PARQUET);
+    table.partition_keys = vec![field("n", "int")];
+    it.store.create_table(&table).await.unwrap();
+    let mut source = Source::new(&it.catalog, id("t"), table).await.unwrap();
+    let partition = HivePartition {
+        values: vec!["1".to_string()],
+        storage: it.storage(PARQUET, "elsewhere"),
+        ..HivePartition::default()
+    };
+    it.store
+        .add_partitions("default", "t", vec![partition])
+        .await
+        .unwrap();
+    it.put("t/_SUCCESS", Vec::new()).await;
+    it.put("elsewhere/000000_0", file("parquet")).await;
+    let error = it.catalog.drop_source(&mut source).await.unwrap_err();
+    assert!(error.to_string().contains("elsewhere"), "{error}");
+    assert_eq!(it.store.table_names("default").await.unwrap(), ["t"]);
+    it.migrate(&migration("t")).await.unwrap();
+    assert_eq!(it.rows("t").await, 3);
+}
+
+#[tokio::test]
+async fn parquet_tables_of_old_have_an_input_format_of_their_own() {
+    let it = Fixture::new().await;
+    let mut table = it.table("t", "parquet.hive.serde.ParquetHiveSerDe");
+    assert!(
+        Source::new(&it.catalog, id("t"), table.clone())
+            .await
+            .is_err()
+    );
+    table.storage.input_format = Some("parquet.hive.DeprecatedParquetInputFormat".into());
+    Source::new(&it.catalog, id("t"), table).await.unwrap();
 }

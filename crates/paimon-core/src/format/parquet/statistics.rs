@@ -69,7 +69,7 @@ pub(super) fn of_groups(footer: &Footer, plan: &ColumnsPlan, leaf: &Leaf) -> Opt
 }
 
 /// Bounds of a column over the whole file; `None` unless every row group has them. Of FLOAT and DOUBLE only nulls are told:
-/// writers leave NaN out of their bounds.
+/// writers leave NaN out of their bounds. Those of numbers and dates are values that occur: writers shorten texts alone.
 pub(super) fn of_file(
     footer: &Footer,
     plan: &ColumnsPlan,

@@ -244,3 +244,80 @@ pub(super) fn meta(
         write_cols_sequences: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use arrow_array::{RecordBatch, new_null_array};
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::arrow_bridge::arrow_schema;
+    use crate::format::testing::{encode, options};
+    use crate::io::FileIo;
+    use crate::spec::parse_data_type;
+
+    fn fields(types: &[(&str, &str)]) -> Vec<DataField> {
+        let field = |(id, (name, data_type)): (i32, &(&str, &str))| {
+            DataField::new(id, *name, parse_data_type(data_type).unwrap())
+        };
+        (0i32..).zip(types).map(field).collect()
+    }
+
+    /// Whether a file with the columns `found` can be read as `wanted`.
+    async fn checked(format: &str, found: &[(&str, &str)], wanted: &[(&str, &str)]) -> Result<()> {
+        let (found, wanted) = (fields(found), fields(wanted));
+        let schema = arrow_schema(&found);
+        let columns = schema.fields().iter();
+        let columns = columns.map(|f| new_null_array(f.data_type(), 2)).collect();
+        let rows = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
+        let bytes = encode(&found, &options(format, "zstd"), &rows);
+        let io = FileIo::with_store(Arc::new(InMemory::new()), "memory://");
+        io.publish("memory:/f", bytes.into()).await.unwrap();
+        let request = FileReadRequest {
+            file: io.open("memory:/f").await?,
+            fields: wanted.clone(),
+            selection: None,
+            row_range: None,
+            predicate: None,
+            batch_size: 1,
+            step_bytes: DEFAULT_STEP_BYTES,
+            with_position: false,
+        };
+        let summary = summarize(format, request).await?;
+        check_columns(None, &named(&wanted), &summary.columns)
+    }
+
+    #[tokio::test]
+    async fn names_are_compared_at_every_depth() {
+        let deep = |field: &str| format!("ARRAY<MAP<STRING, ROW<{field} INT, x INT>>>");
+        for format in ["parquet", "orc", "avro"] {
+            let file = deep("foo");
+            let same = checked(format, &[("a", &file)], &[("a", &file)]).await;
+            same.unwrap_or_else(|e| panic!("{format}: {e}"));
+            let other = checked(format, &[("a", &file)], &[("a", &deep("bar"))]).await;
+            other.unwrap_or_else(|e| panic!("{format}: {e}"));
+            let spelled = checked(format, &[("a", &deep("Foo"))], &[("a", &file)]).await;
+            let error = spelled.unwrap_err().to_string();
+            assert!(error.contains("a.element.value.foo"), "{format}: {error}");
+            assert!(error.contains("\"Foo\""), "{format}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn structs_have_a_field_in_common() {
+        let (file, table) = ("ROW<x INT, y INT>", "ROW<z INT>");
+        for format in ["parquet", "orc", "avro"] {
+            let error = checked(format, &[("r", file)], &[("r", table)]).await;
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("none of the fields"), "{format}: {error}");
+            assert!(error.contains("x, y"), "{format}: {error}");
+            // a column that the table lacks may hold anything
+            let wanted = [("id", "INT")];
+            let more = checked(format, &[("id", "INT"), ("r", file)], &wanted).await;
+            more.unwrap_or_else(|e| panic!("{format}: {e}"));
+        }
+    }
+}

@@ -14,15 +14,14 @@ use futures::{StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 
 use self::fitting::{check_kind, check_pair, check_schemas};
-use super::rescale::is_any_of;
+use super::rescale::{Spec, is_any_of};
 use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, Overwrite};
 use crate::error::{Error, Result};
 use crate::io::FileIo;
 use crate::manifest::{partition_values, read_index_manifest};
 use crate::read::{Partition, bucket_path, data_file_path};
 use crate::spec::{
-    CommitMessage, CompactIncrement, DataFileMeta, DataIncrement, Datum, IndexManifestEntry,
-    ManifestEntry,
+    CommitMessage, CompactIncrement, DataFileMeta, DataIncrement, IndexManifestEntry, ManifestEntry,
 };
 use crate::table::Table;
 use crate::write::{DataFilePaths, WriteOptions, discard_files};
@@ -34,7 +33,7 @@ const STEP_BYTES: u64 = 8 << 20;
 #[derive(Debug, Clone)]
 pub struct CopyFiles {
     /// The partitions with the given values of some or all partition columns; `None` is all of them.
-    pub partitions: Option<Vec<Vec<(String, Option<Datum>)>>>,
+    pub partitions: Option<Vec<Spec>>,
     /// Files copied at a time, at least one.
     pub parallelism: usize,
 }

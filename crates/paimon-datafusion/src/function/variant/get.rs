@@ -47,13 +47,12 @@ struct Get {
 }
 
 impl Get {
-    /// The type that a call names.
+    /// The type that a call names, with nulls at every depth.
     fn wanted(&self, name: Option<&ScalarValue>) -> Result<DataType> {
         let Some(name) = name else {
             return Ok(DataType::nullable(TypeKind::Variant));
         };
-        let mut wanted = data_type_of(self.text(name, "type")?)?;
-        wanted.nullable = true;
+        let wanted = with_nulls(data_type_of(self.text(name, "type")?)?);
         match has_values(&wanted) {
             true => Ok(wanted),
             false => Err(to_datafusion(Error::unsupported(format!(
@@ -139,6 +138,23 @@ impl ScalarUDFImpl for Get {
         };
         result(conversion.column(&found, &wanted)?, is_constant)
     }
+}
+
+/// A type with nulls wherever a variant may have none of its values: everywhere but in the keys of maps.
+fn with_nulls(data_type: DataType) -> DataType {
+    let kind = match data_type.kind {
+        TypeKind::Array(element) => TypeKind::Array(Box::new(with_nulls(*element))),
+        TypeKind::Map(key, value) => TypeKind::Map(key, Box::new(with_nulls(*value))),
+        TypeKind::Row(fields) => {
+            let fields = fields.into_iter().map(|field| DataField {
+                data_type: with_nulls(field.data_type),
+                ..field
+            });
+            TypeKind::Row(fields.collect())
+        }
+        single => single,
+    };
+    DataType::nullable(kind)
 }
 
 /// Whether values of variants can be of a type.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use arrow::array::timezone::Tz;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{NaiveDateTime, NaiveTime, Timelike};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, Offset, Timelike, Utc};
 use paimon_core::spec::{DataType, Datum, TypeKind, datum_to_text};
 use parquet_variant::Variant;
 
@@ -90,10 +90,7 @@ pub(super) fn plain(variant: &Variant<'_, '_>, zone: &Tz) -> String {
         Variant::Decimal8(v) => decimal(i128::from(v.integer()), v.scale()),
         Variant::Decimal16(v) => decimal(v.integer(), v.scale()),
         Variant::Date(date) => date.to_string(),
-        Variant::TimestampMicros(at) | Variant::TimestampNanos(at) => {
-            let at = at.with_timezone(zone);
-            format!("{}{}", wall_clock(at.naive_local()), at.format("%:z"))
-        }
+        Variant::TimestampMicros(at) | Variant::TimestampNanos(at) => instant(*at, zone),
         Variant::TimestampNtzMicros(at) | Variant::TimestampNtzNanos(at) => wall_clock(*at),
         Variant::Time(time) => clock(*time),
         Variant::Binary(bytes) => STANDARD.encode(bytes),
@@ -126,6 +123,15 @@ fn decimal(unscaled: i128, scale: u8) -> String {
     of_datum(&Datum::Decimal { unscaled, scale }, kind)
 }
 
+/// Wall clock of the zone with its offset; that of UTC where the zone's own is beyond the years that chrono knows.
+fn instant(at: DateTime<Utc>, zone: &Tz) -> String {
+    let local = at.with_timezone(zone);
+    match at.naive_utc().checked_add_offset(local.offset().fix()) {
+        Some(wall) => format!("{}{}", wall_clock(wall), local.format("%:z")),
+        None => format!("{}+00:00", wall_clock(at.naive_utc())),
+    }
+}
+
 fn wall_clock(at: NaiveDateTime) -> String {
     format!("{} {}", at.date(), clock(at.time()))
 }
@@ -145,7 +151,6 @@ fn clock(time: NaiveTime) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use chrono::DateTime;
     use parquet_variant::{VariantDecimal4, VariantDecimal16};
 
     use super::*;
@@ -179,5 +184,23 @@ mod tests {
         for (variant, wanted) in cases {
             assert_eq!(json(variant, &zone), *wanted);
         }
+    }
+
+    #[test]
+    fn the_first_and_the_last_instant_are_printed_in_every_zone() {
+        let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+        for (at, zone, wanted) in [
+            (first, "+05:30", "-262143-01-01 05:30:00+05:30"),
+            (first, "-08:00", "-262143-01-01 00:00:00+00:00"),
+            (last, "-08:00", "+262142-12-31 15:59:59.999999999-08:00"),
+            (last, "+05:30", "+262142-12-31 23:59:59.999999999+00:00"),
+        ] {
+            let zone: Tz = zone.parse().unwrap();
+            assert_eq!(plain(&Variant::TimestampMicros(at), &zone), wanted);
+            assert_eq!(plain(&Variant::TimestampNanos(at), &zone), wanted);
+        }
+        let zone: Tz = "UTC".parse().unwrap();
+        let local = Variant::TimestampNtzMicros(first.naive_utc());
+        assert_eq!(plain(&local, &zone), "-262143-01-01 00:00:00");
     }
 }

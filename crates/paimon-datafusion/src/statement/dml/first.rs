@@ -4,6 +4,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr as PlannedExpr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::scalar::ScalarValue;
+use datafusion::sql::planner::NullOrdering;
 use datafusion::sql::sqlparser::ast::{Expr, OrderByExpr, Value};
 
 use super::{refuse_clauses, refused};
@@ -13,6 +14,8 @@ use crate::session::PaimonSession;
 pub(super) struct First {
     statement: &'static str,
     order: Vec<OrderByExpr>,
+    /// Where nulls come when a key does not say so.
+    nulls: NullOrdering,
     rows: Option<usize>,
 }
 
@@ -43,6 +46,7 @@ impl First {
         Ok(Self {
             statement,
             order,
+            nulls: default_nulls(session),
             rows,
         })
     }
@@ -86,12 +90,22 @@ impl First {
         if !keys.is_empty() {
             let keys = keys.into_iter().zip(&self.order).map(|(key, written)| {
                 let ascending = written.options.asc.unwrap_or(true);
-                key.sort(ascending, written.options.nulls_first.unwrap_or(!ascending))
+                let nulls_first = written.options.nulls_first;
+                let default = || self.nulls.nulls_first(ascending);
+                key.sort(ascending, nulls_first.unwrap_or_else(default))
             });
             first = first.sort(keys.collect::<Vec<_>>())?;
         }
         first.limit(0, Some(rows))?.build()
     }
+}
+
+/// Where a query of the session has nulls by default.
+fn default_nulls(session: &PaimonSession) -> NullOrdering {
+    let state = session.context().state_ref();
+    let state = state.read();
+    let options = &state.config_options().sql_parser;
+    NullOrdering::from(options.default_null_ordering.as_str())
 }
 
 fn rows(session: &PaimonSession, limit: Expr) -> Result<usize> {

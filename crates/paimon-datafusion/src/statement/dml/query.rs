@@ -80,9 +80,10 @@ pub(super) async fn plan_query(
     // the first item only makes the query one
     let items = projection.expr.into_iter().skip(1);
     let items: Vec<PlannedExpr> = items.map(PlannedExpr::unalias).collect();
+    let state = session.context().state();
     let items = items
         .into_iter()
-        .map(|item| as_counts(item, input.schema()))
+        .map(|item| as_counts(item, input.schema(), &state))
         .collect::<Result<Vec<_>>>()?;
     Ok((
         items,

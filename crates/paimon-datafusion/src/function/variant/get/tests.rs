@@ -13,8 +13,9 @@ fn get(text: &str, path: &str, to: &str, strict: bool) -> Result<String> {
     let found = Path::parse(path)?.find(Variant::try_new(&metadata, &value).unwrap());
     // beside a null and the value of another type
     let values = [None, found, Some(Variant::Null)];
-    let column = conversion.column(&values, &data_type_of(to)?)?;
-    assert_eq!(column.data_type(), &arrow_type(&data_type_of(to)?));
+    let to = with_nulls(data_type_of(to)?);
+    let column = conversion.column(&values, &to)?;
+    assert_eq!(column.data_type(), &arrow_type(&to));
     assert!(column.is_null(0) && column.is_null(2));
     Ok(array_value_to_string(&column, 1)?)
 }
@@ -59,6 +60,29 @@ fn values_become_those_of_the_type() {
         assert_eq!(get(TEXT, path, to, true).unwrap(), wanted, "{path} {to}");
         assert_eq!(get(TEXT, path, to, false).unwrap(), wanted, "{path} {to}");
     }
+}
+
+#[test]
+fn nulls_are_in_types_that_forbid_them() {
+    for (path, to, wanted) in [
+        ("$.l", "ARRAY<INT NOT NULL>", "[1, 2, ]"),
+        (
+            "$.o",
+            "STRUCT<y: ARRAY<BOOLEAN NOT NULL> NOT NULL, z: INT NOT NULL>",
+            "{y: [true], z: }",
+        ),
+        ("$", "MAP<STRING, INT NOT NULL>", "{i: 1, n: }"),
+        ("$", "STRUCT<l: ARRAY<STRUCT<x: INT NOT NULL>>>", "{l: }"),
+    ] {
+        let text = match path {
+            "$" => r#"{"i": 1, "n": null}"#,
+            _ => TEXT,
+        };
+        assert_eq!(get(text, path, to, true).unwrap(), wanted, "{path} {to}");
+        assert_eq!(get(text, path, to, false).unwrap(), wanted, "{path} {to}");
+    }
+    let rows = "ARRAY<STRUCT<x: INT NOT NULL> NOT NULL>";
+    assert_eq!(get(TEXT, "$.l", rows, false).unwrap(), "[, , ]");
 }
 
 #[test]
