@@ -15,10 +15,10 @@ use paimon_core::maintenance::{
 };
 use paimon_core::predicate::{Predicate, PredicateOp};
 use paimon_core::spec::{DataField, Datum, parse_data_type};
-use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
+use paimon_core::table::Table;
 use paimon_core::write::WriteContext;
 
-use crate::commit::{PLAIN, assert_sound, create, ids, once, partitioned, written};
+use crate::commit::{PLAIN, add, assert_sound, create, ids, once, partitioned};
 
 /// The table without its NOT NULL.
 fn nullable(schema: &str) -> String {
@@ -250,16 +250,21 @@ async fn a_call_that_is_cut_off_loses_nothing_and_is_finished_by_the_next() {
     assert_sound(&it.table).await;
 }
 
-#[tokio::test]
-async fn a_call_that_is_cut_off_before_its_commit_commits_later() {
+/// A table whose adoption of one file was cut off when the journal was all that it had written.
+async fn begun() -> Fixture {
     let it = Fixture::new(&nullable(PLAIN)).await;
     let bytes = file("parquet", "id", &[7]);
     let one = it.foreign("f", "parquet", bytes, &[]).await;
     std::os::unix::fs::symlink(it.path("nowhere/x"), it.path("t/bucket-0")).unwrap();
     it.adopt(&[one]).await.unwrap_err();
     std::fs::remove_file(it.path("t/bucket-0")).unwrap();
-    // as if the journal was all that the call had written
     std::fs::remove_dir_all(it.path("t/snapshot")).unwrap();
+    it
+}
+
+#[tokio::test]
+async fn a_call_that_is_cut_off_before_its_commit_commits_later() {
+    let it = begun().await;
     assert_eq!(it.adopt(&[]).await.unwrap(), 0);
     assert_eq!(ids(&it.table).await, once([7]));
     assert_sound(&it.table).await;
@@ -269,12 +274,7 @@ async fn a_call_that_is_cut_off_before_its_commit_commits_later() {
 async fn files_are_added_once_though_the_snapshot_that_added_them_has_expired() {
     let it = half_adopted().await;
     std::fs::remove_file(it.path("t/p=2")).unwrap();
-    let messages = written(&it.table, &[7], 3).await;
-    let commit = it.table.new_commit();
-    commit
-        .commit(BATCH_COMMIT_IDENTIFIER, messages)
-        .await
-        .unwrap();
+    add(&it.table, &[7], 3).await;
     std::fs::remove_file(it.path("t/snapshot/snapshot-1")).unwrap();
     std::fs::write(it.path("t/snapshot/EARLIEST"), "2").unwrap();
     assert_eq!(it.finish().await.unwrap(), 2);
@@ -300,13 +300,7 @@ async fn files_that_are_still_to_be_moved_are_not_taken_for_lost() {
 
 #[tokio::test]
 async fn an_adoption_that_can_no_longer_begin_is_given_up() {
-    let it = Fixture::new(&nullable(PLAIN)).await;
-    let bytes = file("parquet", "id", &[7]);
-    let one = it.foreign("f", "parquet", bytes, &[]).await;
-    std::os::unix::fs::symlink(it.path("nowhere/x"), it.path("t/bucket-0")).unwrap();
-    it.adopt(&[one]).await.unwrap_err();
-    std::fs::remove_file(it.path("t/bucket-0")).unwrap();
-    std::fs::remove_dir_all(it.path("t/snapshot")).unwrap();
+    let it = begun().await;
     std::fs::remove_file(it.path("old/f")).unwrap();
     it.finish().await.unwrap_err();
     assert_eq!(it.finish().await.unwrap(), 0);

@@ -56,6 +56,16 @@ pub(crate) async fn written(table: &Table, ids: &[i32], partition: i32) -> Vec<C
     write.prepare_commit().await.unwrap()
 }
 
+/// Writes and commits rows.
+pub(crate) async fn add(table: &Table, ids: &[i32], partition: i32) {
+    let messages = written(table, ids, partition).await;
+    let commit = table.new_commit();
+    commit
+        .commit(BATCH_COMMIT_IDENTIFIER, messages)
+        .await
+        .unwrap();
+}
+
 /// How often each id is in the table.
 pub(crate) async fn ids(table: &Table) -> BTreeMap<i32, usize> {
     let builder = table.read_builder().with_projection(&["id"]);

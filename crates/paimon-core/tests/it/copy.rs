@@ -3,23 +3,13 @@
 use paimon_core::ErrorKind;
 use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::CopyFiles;
-use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 
-use crate::commit::{assert_sound, create, ids, in_memory, once, partitioned, written};
+use crate::commit::{add, assert_sound, create, ids, in_memory, once, partitioned};
 
 const ALL: CopyFiles = CopyFiles {
     partitions: None,
     parallelism: 2,
 };
-
-async fn add(table: &Table, ids: &[i32], partition: i32) {
-    let messages = written(table, ids, partition).await;
-    let commit = table.new_commit();
-    commit
-        .commit(BATCH_COMMIT_IDENTIFIER, messages)
-        .await
-        .unwrap();
-}
 
 #[tokio::test]
 async fn a_copy_that_fails_leaves_the_target_as_it_was() {

@@ -11,16 +11,7 @@ use paimon_core::spec::{CommitKind, CommitMessage, Datum, Snapshot};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
 
-use crate::commit::{PLAIN, assert_sound, ids, in_memory, once, partitioned, written};
-
-async fn add(table: &Table, ids: &[i32], partition: i32) {
-    let messages = written(table, ids, partition).await;
-    let commit = table.new_commit();
-    commit
-        .commit(BATCH_COMMIT_IDENTIFIER, messages)
-        .await
-        .unwrap();
-}
+use crate::commit::{PLAIN, add, assert_sound, ids, in_memory, once, partitioned, written};
 
 async fn newest(table: &Table) -> Option<Snapshot> {
     table.snapshots().latest().await.unwrap()
