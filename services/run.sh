@@ -15,6 +15,7 @@
 #
 # SERVICES_HOME  keeps what is fetched (default: paimon-rs-services in the user's cache folder)
 # SERVICES_FETCH_SECONDS  limit of each fetch (default 300); what is not there by then is left out
+# PAIMON_TEST_COMMITS  commits of each of the four writers that race on a store (default 50)
 # SERVICES_PORT  the first of a hundred ports (default 9300)
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
