@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use paimon_benchmarks::{Result, sample};
-use paimon_core::mergetree::function::{MergeEngine, MergeInput, create_merge_function};
+use paimon_core::mergetree::function::{MergeEngine, MergeInput, MergeRows, create_merge_function};
 
 const KEYS: i64 = 20_000;
 
@@ -56,7 +56,7 @@ fn merge(c: &mut Criterion) -> Result<()> {
         let function =
             create_merge_function(engine, &sample::fields(), &["id".to_string()], &options)?;
         let input = MergeInput {
-            rows: &rows,
+            rows: &MergeRows::of(&rows),
             kinds: &kinds,
             offsets: &offsets,
         };

@@ -3,6 +3,7 @@
 pub mod cast;
 mod datum;
 mod from_arrow;
+pub(crate) mod interleave;
 mod types;
 
 pub use cast::cast_array;

@@ -141,30 +141,48 @@ impl NativeScan {
         splits: &[DataSplit],
         statistics: Option<Statistics>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut paths = FolderPaths::new(request.table.io());
-        let mut own = Vec::new();
-        for split in splits {
-            let values = partition_values(&request.table, &split.partition)?;
-            for file in split.files() {
-                own.push(partitioned_file(&mut paths, file, &values)?);
-            }
-        }
-        let groups = balance(own, request.partitions, |f| f.object_meta.size);
+        let groups = file_groups(request, splits)?;
         let fixed = groups
             .iter()
             .all(|g| g.len() >= MANY_FILES)
             .then(|| Partitioning::UnknownPartitioning(groups.len()));
-        let file_groups = groups.into_iter().map(FileGroup::new).collect();
         let mut builder = FileScanConfigBuilder::new(self.url.clone(), self.raw_source.clone())
             .with_projection_indices(Some(self.layout.indices(&request.columns)))?
             .with_limit(request.limit)
             .with_output_partitioning(fixed)
-            .with_file_groups(file_groups);
+            .with_file_groups(groups);
         if let Some(statistics) = statistics {
             builder = builder.with_statistics(self.layout.statistics(statistics));
         }
         Ok(DataSourceExec::from_data_source(builder.build()))
     }
+}
+
+/// The files of raw splits, a group per partition of the scan. What DataFusion keeps of a file is large: only the lists
+/// that are scanned are made of it.
+fn file_groups(request: &ScanRequest, splits: &[DataSplit]) -> Result<Vec<FileGroup>> {
+    let files = splits
+        .iter()
+        .enumerate()
+        .flat_map(|(s, split)| split.files().into_iter().map(move |file| (s, file)));
+    let groups = balance(files.collect(), request.partitions, |(_, file)| {
+        u64::try_from(file.meta.file_size).unwrap_or(0)
+    });
+    let values = splits
+        .iter()
+        .map(|split| partition_values(&request.table, &split.partition))
+        .collect::<Result<Vec<_>>>()?;
+    let mut paths = FolderPaths::new(request.table.io());
+    groups
+        .into_iter()
+        .map(|group| {
+            let mut files = Vec::with_capacity(group.len());
+            for (split, file) in group {
+                files.push(partitioned_file(&mut paths, file, &values[split])?);
+            }
+            Ok(FileGroup::new(files))
+        })
+        .collect()
 }
 
 /// Columns of files that are returned or filtered on.

@@ -35,6 +35,8 @@ const BUCKET: i32 = 0;
 const OPERATION: &str = "WRITE";
 /// Commits that others may make in between before this one gives up.
 const ATTEMPTS_MAX: usize = 100;
+/// How many files are asked for at once.
+const QUESTIONS: usize = 16;
 
 /// A data file that another program wrote.
 #[derive(Debug, Clone, PartialEq)]
@@ -180,20 +182,22 @@ async fn examine_all(
     examined.map_err(|e| e.with_default("table", table.name()))
 }
 
-/// Whether a snapshot has or had the files. The one that added them may have expired: files that were moved tell, and
-/// those that are live.
+/// Whether a snapshot has or had the files. The one that added them may have expired: files that are live tell, and
+/// those that were moved.
 async fn was_committed(table: &Table, context: &CommitContext, journal: &Journal) -> Result<bool> {
     let commit = FileStoreCommit::new(table, &journal.user, context.clone())?;
     if !commit.committed(BATCH_COMMIT_IDENTIFIER).await?.is_empty() {
         return Ok(true);
     }
-    for file in &journal.files {
-        if table.io().exists(&file.to).await? {
-            return Ok(true);
-        }
-    }
     let newest = table.snapshots().latest().await?;
-    are_live(table, newest.as_ref(), journal).await
+    if are_live(table, newest.as_ref(), journal).await? {
+        return Ok(true);
+    }
+    futures::stream::iter(&journal.files)
+        .map(|file| table.io().exists(&file.to))
+        .buffer_unordered(QUESTIONS)
+        .try_any(|moved| async move { moved })
+        .await
 }
 
 /// Whether a snapshot has any of the files.

@@ -60,10 +60,7 @@ impl MergeFunction for Aggregation {
         let retract = any_retract(input.kinds, input.offsets);
         let ops: Option<Vec<Op>> =
             retract.then(|| input.kinds.iter().map(|k| self.op(*k)).collect());
-        let plan = FoldPlan {
-            offsets: input.offsets,
-            ops: ops.as_deref(),
-        };
+        let plan = FoldPlan::new(input.offsets, ops.as_deref());
         let columns = self
             .aggregators
             .iter()

@@ -2,7 +2,7 @@
 
 use arrow_buffer::BooleanBuffer;
 
-use super::ops::{any_retract, finish, indices, last_rows, row_id, take_rows};
+use super::ops::{any_retract, finish, last_rows, row_id};
 use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup, options};
 use crate::Result;
 use crate::spec::DataField;
@@ -60,12 +60,11 @@ pub(super) fn pick(
 ) -> Result<MergeOutput> {
     let last_row: Vec<usize> = winners.iter().map(|w| super::ops::row_of(*w)).collect();
     let kinds: Vec<i8> = last_row.iter().map(|r| input.kinds[*r]).collect();
-    let indices = indices(winners);
     let columns = input
         .rows
         .columns()
         .iter()
-        .map(|c| take_rows(c, &indices))
+        .map(|c| c.take(&winners))
         .collect::<Result<Vec<_>>>()?;
     Ok(MergeOutput {
         rows: finish(input.rows, fields, columns, input.offsets, &kinds)?,

@@ -1,6 +1,6 @@
 //! Merge functions: many records of one key become one (`org.apache.paimon.mergetree.compact.MergeFunction`).
 //!
-//! Java folds record after record. Here a merge function gets one batch with the records of many keys and works column
+//! Java folds record after record. Here a merge function gets the records of many keys and works column
 //! by column: a pass over the kinds (and the ordering columns of sequence groups) decides what each record does
 //! (`ops::Op`), then every column is folded in one typed loop, or its winning rows are taken.
 //!
@@ -20,6 +20,7 @@ mod groups;
 mod ops;
 mod options;
 mod partial_update;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use crate::options::MergeEngine;
 pub use groups::required_columns;
 pub use options::OptionLookup;
 pub(crate) use options::aggregates_unordered;
+pub use rows::{MergeRows, Place};
 
 use crate::spec::DataField;
 use crate::spec::row_kind::{DELETE, INSERT};
@@ -40,8 +42,8 @@ use crate::{Error, Result};
 /// Records of some keys, grouped by key and in merge order.
 #[derive(Debug, Clone, Copy)]
 pub struct MergeInput<'a> {
-    /// Value columns, typed as the read columns.
-    pub rows: &'a RecordBatch,
+    /// The records, wherever they lie.
+    pub rows: &'a MergeRows<'a>,
     /// Row kind of every row of `rows`: 0 +I, 1 -U, 2 +U, 3 -D.
     pub kinds: &'a [i8],
     /// n + 1 ascending row positions: group g is rows `offsets[g]..offsets[g + 1]`, oldest first, never empty.
@@ -57,10 +59,10 @@ impl MergeInput<'_> {
     /// Checks the shape once, so that the loops below may index.
     fn check(&self, columns: usize) -> Result<()> {
         let rows = self.rows.num_rows();
-        if self.rows.num_columns() != columns {
+        if self.rows.columns().len() != columns {
             return Err(Error::internal(format!(
                 "merge input has {} columns, expected {columns}",
-                self.rows.num_columns()
+                self.rows.columns().len()
             )));
         }
         if self.kinds.len() != rows || u32::try_from(rows).is_err() {

@@ -1,12 +1,13 @@
 //! What each record does to a column, and picking rows.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow_select::take::take;
 
+use super::rows::{Column, MergeRows};
 use crate::spec::DataField;
 use crate::spec::is_retract;
 use crate::spec::row_kind::DELETE;
@@ -37,22 +38,45 @@ impl Op {
     }
 }
 
-/// Groups and effects for the fold of one column.
-#[derive(Debug, Clone, Copy)]
+/// Groups and effects for the fold of columns.
+#[derive(Debug)]
 pub(super) struct FoldPlan<'a> {
     /// Group bounds, see [`super::MergeInput::offsets`].
     pub offsets: &'a [usize],
     /// Effect of every row; `None`: all [`Op::Agg`].
     pub ops: Option<&'a [Op]>,
+    by_size: OnceCell<Vec<usize>>,
 }
 
 impl<'a> FoldPlan<'a> {
+    pub(super) fn new(offsets: &'a [usize], ops: Option<&'a [Op]>) -> Self {
+        Self {
+            offsets,
+            ops,
+            by_size: OnceCell::new(),
+        }
+    }
+
+    /// Every group and its rows, groups of equal size one after the other: a loop over the rows of a group then ends
+    /// where the processor expects it.
+    pub(super) fn groups_by_size(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let order = self.by_size.get_or_init(|| by_size(self.offsets));
+        order
+            .iter()
+            .map(|g| (*g, self.offsets[*g]..self.offsets[*g + 1]))
+    }
+
     pub(super) fn num_groups(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
         self.offsets.windows(2).map(|w| w[0]..w[1])
+    }
+
+    /// Behind the last row of a group.
+    pub(super) fn end(&self) -> usize {
+        self.offsets.last().copied().unwrap_or(0)
     }
 
     /// The effect of a row.
@@ -71,6 +95,27 @@ impl<'a> FoldPlan<'a> {
         ops[*first..*last].iter().any(|op| op.retracts())
     }
 }
+
+/// Group numbers, those of small groups first; groups above [`LARGE_GROUP`] count as one size.
+fn by_size(offsets: &[usize]) -> Vec<usize> {
+    let class = |w: &[usize]| (w[1] - w[0]).min(LARGE_GROUP);
+    let mut starts = [0; LARGE_GROUP + 2];
+    for group in offsets.windows(2) {
+        starts[class(group) + 1] += 1;
+    }
+    for size in 1..starts.len() {
+        starts[size] += starts[size - 1];
+    }
+    let mut order = vec![0; offsets.len().saturating_sub(1)];
+    for (g, group) in offsets.windows(2).enumerate() {
+        let at = &mut starts[class(group)];
+        order[*at] = g;
+        *at += 1;
+    }
+    order
+}
+
+const LARGE_GROUP: usize = 16;
 
 /// The effects with retracts turned into nothing (option `ignore-retract`).
 pub(super) fn without_retracts(ops: &[Op]) -> Cow<'_, [Op]> {
@@ -117,11 +162,6 @@ pub(super) fn indices(winners: Vec<u32>) -> UInt32Array {
     UInt32Array::new(ScalarBuffer::from(safe), nulls)
 }
 
-/// One value per group, of the winning rows.
-pub(super) fn take_rows(column: &ArrayRef, indices: &UInt32Array) -> Result<ArrayRef> {
-    Ok(take(column.as_ref(), indices, None)?)
-}
-
 /// Last row of every group.
 pub(super) fn last_rows(offsets: &[usize]) -> Vec<u32> {
     offsets.iter().skip(1).map(|end| row_id(end - 1)).collect()
@@ -140,7 +180,7 @@ pub(super) fn any_retract(kinds: &[i8], offsets: &[usize]) -> bool {
 /// A null for a NOT NULL column is an error, except in rows nobody keeps as a value (deleted ones): these take the
 /// value of their last record.
 pub(super) fn finish(
-    rows: &RecordBatch,
+    rows: &MergeRows,
     fields: &[DataField],
     columns: Vec<ArrayRef>,
     offsets: &[usize],
@@ -158,28 +198,29 @@ pub(super) fn finish(
     if done.is_empty() {
         let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(kinds.len()));
         return Ok(RecordBatch::try_new_with_options(
-            rows.schema(),
+            rows.schema().clone(),
             done,
             &options,
         )?);
     }
-    Ok(RecordBatch::try_new(rows.schema(), done)?)
+    Ok(RecordBatch::try_new(rows.schema().clone(), done)?)
 }
 
 fn fill_deleted(
     column: &ArrayRef,
     nulls: &NullBuffer,
     field: &DataField,
-    source: &ArrayRef,
+    source: &Column,
     offsets: &[usize],
     kinds: &[i8],
 ) -> Result<ArrayRef> {
+    let valid = source.validity();
     for group in (0..nulls.len()).filter(|g| nulls.is_null(*g)) {
-        if kinds[group] != DELETE || source.is_null(offsets[group + 1] - 1) {
+        if kinds[group] != DELETE || !valid.is_valid(offsets[group + 1] - 1) {
             return Err(not_null_error(field));
         }
     }
-    let last = take_rows(source, &indices(last_rows(offsets)))?;
+    let last = source.take(&last_rows(offsets))?;
     let valid = arrow_array::BooleanArray::new(nulls.inner().clone(), None);
     Ok(arrow_select::zip::zip(&valid, column, &last)?)
 }
@@ -191,4 +232,28 @@ pub(super) fn not_null_error(field: &DataField) -> Error {
         field.name, field.data_type
     ))
     .with("column", &field.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_come_by_size_and_in_order_among_equals() {
+        let offsets = [0, 1, 21, 24, 41, 43, 44];
+        let plan = FoldPlan::new(&offsets, None);
+        let groups: Vec<(usize, Range<usize>)> = plan.groups_by_size().collect();
+        let expected = [
+            (0, 0..1),
+            (5, 43..44),
+            (4, 41..43),
+            (2, 21..24),
+            (1, 1..21),
+            (3, 24..41),
+        ];
+        assert_eq!(groups, expected);
+        for none in [&[][..], &[0]] {
+            assert_eq!(FoldPlan::new(none, None).groups_by_size().count(), 0);
+        }
+    }
 }

@@ -7,14 +7,14 @@
 
 mod classify;
 
-use arrow_array::{ArrayRef, UInt32Array};
+use std::rc::Rc;
+
+use arrow_array::ArrayRef;
 
 use self::classify::{Classes, GroupState};
 use super::aggregate::ColumnAggregator;
 use super::groups::{REMOVE_ON_GROUP, SequenceGroup, sequence_groups};
-use super::ops::{
-    FoldPlan, NO_ROW, Op, any_retract, finish, indices, not_null_error, row_id, take_rows,
-};
+use super::ops::{FoldPlan, NO_ROW, Op, any_retract, finish, not_null_error, row_id};
 use super::options::{FieldOptions, boolean, ignore_delete};
 use super::{MergeFunction, MergeInput, MergeOutput, OptionLookup};
 use crate::spec::DataField;
@@ -213,11 +213,15 @@ impl PartialUpdate {
     /// Without groups Java refuses any added record with null in a NOT NULL column.
     fn check_nulls(&self, input: &MergeInput) -> Result<()> {
         for (field, column) in self.fields.iter().zip(input.rows.columns()) {
-            if field.data_type.nullable || column.null_count() == 0 || !self.groups.is_empty() {
+            if field.data_type.nullable || !self.groups.is_empty() {
+                continue;
+            }
+            let valid = column.validity();
+            if !valid.has_nulls() {
                 continue;
             }
             let mut rows = input.offsets.windows(2).flat_map(|w| w[0]..w[1]);
-            if rows.any(|r| column.is_null(r) && !is_retract(input.kinds[r])) {
+            if rows.any(|r| !valid.is_valid(r) && !is_retract(input.kinds[r])) {
                 return Err(not_null_error(field));
             }
         }
@@ -243,48 +247,37 @@ impl PartialUpdate {
     }
 
     fn fold_columns(&self, input: &MergeInput, classes: &Classes) -> Result<Vec<ArrayRef>> {
-        let mut winners: Vec<[Option<UInt32Array>; 2]> = vec![[None, None]; self.groups.len()];
+        let mut winners: Vec<[Option<Rc<[u32]>>; 2]> = vec![[None, None]; self.groups.len()];
         let mut of_group = |group: usize, ordering: bool| {
             // without retracts all columns of a group come from the same record
             let share = ordering || classes.groups[group].winners.is_some();
             winners[group][usize::from(share)]
-                .get_or_insert_with(|| classes.winners(group, input.offsets, ordering))
+                .get_or_insert_with(|| classes.winners(group, input.offsets, ordering).into())
                 .clone()
         };
-        let mut columns = Vec::with_capacity(self.roles.len());
-        for (role, column) in self.roles.iter().zip(input.rows.columns()) {
-            columns.push(match role {
-                Role::Base(aggregator) => {
-                    let plan = FoldPlan {
-                        offsets: input.offsets,
-                        ops: classes.base.as_deref(),
-                    };
-                    aggregator.fold(column, &plan)?
-                }
-                Role::Aggregated(group, aggregator) => {
-                    let plan = FoldPlan {
-                        offsets: input.offsets,
-                        ops: classes.groups[*group].ops.as_deref(),
-                    };
-                    aggregator.fold(column, &plan)?
-                }
-                Role::Ordering(group) => take_rows(column, &of_group(*group, true))?,
-                Role::Protected(group) => take_rows(column, &of_group(*group, false))?,
-            });
-        }
-        Ok(columns)
+        let base = FoldPlan::new(input.offsets, classes.base.as_deref());
+        let ops = classes.groups.iter().map(|class| class.ops.as_deref());
+        let plans: Vec<FoldPlan> = ops.map(|ops| FoldPlan::new(input.offsets, ops)).collect();
+        let columns = self.roles.iter().zip(input.rows.columns());
+        columns
+            .map(|(role, column)| match role {
+                Role::Base(aggregator) => aggregator.fold(column, &base),
+                Role::Aggregated(group, aggregator) => aggregator.fold(column, &plans[*group]),
+                Role::Ordering(group) => column.take(&of_group(*group, true)),
+                Role::Protected(group) => column.take(&of_group(*group, false)),
+            })
+            .collect()
     }
 }
 
 impl Classes {
     /// Rows whose values the ordering columns, or the plain protected columns, of a group take.
-    fn winners(&self, group: usize, offsets: &[usize], ordering: bool) -> UInt32Array {
+    fn winners(&self, group: usize, offsets: &[usize], ordering: bool) -> Vec<u32> {
         let class = &self.groups[group];
         if let Some(winners) = &class.winners {
-            return indices(winners.clone());
+            return winners.clone();
         }
-        let ops = class.ops.as_deref();
-        let plan = FoldPlan { offsets, ops };
+        let plan = FoldPlan::new(offsets, class.ops.as_deref());
         let fold = |range: std::ops::Range<usize>| {
             range.fold(NO_ROW, |winner, row| match plan.op(row) {
                 Op::Agg | Op::Set => row_id(row),
@@ -293,6 +286,6 @@ impl Classes {
                 Op::Skip | Op::AggReversed | Op::RetractOld => winner,
             })
         };
-        indices(plan.groups().map(fold).collect())
+        plan.groups().map(fold).collect()
     }
 }

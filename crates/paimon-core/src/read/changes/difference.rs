@@ -15,6 +15,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::{ChangeSplit, split};
+use crate::arrow_bridge::interleave::interleave_batches;
 use crate::arrow_bridge::{arrow_field, arrow_type};
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
@@ -23,7 +24,6 @@ use crate::mergetree::function::aggregates_unordered;
 use crate::mergetree::{KeyBlock, KeyEncoder};
 use crate::options::MergeEngine;
 use crate::predicate::Predicate;
-use crate::read::merge::interleave::interleave_batches;
 use crate::read::merge::keyed::{KeyedFile, section_of};
 use crate::read::merge::ordered::{
     Merged, OrderedBatch, OrderedMerge, compare_column, compare_unordered,

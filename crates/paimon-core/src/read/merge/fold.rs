@@ -1,21 +1,22 @@
 //! Folding the rows that share a key: partial-update and aggregation.
 //!
-//! Every file is read once. Rows alone under their key pass through; the others wait in a queue per run until all
-//! members of a chunk of groups are there, are brought into group order and folded column by column.
+//! Every file is read once. Rows alone under their key pass through; the others wait in a queue per run, as the batches
+//! they came in, until all members of a chunk of groups are there and are folded column by column.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int8Type;
-use arrow_array::{BooleanArray, Int8Array, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, Int8Array, RecordBatch};
+use arrow_schema::SchemaRef;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use super::interleave::interleave_batches;
 use super::section::{FileOutcome, SectionOutcome};
+use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
-use crate::mergetree::function::{MergeFunction, MergeInput};
+use crate::mergetree::function::{MergeFunction, MergeInput, MergeOutput, MergeRows, Place};
 use crate::read::file::scan::FileScan;
 use crate::read::memory::ReadMemory;
 use crate::read::split::{Partition, Section, SplitFile};
@@ -64,15 +65,26 @@ type OpenFile = (BatchStream, BooleanArray, usize);
 struct RunQueue {
     files: std::vec::IntoIter<(SplitFile, FileOutcome)>,
     stream: Option<OpenFile>,
-    /// Rows to fold that no group has taken.
-    waiting: Vec<RecordBatch>,
-    /// First row of `waiting[0]` that no group has taken.
+    /// Batches with rows to fold that no group has taken.
+    waiting: Vec<Waiting>,
+    /// How many rows of `waiting[0]` groups have taken.
     offset: usize,
     available: usize,
 }
 
+/// Rows of a batch that are to be folded.
+struct Waiting {
+    columns: Vec<ArrayRef>,
+    kinds: Int8Array,
+    rows: Vec<usize>,
+}
+
 struct Folder {
     request: FoldRequest,
+    /// Columns that are merged.
+    merged_schema: SchemaRef,
+    /// The same with `_VALUE_KIND`.
+    schema: SchemaRef,
     sender: mpsc::Sender<Result<RecordBatch>>,
     runs: Vec<RunQueue>,
     gone: bool,
@@ -101,8 +113,12 @@ impl Folder {
                 }
             })
             .collect();
+        let merged_schema = arrow_schema(&request.fields);
+        let schema = arrow_schema(&with_kind(&request.fields));
         Self {
             request,
+            merged_schema,
+            schema,
             sender,
             runs,
             gone: false,
@@ -174,15 +190,17 @@ impl Folder {
             self.emit(batch).await;
             return Ok(());
         }
+        let (columns, kinds) = split_kind(&batch)?;
         let queue = &mut self.runs[r];
         queue.available += to_fold;
+        queue.waiting.push(Waiting {
+            columns: columns.columns().to_vec(),
+            kinds,
+            rows: mask.values().set_indices().collect(),
+        });
         if to_fold == n {
-            queue.waiting.push(batch);
             return Ok(());
         }
-        queue
-            .waiting
-            .push(arrow_select::filter::filter_record_batch(&batch, &mask)?);
         let alone = not(&mask);
         let alone = arrow_select::filter::filter_record_batch(&batch, &alone)?;
         self.emit(alone).await;
@@ -203,19 +221,8 @@ impl Folder {
                 }
             }
         }
-        let rows = self.gather(members)?;
+        let output = self.merged(sizes, members)?;
         self.release(&needed);
-        let (columns, kinds) = split_kind(&rows)?;
-        let mut offsets = Vec::with_capacity(sizes.len() + 1);
-        offsets.push(0);
-        for size in sizes {
-            offsets.push(offsets.last().copied().unwrap_or(0) + *size as usize);
-        }
-        let output = self.request.function.merge(&MergeInput {
-            rows: &columns,
-            kinds: kinds.values(),
-            offsets: &offsets,
-        })?;
         let keep = (0..sizes.len()).map(|g| {
             output.keep.as_ref().is_none_or(|k| k.value(g))
                 && (self.request.keep_deletes || !is_retract(output.kinds[g]))
@@ -223,32 +230,52 @@ impl Folder {
         let keep: BooleanArray = keep.map(Some).collect();
         let mut arrays = output.rows.columns().to_vec();
         arrays.push(Arc::new(Int8Array::from(output.kinds)));
-        let batch = RecordBatch::try_new(rows.schema(), arrays)?;
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays)?;
         let batch = arrow_select::filter::filter_record_batch(&batch, &keep)?;
         self.emit(batch).await;
         Ok(())
     }
 
-    /// Brings the queued rows of the members into group order.
-    fn gather(&self, members: &[u16]) -> Result<RecordBatch> {
-        let mut starts = Vec::with_capacity(self.runs.len());
-        let mut batches: Vec<&RecordBatch> = Vec::new();
+    /// Merges the next groups, of so many members each.
+    fn merged(&self, sizes: &[u32], members: &[u16]) -> Result<MergeOutput> {
+        let waiting: Vec<&Waiting> = self.runs.iter().flat_map(|run| &run.waiting).collect();
+        let places = self.places(&waiting, members)?;
+        let mut offsets = Vec::with_capacity(sizes.len() + 1);
+        offsets.push(0);
+        for size in sizes {
+            offsets.push(offsets.last().copied().unwrap_or(0) + *size as usize);
+        }
+        let sources: Vec<&[ArrayRef]> = waiting.iter().map(|w| w.columns.as_slice()).collect();
+        let kind = |(source, row): &Place| waiting[*source].kinds.value(*row);
+        self.request.function.merge(&MergeInput {
+            rows: &MergeRows::scattered(self.merged_schema.clone(), &sources, &places)?,
+            kinds: &places.iter().map(kind).collect::<Vec<_>>(),
+            offsets: &offsets,
+        })
+    }
+
+    /// Where the members lie: a batch that waits, counted over all runs, and a row of it.
+    fn places(&self, waiting: &[&Waiting], members: &[u16]) -> Result<Vec<Place>> {
+        let mut cursors = Vec::with_capacity(self.runs.len());
+        let mut first = 0;
         for run in &self.runs {
-            starts.push((batches.len(), run.offset));
-            batches.extend(&run.waiting);
+            cursors.push((first, run.offset));
+            first += run.waiting.len();
         }
-        let mut cursors = starts;
-        let mut indices = Vec::with_capacity(members.len());
+        let mut places = Vec::with_capacity(members.len());
         for run in members {
-            let (at, row) = &mut cursors[usize::from(*run)];
-            while *row >= batches.get(*at).map_or(usize::MAX, |b| b.num_rows()) {
-                *at += 1;
-                *row = 0;
+            let (source, taken) = &mut cursors[usize::from(*run)];
+            while *taken >= waiting.get(*source).map_or(usize::MAX, |w| w.rows.len()) {
+                *source += 1;
+                *taken = 0;
             }
-            indices.push((*at, *row));
-            *row += 1;
+            let Some(batch) = waiting.get(*source) else {
+                return Err(Error::internal("a row to fold was not read"));
+            };
+            places.push((*source, batch.rows[*taken]));
+            *taken += 1;
         }
-        interleave_batches(&batches, &indices)
+        Ok(places)
     }
 
     fn release(&mut self, taken: &[usize]) {
@@ -256,9 +283,9 @@ impl Folder {
             run.available -= taken;
             run.offset += taken;
             while let Some(first) = run.waiting.first()
-                && run.offset >= first.num_rows()
+                && run.offset >= first.rows.len()
             {
-                run.offset -= first.num_rows();
+                run.offset -= first.rows.len();
                 run.waiting.remove(0);
             }
         }
@@ -284,8 +311,7 @@ async fn open(r: &FoldRequest, file: SplitFile, outcome: FileOutcome) -> Result<
     if wanted.selected() == 0 {
         return Ok(None);
     }
-    let mut fields = r.fields.clone();
-    fields.push(value_kind_field());
+    let fields = with_kind(&r.fields);
     // rows that a deletion vector removes took no part in the merge already
     let mut bare = file;
     bare.deletion = None;
@@ -294,6 +320,12 @@ async fn open(r: &FoldRequest, file: SplitFile, outcome: FileOutcome) -> Result<
     scan.batch_size = r.batch_size;
     scan.step_bytes = r.memory.step_bytes(r.section.runs.len(), scan.step_bytes);
     Ok(Some((scan.open().await?, folded, 0)))
+}
+
+fn with_kind(fields: &[DataField]) -> Vec<DataField> {
+    let mut fields = fields.to_vec();
+    fields.push(value_kind_field());
+    fields
 }
 
 /// Splits off the row kinds, the last column.

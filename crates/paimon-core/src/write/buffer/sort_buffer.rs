@@ -16,7 +16,7 @@ use arrow_select::take::{take, take_record_batch};
 use super::memory::{batch_memory, gather_views};
 use crate::arrow_bridge::arrow_type;
 use crate::error::{Error, Result};
-use crate::mergetree::function::{MergeFunction, MergeInput};
+use crate::mergetree::function::{MergeFunction, MergeInput, MergeRows, Place};
 use crate::mergetree::{KeyBlock, KeyEncoder};
 use crate::spec::DataField;
 use crate::write::file::rows::KeyValueBatch;
@@ -267,13 +267,17 @@ impl SortedRows {
             members.extend(rows.iter().map(|r| index(*r)));
             offsets.push(members.len());
         }
-        if members.is_empty() {
+        let Some(first) = self.batches.first().filter(|_| !members.is_empty()) else {
             return self.newest(keys);
-        }
-        let input = self.pick(&members)?;
+        };
+        let sources: Vec<&[ArrayRef]> = self.batches.iter().map(RecordBatch::columns).collect();
+        let lie: Vec<Place> = members.iter().map(|row| self.place(*row)).collect();
         let output = function.merge(&MergeInput {
-            rows: &input.values,
-            kinds: input.kinds.values(),
+            rows: &MergeRows::scattered(first.schema(), &sources, &lie)?,
+            kinds: &members
+                .iter()
+                .map(|row| self.kinds[*row])
+                .collect::<Vec<_>>(),
             offsets: &offsets,
         })?;
         let merged = self.batches.len();

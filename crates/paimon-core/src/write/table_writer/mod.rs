@@ -28,7 +28,7 @@ use super::file::rows::KeyValueBatch;
 use super::pipeline::{PreparedRows, RowPipeline};
 use super::restore::{Restored, load_keys};
 use crate::error::{Error, Result};
-use crate::mergetree::function::MergeInput;
+use crate::mergetree::function::{MergeInput, MergeRows};
 use crate::read::Partition;
 use crate::spec::{CommitMessage, is_retract};
 use crate::table::Table;
@@ -203,7 +203,7 @@ impl TableWriter {
         };
         if let Some(function) = self.setup.later.take() {
             function.merge(&MergeInput {
-                rows: &rows.values.slice(row, 1),
+                rows: &MergeRows::of(&rows.values.slice(row, 1)),
                 kinds: &kinds.values()[row..=row],
                 offsets: &[0, 1],
             })?;

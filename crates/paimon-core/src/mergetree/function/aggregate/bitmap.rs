@@ -9,6 +9,7 @@ use arrow_array::{Array, ArrayRef};
 use roaring::{RoaringBitmap, RoaringTreemap};
 
 use super::super::ops::{FoldPlan, Op};
+use super::super::rows::Column;
 use super::{FieldAggregator, roaring64, unexpected_type};
 use crate::{Error, Result};
 
@@ -39,7 +40,7 @@ pub(super) fn fold_union<U: BinaryUnion>(
     plan: &FoldPlan,
 ) -> Result<ArrayRef> {
     let Some(values) = column.as_binary_view_opt() else {
-        return Err(unexpected_type(column));
+        return Err(unexpected_type(column.data_type()));
     };
     let decoded = |acc: Acc<U::Value>| match acc {
         Acc::Null => Ok(None),
@@ -106,7 +107,8 @@ impl BinaryUnion for Rbm32 {
 }
 
 impl FieldAggregator for Rbm32 {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         fold_union(self, column, plan)
     }
 }
@@ -132,7 +134,8 @@ impl BinaryUnion for Rbm64 {
 }
 
 impl FieldAggregator for Rbm64 {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         fold_union(self, column, plan)
     }
 }

@@ -9,6 +9,7 @@ use arrow_select::take::take;
 
 use super::super::ops::FoldPlan;
 use super::super::options::FieldOptions;
+use super::super::rows::Column;
 use super::elements::{ElementFold, Elements, KeyIds, Lists, Positions, end_of, fold_lists};
 use super::{FieldAggregator, unexpected_type};
 use crate::Result;
@@ -36,11 +37,12 @@ impl FieldAggregator for Collect {
         true
     }
 
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         let (Some(list), ArrowType::List(field)) =
             (column.as_list_opt::<i32>(), column.data_type())
         else {
-            return Err(unexpected_type(column));
+            return Err(unexpected_type(column.data_type()));
         };
         let lists = Lists::new(list.value_offsets(), list.nulls(), list.values().len())?;
         let compares = self.distinct || plan.has_retract();

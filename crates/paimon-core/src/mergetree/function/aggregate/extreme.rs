@@ -2,16 +2,17 @@
 
 use std::cmp::Ordering;
 
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, Time32MillisecondType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType,
 };
-use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 
-use super::super::ops::{FoldPlan, NO_ROW, Op, indices, row_id, row_of, take_rows};
+use super::super::ops::{FoldPlan, NO_ROW, Op, row_id, row_of};
+use super::super::rows::Column;
 use super::numeric::{NativeFold, Step, fold_primitive};
 use super::{FieldAggregator, unexpected_type};
 use crate::Result;
@@ -80,10 +81,10 @@ impl<N: JavaOrd> NativeFold<N> for Extreme {
 }
 
 impl FieldAggregator for Extreme {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
         macro_rules! fold {
             ($primitive:ty) => {
-                fold_primitive(column.as_primitive::<$primitive>(), plan, self)
+                fold_primitive::<$primitive>(column, plan, self)
             };
         }
         match column.data_type() {
@@ -100,18 +101,21 @@ impl FieldAggregator for Extreme {
             ArrowType::Timestamp(TimeUnit::Microsecond, _) => fold!(TimestampMicrosecondType),
             ArrowType::Timestamp(TimeUnit::Nanosecond, _) => fold!(TimestampNanosecondType),
             ArrowType::Boolean => {
-                let values = column.as_boolean();
+                let values = column.gathered()?;
+                let values = values.as_boolean();
                 self.rows(column, plan, |a, b| values.value(a).cmp(&values.value(b)))
             }
             ArrowType::Utf8View => {
-                let values = column.as_string_view();
+                let values = column.gathered()?;
+                let values = values.as_string_view();
                 self.rows(column, plan, |a, b| values.value(a).cmp(values.value(b)))
             }
             ArrowType::BinaryView => {
-                let values = column.as_binary_view();
+                let values = column.gathered()?;
+                let values = values.as_binary_view();
                 self.rows(column, plan, |a, b| values.value(a).cmp(values.value(b)))
             }
-            _ => Err(unexpected_type(column)),
+            _ => Err(unexpected_type(column.data_type())),
         }
     }
 }
@@ -120,16 +124,16 @@ impl Extreme {
     /// The winning rows, for values that are not copied while comparing.
     fn rows(
         &self,
-        column: &ArrayRef,
+        column: &Column,
         plan: &FoldPlan,
         compare: impl Fn(usize, usize) -> Ordering,
     ) -> Result<ArrayRef> {
-        let nulls = column.nulls();
-        let mut winners = Vec::with_capacity(plan.num_groups());
-        for rows in plan.groups() {
+        let valid = column.validity();
+        let mut winners = vec![NO_ROW; plan.num_groups()];
+        for (g, rows) in plan.groups_by_size() {
             let mut acc = NO_ROW;
             for row in rows {
-                let valid = nulls.is_none_or(|n| n.is_valid(row));
+                let valid = valid.is_valid(row);
                 acc = match plan.op(row) {
                     Op::Set if !valid => NO_ROW,
                     Op::Set => row_id(row),
@@ -143,8 +147,8 @@ impl Extreme {
                     _ => acc,
                 };
             }
-            winners.push(acc);
+            winners[g] = acc;
         }
-        take_rows(column, &indices(winners))
+        column.take(&winners)
     }
 }

@@ -9,6 +9,7 @@ use arrow_array::{Array, ArrayRef};
 
 use super::super::ops::{FoldPlan, Op};
 use super::super::options::FieldOptions;
+use super::super::rows::Column;
 use super::{FieldAggregator, unexpected_type};
 use crate::Result;
 
@@ -62,9 +63,10 @@ impl ListAgg {
 }
 
 impl FieldAggregator for ListAgg {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         let Some(values) = column.as_string_view_opt() else {
-            return Err(unexpected_type(column));
+            return Err(unexpected_type(column.data_type()));
         };
         let mut out = StringViewBuilder::with_capacity(plan.num_groups());
         let mut acc = Text::default();

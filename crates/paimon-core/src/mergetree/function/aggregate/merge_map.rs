@@ -12,6 +12,7 @@ use arrow_select::take::take;
 
 use super::super::ops::{FoldPlan, row_of};
 use super::super::options::FieldOptions;
+use super::super::rows::Column;
 use super::collect::KeyedElements;
 use super::elements::{ElementFold, Elements, KeyIds, Lists, fold_lists};
 use super::{FieldAggregator, unexpected_type};
@@ -68,7 +69,8 @@ impl FieldAggregator for MergeMap {
         true
     }
 
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         let map = as_map(column)?;
         let keys = KeyIds::new(std::slice::from_ref(map.keys()))?;
         let mut fold = MapFold(KeyedElements::new(keys));
@@ -77,7 +79,8 @@ impl FieldAggregator for MergeMap {
 }
 
 impl FieldAggregator for MergeMapWithKeyTime {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         let map = as_map(column)?;
         let values = map.values();
         let time = values
@@ -85,7 +88,7 @@ impl FieldAggregator for MergeMapWithKeyTime {
             .and_then(|s| s.columns().get(self.time_field))
             .and_then(|c| c.as_string_view_opt());
         let Some(time) = time else {
-            return Err(unexpected_type(column));
+            return Err(unexpected_type(column.data_type()));
         };
         let keys = KeyIds::new(std::slice::from_ref(map.keys()))?;
         let mut fold = KeyTimeFold {
@@ -98,7 +101,9 @@ impl FieldAggregator for MergeMapWithKeyTime {
 }
 
 fn as_map(column: &ArrayRef) -> Result<&MapArray> {
-    column.as_map_opt().ok_or_else(|| unexpected_type(column))
+    column
+        .as_map_opt()
+        .ok_or_else(|| unexpected_type(column.data_type()))
 }
 
 fn fold_map(map: &MapArray, plan: &FoldPlan, fold: &mut impl ElementFold) -> Result<ArrayRef> {

@@ -20,10 +20,12 @@ mod sketch;
 use std::fmt::Debug;
 
 use arrow_array::ArrayRef;
+use arrow_schema::DataType as ArrowType;
 
 use super::OptionLookup;
 use super::ops::{FoldPlan, without_retracts};
 use super::options::{FieldOptions, boolean as boolean_option};
+use super::rows::Column;
 use crate::spec::{DataField, MAX_LENGTH, TypeKind};
 use crate::{Error, Result};
 
@@ -35,7 +37,7 @@ pub(super) trait FieldAggregator: Send + Sync + Debug {
     }
 
     /// One value per group of `plan`.
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef>;
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef>;
 }
 
 /// The aggregate function of one column.
@@ -76,17 +78,14 @@ impl ColumnAggregator {
     }
 
     /// One value per group.
-    pub(super) fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    pub(super) fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
         let located = |e: Error| {
             e.with_default("column", &self.field)
                 .with_default("aggregate-function", &self.name)
         };
         if let (true, Some(ops)) = (self.ignore_retract, plan.ops) {
             let ops = without_retracts(ops);
-            let plan = FoldPlan {
-                ops: Some(&ops),
-                ..*plan
-            };
+            let plan = FoldPlan::new(plan.offsets, Some(&ops));
             return self.function.fold(column, &plan).map_err(located);
         }
         if !self.function.retracts() && plan.has_retract() {
@@ -185,9 +184,8 @@ fn is_numeric(kind: &TypeKind) -> bool {
 }
 
 /// A value in a state the function cannot fold: the batch is not typed as declared.
-fn unexpected_type(column: &ArrayRef) -> Error {
+fn unexpected_type(found: &ArrowType) -> Error {
     Error::internal(format!(
-        "unexpected Arrow type {} in an aggregate function",
-        column.data_type()
+        "unexpected Arrow type {found} in an aggregate function"
     ))
 }

@@ -12,6 +12,7 @@ use arrow_schema::{DataType as ArrowType, SortOptions};
 use arrow_select::take::take;
 
 use super::super::ops::{FoldPlan, NO_ROW, indices, row_id, row_of};
+use super::super::rows::Column;
 use super::collect::KeyedElements;
 use super::elements::{ElementFold, Elements, FoldedLists, KeyIds, Lists, fold_lists};
 use super::nested_options::{NestedOptions, NullKeys};
@@ -59,7 +60,7 @@ impl<'a> Nested<'a> {
     fn new(column: &'a ArrayRef) -> Result<Self> {
         let list = column.as_list_opt::<i32>();
         let parts = list.and_then(|list| Some((list, list.values().as_struct_opt()?)));
-        let (list, rows) = parts.ok_or_else(|| unexpected_type(column))?;
+        let (list, rows) = parts.ok_or_else(|| unexpected_type(column.data_type()))?;
         Ok(Self { list, rows })
     }
 
@@ -132,7 +133,8 @@ impl FieldAggregator for NestedUpdate {
         true
     }
 
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         let nested = Nested::new(column)?;
         let lists = nested.lists()?;
         let limit = self.options.count_limit;
@@ -275,7 +277,8 @@ impl ElementFold for UpdateFold<'_> {
 }
 
 impl FieldAggregator for NestedPartialUpdate {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         let nested = Nested::new(column)?;
         let lists = nested.lists()?;
         let mut fold = PartialFold {

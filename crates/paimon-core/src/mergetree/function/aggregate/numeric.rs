@@ -4,16 +4,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type,
 };
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
-use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_array::{ArrayRef, PrimitiveArray};
+use arrow_buffer::{BooleanBufferBuilder, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType as ArrowType;
 
 use super::super::ops::{FoldPlan, Op};
+use super::super::rows::{Column, RowFold};
 use super::decimal::Decimals;
 use super::{FieldAggregator, unexpected_type};
 use crate::{Error, Result};
@@ -51,45 +51,57 @@ pub(super) trait NativeFold<N> {
 
 /// Folds a primitive column.
 pub(super) fn fold_primitive<T: ArrowPrimitiveType>(
-    array: &PrimitiveArray<T>,
+    column: &Column,
     plan: &FoldPlan,
     function: &impl NativeFold<T::Native>,
 ) -> Result<ArrayRef> {
-    let values: &[T::Native] = array.values();
-    let mut out: Vec<T::Native> = Vec::with_capacity(plan.num_groups());
-    let mut valid: Vec<bool> = Vec::with_capacity(plan.num_groups());
-    let mut push = |acc: Option<T::Native>| {
-        out.push(acc.unwrap_or_default());
-        valid.push(acc.is_some());
-    };
-    let nulls = array.nulls().filter(|n| n.null_count() > 0);
-    for rows in plan.groups() {
-        let mut acc: Option<T::Native> = None;
-        match (plan.ops, nulls) {
-            (None, None) => {
-                for value in &values[rows] {
-                    acc = add(function, acc, *value)?;
+    let (values, nulls) = column.primitives::<T, _>(PrimitiveFold { plan, function })?;
+    let folded = PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls);
+    Ok(Arc::new(folded.with_data_type(column.data_type().clone())))
+}
+
+struct PrimitiveFold<'a, F> {
+    plan: &'a FoldPlan<'a>,
+    function: &'a F,
+}
+
+impl<N: Copy + Default, F: NativeFold<N>> RowFold<N> for PrimitiveFold<'_, F> {
+    type Output = (Vec<N>, Option<NullBuffer>);
+
+    fn run(self, value: impl Fn(usize) -> Option<N>) -> Result<Self::Output> {
+        let mut out = vec![N::default(); self.plan.num_groups()];
+        let mut missing: Vec<usize> = Vec::new();
+        for (g, rows) in self.plan.groups_by_size() {
+            let mut acc: Option<N> = None;
+            match self.plan.ops {
+                None => {
+                    for value in rows.filter_map(&value) {
+                        acc = add(self.function, acc, value)?;
+                    }
                 }
-            }
-            (None, Some(nulls)) => {
-                for row in rows {
-                    if nulls.is_valid(row) {
-                        acc = add(function, acc, values[row])?;
+                Some(ops) => {
+                    for row in rows {
+                        acc = step(self.function, ops[row], acc, value(row))?;
                     }
                 }
             }
-            (Some(ops), _) => {
-                for row in rows {
-                    let value = nulls.is_none_or(|n| n.is_valid(row)).then(|| values[row]);
-                    acc = step(function, ops[row], acc, value)?;
-                }
+            match acc {
+                Some(acc) => out[g] = acc,
+                None => missing.push(g),
             }
         }
-        push(acc);
+        let nulls = (!missing.is_empty()).then(|| all_but(out.len(), &missing));
+        Ok((out, nulls))
     }
-    let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
-    let folded = PrimitiveArray::<T>::new(ScalarBuffer::from(out), nulls);
-    Ok(Arc::new(folded.with_data_type(array.data_type().clone())))
+}
+
+fn all_but(len: usize, missing: &[usize]) -> NullBuffer {
+    let mut valid = BooleanBufferBuilder::new(len);
+    valid.append_n(len, true);
+    for i in missing {
+        valid.set_bit(*i, false);
+    }
+    NullBuffer::new(valid.finish())
 }
 
 #[inline]
@@ -120,23 +132,13 @@ fn step<N: Copy>(
 macro_rules! fold_numeric {
     ($function:expr, $column:expr, $plan:expr) => {
         match $column.data_type() {
-            ArrowType::Int8 => fold_primitive($column.as_primitive::<Int8Type>(), $plan, $function),
-            ArrowType::Int16 => {
-                fold_primitive($column.as_primitive::<Int16Type>(), $plan, $function)
-            }
-            ArrowType::Int32 => {
-                fold_primitive($column.as_primitive::<Int32Type>(), $plan, $function)
-            }
-            ArrowType::Int64 => {
-                fold_primitive($column.as_primitive::<Int64Type>(), $plan, $function)
-            }
-            ArrowType::Float32 => {
-                fold_primitive($column.as_primitive::<Float32Type>(), $plan, $function)
-            }
-            ArrowType::Float64 => {
-                fold_primitive($column.as_primitive::<Float64Type>(), $plan, $function)
-            }
-            _ => Err(unexpected_type($column)),
+            ArrowType::Int8 => fold_primitive::<Int8Type>($column, $plan, $function),
+            ArrowType::Int16 => fold_primitive::<Int16Type>($column, $plan, $function),
+            ArrowType::Int32 => fold_primitive::<Int32Type>($column, $plan, $function),
+            ArrowType::Int64 => fold_primitive::<Int64Type>($column, $plan, $function),
+            ArrowType::Float32 => fold_primitive::<Float32Type>($column, $plan, $function),
+            ArrowType::Float64 => fold_primitive::<Float64Type>($column, $plan, $function),
+            _ => Err(unexpected_type($column.data_type())),
         }
     };
 }
@@ -154,10 +156,10 @@ impl FieldAggregator for Sum {
         true
     }
 
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
         if let ArrowType::Decimal128(precision, scale) = column.data_type() {
             let function = super::decimal::DecimalSum(Decimals::new(*precision, *scale)?);
-            return fold_primitive(column.as_primitive::<Decimal128Type>(), plan, &function);
+            return fold_primitive::<Decimal128Type>(column, plan, &function);
         }
         fold_numeric!(self, column, plan)
     }
@@ -168,10 +170,10 @@ impl FieldAggregator for Product {
         true
     }
 
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
         if let ArrowType::Decimal128(precision, scale) = column.data_type() {
             let function = super::decimal::DecimalProduct(Decimals::new(*precision, *scale)?);
-            return fold_primitive(column.as_primitive::<Decimal128Type>(), plan, &function);
+            return fold_primitive::<Decimal128Type>(column, plan, &function);
         }
         fold_numeric!(self, column, plan)
     }

@@ -1,8 +1,9 @@
 //! Functions that pick the value of one record: first and last values, primary key.
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
 
-use super::super::ops::{FoldPlan, NO_ROW, Op, indices, last_rows, row_id, row_of, take_rows};
+use super::super::ops::{FoldPlan, NO_ROW, Op, last_rows, row_id};
+use super::super::rows::Column;
 use super::FieldAggregator;
 use crate::Result;
 
@@ -26,27 +27,30 @@ impl FieldAggregator for Pick {
         !matches!(self, Pick::First | Pick::FirstNonNull)
     }
 
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
         let winners = match plan.ops {
             None => self.adds(column, plan),
             Some(_) => self.folded(column, plan),
         };
-        take_rows(column, &indices(winners))
+        column.take(&winners)
     }
 }
 
 impl Pick {
-    fn adds(self, column: &ArrayRef, plan: &FoldPlan) -> Vec<u32> {
-        let nulls = column.nulls().filter(|n| n.null_count() > 0);
+    fn adds(self, column: &Column, plan: &FoldPlan) -> Vec<u32> {
         let or_none = |row: Option<usize>| row.map_or(NO_ROW, row_id);
+        let nulls = match self {
+            Pick::LastNonNull | Pick::FirstNonNull => column.valid_bits(plan.end()),
+            _ => None,
+        };
         match (self, nulls) {
-            (Pick::LastNonNull, Some(nulls)) => plan
+            (Pick::LastNonNull, Some(valid)) => plan
                 .groups()
-                .map(|mut rows| or_none(rows.rfind(|r| nulls.is_valid(*r))))
+                .map(|rows| or_none(valid.last_in(rows)))
                 .collect(),
-            (Pick::FirstNonNull, Some(nulls)) => plan
+            (Pick::FirstNonNull, Some(valid)) => plan
                 .groups()
-                .map(|mut rows| or_none(rows.find(|r| nulls.is_valid(*r))))
+                .map(|rows| or_none(valid.first_in(rows)))
                 .collect(),
             (Pick::First | Pick::FirstNonNull, _) => {
                 plan.groups().map(|rows| row_id(rows.start)).collect()
@@ -55,10 +59,15 @@ impl Pick {
         }
     }
 
-    fn folded(self, column: &ArrayRef, plan: &FoldPlan) -> Vec<u32> {
-        let nulls = column.nulls();
-        let valid = |row: usize| nulls.is_none_or(|n| n.is_valid(row));
-        let or_null = |row: usize| if valid(row) { row_id(row) } else { NO_ROW };
+    fn folded(self, column: &Column, plan: &FoldPlan) -> Vec<u32> {
+        let valid = column.validity();
+        let or_null = |row: usize| {
+            if valid.is_valid(row) {
+                row_id(row)
+            } else {
+                NO_ROW
+            }
+        };
         let mut winners = Vec::with_capacity(plan.num_groups());
         for rows in plan.groups() {
             let mut acc = NO_ROW;
@@ -76,11 +85,6 @@ impl Pick {
             }
             winners.push(acc);
         }
-        debug_assert!(
-            winners
-                .iter()
-                .all(|w| *w == NO_ROW || row_of(*w) < column.len())
-        );
         winners
     }
 }

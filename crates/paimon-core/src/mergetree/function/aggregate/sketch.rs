@@ -5,6 +5,7 @@ use datasketches::hll::{HllSketch, HllType, HllUnion};
 use datasketches::theta::{CompactThetaSketch, ThetaUnionBuilder};
 
 use super::super::ops::FoldPlan;
+use super::super::rows::Column;
 use super::FieldAggregator;
 use super::bitmap::{BinaryUnion, fold_union};
 use crate::{Error, Result};
@@ -38,7 +39,8 @@ impl BinaryUnion for Hll {
 }
 
 impl FieldAggregator for Hll {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         fold_union(self, column, plan)
     }
 }
@@ -79,7 +81,8 @@ impl BinaryUnion for Theta {
 }
 
 impl FieldAggregator for Theta {
-    fn fold(&self, column: &ArrayRef, plan: &FoldPlan) -> Result<ArrayRef> {
+    fn fold(&self, column: &Column, plan: &FoldPlan) -> Result<ArrayRef> {
+        let column = &column.gathered()?;
         fold_union(self, column, plan)
     }
 }

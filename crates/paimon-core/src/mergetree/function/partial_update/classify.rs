@@ -7,13 +7,14 @@ use arrow_array::types::{
     Date32Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType,
 };
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{DataType as ArrowType, SortOptions, TimeUnit};
 
 use super::super::MergeInput;
 use super::super::ops::{NO_ROW, Op, row_id, row_of};
+use super::super::rows::MergeRows;
 use super::{ReadGroup, RetractRules};
 use crate::spec::is_retract;
 use crate::spec::row_kind::{DELETE, INSERT};
@@ -55,8 +56,9 @@ enum Keys {
 }
 
 impl GroupState {
-    pub(super) fn new(rows: &RecordBatch, ordering: &[usize]) -> Result<Self> {
-        let columns: Vec<ArrayRef> = ordering.iter().map(|c| rows.column(*c).clone()).collect();
+    pub(super) fn new(rows: &MergeRows, ordering: &[usize]) -> Result<Self> {
+        let gathered = ordering.iter().map(|c| rows.columns()[*c].gathered());
+        let columns = gathered.collect::<Result<Vec<ArrayRef>>>()?;
         Ok(Self {
             keys: keys(&columns)?,
             present: present(&columns),

@@ -10,7 +10,7 @@ mod values;
 
 use std::collections::HashMap;
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 
 use self::values::{Value, from_array, to_array};
 use super::*;
@@ -50,25 +50,62 @@ fn batch(fields: &[DataField], rows: &[&Record]) -> RecordBatch {
     RecordBatch::try_new(arrow_schema(fields), columns).unwrap()
 }
 
-/// Merges keys given as lists of records.
+/// Merges keys given as lists of records: from one batch, and again with the records scattered over several.
 fn merge(
     function: &dyn MergeFunction,
     fields: &[DataField],
     keys: &[Vec<Record>],
 ) -> Result<Merged> {
     let rows: Vec<&Record> = keys.iter().flatten().collect();
-    let kinds: Vec<i8> = rows.iter().map(|(kind, _)| *kind).collect();
+    let whole = batch(fields, &rows);
+    let merged = merge_rows(function, &MergeRows::of(&whole), keys);
+    let dealt: Vec<RecordBatch> = (0..SOURCES)
+        .map(|s| {
+            batch(
+                fields,
+                &rows
+                    .iter()
+                    .skip(s)
+                    .step_by(SOURCES)
+                    .copied()
+                    .collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    let sources: Vec<&[ArrayRef]> = dealt.iter().map(RecordBatch::columns).collect();
+    let places: Vec<Place> = (0..rows.len())
+        .map(|i| (i % SOURCES, i / SOURCES))
+        .collect();
+    let scattered = MergeRows::scattered(whole.schema(), &sources, &places).unwrap();
+    let again = merge_rows(function, &scattered, keys);
+    match (&merged, &again) {
+        (Ok(merged), Ok(again)) => assert_eq!(merged, again),
+        (merged, again) => assert_eq!(
+            merged.as_ref().map_err(Error::to_string).err(),
+            again.as_ref().map_err(Error::to_string).err()
+        ),
+    }
+    merged
+}
+
+const SOURCES: usize = 3;
+
+fn merge_rows(
+    function: &dyn MergeFunction,
+    rows: &MergeRows,
+    keys: &[Vec<Record>],
+) -> Result<Merged> {
+    let kinds: Vec<i8> = keys.iter().flatten().map(|(kind, _)| *kind).collect();
     let mut offsets = vec![0];
     for key in keys {
         offsets.push(offsets.last().unwrap() + key.len());
     }
-    let input = batch(fields, &rows);
     let output = function.merge(&MergeInput {
-        rows: &input,
+        rows,
         kinds: &kinds,
         offsets: &offsets,
     })?;
-    assert_eq!(output.rows.schema(), input.schema());
+    assert_eq!(&output.rows.schema(), rows.schema());
     assert_eq!(output.rows.num_rows(), keys.len());
     let row = |g: usize| {
         let kept = output.keep.as_ref().is_none_or(|k| k.value(g));
@@ -137,7 +174,7 @@ fn merge_input_of_a_wrong_shape_is_refused() {
     let function = create_merge_function(MergeEngine::Deduplicate, &fields, &[], &none).unwrap();
     let run = |kinds: &[i8], offsets: &[usize]| {
         function.merge(&MergeInput {
-            rows: &rows,
+            rows: &MergeRows::of(&rows),
             kinds,
             offsets,
         })
@@ -156,6 +193,20 @@ fn merge_input_of_a_wrong_shape_is_refused() {
 }
 
 #[test]
+fn places_outside_of_their_sources_are_refused() {
+    let fields = fields(&[("v", DataType::string())]);
+    let record = (0, vec![Value::Null]);
+    let rows = batch(&fields, &[&record, &record]);
+    let scattered = |sources: &[&[ArrayRef]], places: &[Place]| {
+        MergeRows::scattered(rows.schema(), sources, places).is_ok()
+    };
+    assert!(scattered(&[rows.columns()], &[(0, 1), (0, 0)]));
+    assert!(!scattered(&[rows.columns()], &[(0, 2)]));
+    assert!(!scattered(&[rows.columns()], &[(1, 0)]));
+    assert!(!scattered(&[&[]], &[]));
+}
+
+#[test]
 fn no_columns_still_give_one_row_per_key() {
     let none = options(&[]);
     for engine in [MergeEngine::Aggregation, MergeEngine::PartialUpdate] {
@@ -163,7 +214,7 @@ fn no_columns_still_give_one_row_per_key() {
         let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(3));
         let rows = RecordBatch::try_new_with_options(arrow_schema(&[]), vec![], &options).unwrap();
         let input = MergeInput {
-            rows: &rows,
+            rows: &MergeRows::of(&rows),
             kinds: &[0, 0, 0],
             offsets: &[0, 1, 3],
         };

@@ -6,8 +6,9 @@ use arrow_ord::ord::make_comparator;
 use arrow_schema::SortOptions;
 
 use super::equality::{Equality, holds_map};
-use super::window::{Place, Source, gathered};
+use super::window::{Source, gathered};
 use crate::error::Result;
+use crate::mergetree::function::Place;
 use crate::spec::is_retract;
 use crate::spec::row_kind::{DELETE, INSERT, UPDATE_AFTER, UPDATE_BEFORE};
 

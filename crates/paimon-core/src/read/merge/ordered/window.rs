@@ -14,17 +14,14 @@ use super::run::{Run, RunBlock};
 use super::{Merged, Merger, OrderedBatch, Role};
 use crate::error::{Error, Result};
 use crate::mergetree::KeyBlock;
-use crate::mergetree::function::{MergeFunction, MergeInput};
+use crate::mergetree::function::{MergeFunction, MergeInput, MergeRows, Place};
 use crate::read::merge::section::Resolution;
 use crate::spec::is_retract;
 
 /// A stretch of consecutive rows of one block passes as a slice when it has so many rows.
 const SLICE_ROWS: usize = 1024;
 
-/// (active run, row of its block)
-pub(super) type Place = (usize, usize);
-
-/// The rows of a window.
+/// The rows of a window; places are (active run, row of its block).
 pub(super) enum Window {
     /// Rows of one run alone.
     Alone(usize, Range<usize>),
@@ -414,13 +411,17 @@ impl Fold {
         function: &dyn MergeFunction,
     ) -> Result<(Source, Option<arrow_buffer::BooleanBuffer>)> {
         self.offsets.push(self.members.len());
-        let (values, sequence, kinds) = gathered(sources, &self.members)?;
+        let values: Vec<&[ArrayRef]> = sources.iter().map(|s| s.values.as_slice()).collect();
+        let kind = |(s, row): &Place| sources[*s].kinds.value(*row);
         let output = function.merge(&MergeInput {
-            rows: &merger.batch(values)?,
-            kinds: kinds.values(),
+            rows: &MergeRows::scattered(merger.schema.clone(), &values, &self.members)?,
+            kinds: &self.members.iter().map(kind).collect::<Vec<_>>(),
             offsets: &self.offsets,
         })?;
-        let last = output.last_row.iter().map(|row| sequence.value(*row));
+        let last = output.last_row.iter().map(|last| {
+            let (source, row) = self.members[*last];
+            sources[source].sequence.value(row)
+        });
         let source = Source {
             values: output.rows.columns().to_vec(),
             sequence: last.collect::<Vec<_>>().into(),

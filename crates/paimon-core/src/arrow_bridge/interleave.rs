@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// `Internal` when there is no batch, or an index is out of bounds.
-pub(in crate::read) fn interleave_batches(
+pub(crate) fn interleave_batches(
     batches: &[&RecordBatch],
     indices: &[(usize, usize)],
 ) -> Result<RecordBatch> {
@@ -28,7 +28,14 @@ pub(in crate::read) fn interleave_batches(
     Ok(RecordBatch::try_new(first.schema(), columns)?)
 }
 
-fn interleave_arrays(arrays: &[&dyn Array], indices: &[(usize, usize)]) -> Result<ArrayRef> {
+/// The values at `indices`, each an array and a row in it, of arrays of one type.
+///
+/// # Errors
+/// `Internal` when an index is out of bounds or types differ.
+pub(crate) fn interleave_arrays(
+    arrays: &[&dyn Array],
+    indices: &[(usize, usize)],
+) -> Result<ArrayRef> {
     match arrays.first().map(|a| a.data_type()) {
         // Arrow copies booleans one call at a time
         Some(DataType::Boolean) => {
