@@ -103,6 +103,8 @@ enum Plan<'a> {
     /// What is live in the target, removed, and these files added: derived anew on every attempt. Where files are named
     /// it fails unless these are what is removed.
     Overwrite(&'a Target, &'a Changes, Option<&'a Replaced>),
+    /// The files of an earlier snapshot in place of those that are live.
+    Restore(&'a Snapshot),
 }
 
 /// Checks that commits to a table are possible, before anything is written for one.
@@ -375,6 +377,40 @@ impl FileStoreCommit {
         request.operation = Some(change.map_or("TRUNCATE", |change| change.operation));
         request.read = change;
         self.publish(&request).await
+    }
+
+    /// Adds files that another commit may have added already. Returns the snapshot.
+    ///
+    /// # Errors
+    /// `CommitConflict` when one of the files is there, else as [`Self::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn add_files(&self, committable: &ManifestCommittable) -> Result<i64> {
+        let writes = Changes::of_writes(&committable.messages);
+        let plan = Plan::Fixed(&writes);
+        let request = self.request(CommitKind::Append, committable, true, plan);
+        self.publish(&request).await
+    }
+
+    /// Makes the state of an earlier snapshot the newest one, as an OVERWRITE snapshot. Returns that snapshot.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::commit`].
+    pub async fn restore(&self, snapshot: &Snapshot, identifier: i64) -> Result<i64> {
+        let committable = ManifestCommittable {
+            identifier,
+            ..ManifestCommittable::default()
+        };
+        let plan = Plan::Restore(snapshot);
+        let request = self.request(CommitKind::Overwrite, &committable, false, plan);
+        let id = self.publish(&request).await?;
+        self.unregister_dropped(id).await;
+        self.register_added(id).await;
+        Ok(id)
     }
 
     /// Publishes statistics: the name of a file in `statistics/`. Returns the snapshot.

@@ -22,7 +22,10 @@ const REPORT: &str = "partition.idle-time-to-report-statistic";
 impl Plan<'_> {
     /// Partitions that get files.
     fn filled(&self) -> Vec<Bytes> {
-        let (Plan::Fixed(changes) | Plan::Overwrite(_, changes, _)) = self;
+        let (Plan::Fixed(changes) | Plan::Overwrite(_, changes, _)) = self else {
+            // known when the snapshot is there
+            return Vec::new();
+        };
         let added = changes.entries.iter().filter(|e| e.kind == FileKind::Add);
         distinct(added.map(|e| e.partition.clone()))
     }
@@ -35,6 +38,24 @@ impl FileStoreCommit {
             return;
         };
         self.register(register.as_ref(), &plan.filled()).await;
+    }
+
+    /// Registers the partitions that a snapshot added files to.
+    pub(super) async fn register_added(&self, snapshot: i64) {
+        let Some(register) = self.table.environment().partitions.clone() else {
+            return;
+        };
+        let found = async {
+            let snapshot = self.table.snapshots().get(snapshot).await?;
+            changed(&self.table, &snapshot, FileKind::Add).await
+        };
+        match found.await {
+            Ok(partitions) => self.register(register.as_ref(), &partitions).await,
+            Err(error) => tracing::warn!(
+                table = self.table.name(), %error,
+                "the files are committed, their partitions are not in the catalog yet"
+            ),
+        }
     }
 
     /// Registers the partitions of a committable that was committed before: the process may have ended in between.
@@ -68,16 +89,16 @@ impl FileStoreCommit {
         }
     }
 
-    /// Removes the partitions that a snapshot dropped, but those that another branch still fills.
+    /// Removes the partitions that a snapshot took files from, but those that have others, here or in another branch.
     pub(super) async fn unregister_dropped(&self, snapshot: i64) {
         let Some(register) = self.table.environment().partitions.clone() else {
             return;
         };
         let done = async {
             let snapshot = self.table.snapshots().get(snapshot).await?;
-            let mut gone = dropped(&self.table, &snapshot).await?;
-            let elsewhere = filled_in_other_branches(&self.table).await?;
-            gone.retain(|partition| !elsewhere.contains(partition));
+            let mut gone = changed(&self.table, &snapshot, FileKind::Delete).await?;
+            let filled = filled_in_branches(&self.table).await?;
+            gone.retain(|partition| filled.binary_search(partition).is_err());
             register.remove(&specs(&self.table, &gone)?).await
         };
         if let Err(error) = done.await {
@@ -137,23 +158,22 @@ async fn live_files(table: &Table) -> Result<Vec<ManifestEntry>> {
     }
 }
 
-/// Partitions that a snapshot took files from.
-async fn dropped(table: &Table, snapshot: &Snapshot) -> Result<Vec<Bytes>> {
+/// Partitions that a snapshot added files to or took them from.
+async fn changed(table: &Table, snapshot: &Snapshot, kind: FileKind) -> Result<Vec<Bytes>> {
     let lists = read_manifest_list(table.io(), table.location(), &snapshot.delta_manifest_list);
     let entries = table.manifest_scan().entries(&lists.await?).await?;
-    let gone = entries.into_iter().filter(|e| e.kind == FileKind::Delete);
-    Ok(distinct(gone.map(|e| e.partition)))
+    let own = entries.into_iter().filter(|e| e.kind == kind);
+    Ok(distinct(own.map(|e| e.partition)))
 }
 
-async fn filled_in_other_branches(table: &Table) -> Result<Vec<Bytes>> {
+/// Partitions with files in any branch of a table, sorted.
+async fn filled_in_branches(table: &Table) -> Result<Vec<Bytes>> {
     let branches = list_branches(table.io(), table.location()).await?;
     let names = branches.into_iter().map(|b| b.name);
     let mut filled = Vec::new();
     for name in names.chain(["main".to_string()]) {
-        if name != table.branch_name() {
-            let branch = table.branch(&name).await?;
-            filled.extend(live_files(&branch).await?.into_iter().map(|e| e.partition));
-        }
+        let branch = table.branch(&name).await?;
+        filled.extend(live_files(&branch).await?.into_iter().map(|e| e.partition));
     }
     Ok(distinct(filled.into_iter()))
 }

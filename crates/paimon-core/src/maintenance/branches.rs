@@ -6,6 +6,10 @@
 //! ```
 //! Source: `BranchManager`, `FileSystemBranchManager`.
 
+mod merge;
+
+pub use merge::merge_branch;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Publication;
 use crate::snapshot::{branch_root, list_branches, list_tags, read_tag};

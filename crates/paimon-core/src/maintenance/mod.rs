@@ -33,7 +33,7 @@ pub use analyze::{AnalyzeTable, AnalyzedColumns};
 pub(crate) use auto_compact::{AutoCompact, compact_and_commit};
 pub(crate) use auto_tags::Periods;
 pub use auto_tags::{create_due_tags, trigger_tags};
-pub use branches::{create_branch, delete_branch, fast_forward, rename_branch};
+pub use branches::{create_branch, delete_branch, fast_forward, merge_branch, rename_branch};
 pub(crate) use consumers::{check_consumer_id, read_consumer};
 pub use consumers::{clear_consumers, expire_consumers, reset_consumer};
 pub use copy::CopyFiles;
@@ -45,7 +45,7 @@ pub use missing_files::RemoveMissingFiles;
 pub use orphans::{OrphanFiles, RemoveOrphanFiles};
 pub use partitions::{ExpirePartitions, ExpiredPartition};
 pub use rescale::RescaleBuckets;
-pub use rollback::{RollbackTarget, rollback_to};
+pub use rollback::{RollbackTarget, RolledBack, rollback_as_latest, rollback_to};
 pub use tags::{
     NewTag, TagsOlderThan, create_tag, delete_tag, expire_tags, rename_tag, replace_tag,
 };

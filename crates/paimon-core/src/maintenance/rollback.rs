@@ -2,6 +2,10 @@
 //!
 //! Source: `RollbackHelper`. Data files of the snapshots left behind stay until orphan cleaning.
 
+mod as_latest;
+
+pub use as_latest::{RolledBack, rollback_as_latest};
+
 use crate::commit::VersionManagement;
 use crate::error::{Error, ErrorKind, Result};
 use crate::snapshot::{SnapshotManager, list_tags, read_tag};

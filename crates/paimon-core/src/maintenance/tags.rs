@@ -46,17 +46,40 @@ pub(super) async fn make_tag(
     tag: &NewTag,
     local_now_ms: i64,
 ) -> Result<Option<i64>> {
-    let (path, snapshot, bytes) = prepare(table, tag, local_now_ms).await?;
+    let prepared = prepare(table, tag, local_now_ms).await?;
+    let id = prepared.1.id;
+    Ok(publish(table, &tag.name, prepared).await?.then_some(id))
+}
+
+/// Makes a tag that never expires, whatever the table's options say. Returns the snapshot.
+pub(super) async fn keep_snapshot(table: &Table, name: &str, id: i64) -> Result<Snapshot> {
+    let snapshot = tagged_snapshot(table, id, None).await?;
+    let bytes = content(&snapshot, None, 0)?;
+    let prepared = (path_of(table, name)?, snapshot.clone(), bytes);
+    match publish(table, name, prepared).await? {
+        true => Ok(snapshot),
+        false => {
+            Err(Error::invalid(format!("tag {name:?} exists already")).with("table", table.name()))
+        }
+    }
+}
+
+/// Writes a tag; false when its name is taken.
+async fn publish(
+    table: &Table,
+    name: &str,
+    (path, snapshot, bytes): (String, Snapshot, Vec<u8>),
+) -> Result<bool> {
     match table.io().publish(&path, bytes.into()).await? {
         Publication::Created => {}
-        Publication::Exists => return Ok(None),
+        Publication::Exists => return Ok(false),
     }
-    if let Err(error) = tagged_snapshot(table, snapshot.id, Some(&tag.name)).await {
+    if let Err(error) = tagged_snapshot(table, snapshot.id, Some(name)).await {
         table.io().discard(&path).await?;
         return Err(error);
     }
-    register_tag(table, &tag.name).await;
-    Ok(Some(snapshot.id))
+    register_tag(table, name).await;
+    Ok(true)
 }
 
 /// Makes the tag a partition of the table in its catalog (option `metastore.tag-to-partition`). The tag stands whatever

@@ -15,68 +15,12 @@ use super::file::rolling::RollingFileWriter;
 use super::file::rows::FileRows;
 use super::options::WriteOptions;
 use super::pipeline::RowPipeline;
+use super::row_range::RowRange;
 use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, Result};
 use crate::format::BatchStream;
-use crate::read::{DataSplit, SplitKind, is_side_file};
 use crate::spec::{CommitMessage, DataFileMeta, DataIncrement, TableSchema};
 use crate::table::Table;
-
-/// Files that hold the columns of the same rows.
-#[derive(Debug, Clone)]
-pub struct RowRange {
-    /// The files alone.
-    split: DataSplit,
-    first_row_id: i64,
-    rows: i64,
-}
-
-impl RowRange {
-    /// The ranges of splits, in the order of their rows.
-    ///
-    /// # Errors
-    /// `Damaged` when a file has no row id.
-    pub fn of_splits(splits: Vec<DataSplit>) -> Result<Vec<Self>> {
-        let mut ranges = Vec::new();
-        for mut split in splits {
-            let groups = match std::mem::replace(&mut split.kind, SplitKind::Raw(Vec::new())) {
-                SplitKind::Columns(groups) => groups,
-                SplitKind::Raw(files) => files.into_iter().map(|file| vec![file]).collect(),
-                SplitKind::Merge(_) => return Err(Error::internal("rows with ids are not merged")),
-            };
-            for group in groups {
-                let normal = group.iter().find(|f| !is_side_file(&f.meta.file_name));
-                let found = normal.and_then(|f| Some((f.meta.first_row_id?, f.meta.row_count)));
-                let Some((first_row_id, rows)) = found else {
-                    return Err(Error::damaged(
-                        "a row-id range has no data file with row ids",
-                    ));
-                };
-                let kind = SplitKind::Columns(vec![group]);
-                ranges.push(Self {
-                    split: DataSplit {
-                        kind,
-                        ..split.clone()
-                    },
-                    first_row_id,
-                    rows,
-                });
-            }
-        }
-        ranges.sort_by_key(|range| range.first_row_id);
-        Ok(ranges)
-    }
-
-    /// The first row id behind it.
-    pub fn end(&self) -> i64 {
-        self.first_row_id.saturating_add(self.rows)
-    }
-
-    /// Whether it has a row of this id.
-    pub fn holds(&self, row_id: i64) -> bool {
-        (self.first_row_id..self.end()).contains(&row_id)
-    }
-}
 
 /// Writes files with some of a table's columns.
 pub struct ColumnFiles {
@@ -114,7 +58,7 @@ impl ColumnFiles {
         })
     }
 
-    /// Writes the columns of all rows of a range. `row_ids`, ascending, are those of the rows that have new `values`.
+    /// Writes the columns of all rows of a range, deleted ones too. `row_ids`, ascending, are those of the rows that have new `values`.
     ///
     /// # Errors
     /// `InvalidInput` for values that the columns do not take, `Damaged` naming a file, `Io` when the store fails. Nothing

@@ -14,6 +14,7 @@ mod options;
 mod pipeline;
 mod removed_rows;
 mod restore;
+mod row_range;
 pub mod stats;
 mod table_writer;
 #[cfg(test)]
@@ -21,7 +22,7 @@ pub(crate) mod testing;
 
 pub(crate) use buffer::memory::{batch_memory, compact as compact_batch};
 pub(crate) use buffer::spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
-pub use column_files::{ColumnFiles, RowRange};
+pub use column_files::ColumnFiles;
 pub use context::{
     Clock, FixedBudget, IdSource, MemoryBudget, RandomIds, Reservation, SystemClock, WriteContext,
 };
@@ -36,4 +37,5 @@ pub use metrics::{Stage, WriteMetrics};
 pub use options::{FileKind, SpillCompression, WriteOptions};
 pub use pipeline::{PreparedRows, RowPipeline};
 pub use removed_rows::{Removal, RemovedRows, remove_rows};
+pub use row_range::RowRange;
 pub use table_writer::{TableWriter, WriteSettings};

@@ -41,7 +41,8 @@ pub struct RemovedRows {
 /// What becomes of files with removed rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// Their vectors take up the positions; a file of which no row is left goes.
+    /// Their vectors take up the positions; a file of which no row is left goes, unless others hold columns of its rows
+    /// (data evolution).
     Vectors,
     /// They go: what is left of them ([`RemovedRows::rest`]) is written elsewhere.
     Rewrite,
@@ -190,7 +191,8 @@ impl Bucket<'_> {
         removal: Removal,
         data: &mut DataIncrement,
     ) -> Result<()> {
-        let goes = |r: &RemovedRows| removal == Removal::Rewrite || r.is_all();
+        let alone = !self.table.options().data_evolution;
+        let goes = |r: &RemovedRows| removal == Removal::Rewrite || (alone && r.is_all());
         let (gone, marked): (Vec<_>, Vec<_>) = rows.into_iter().partition(goes);
         data.deleted_files
             .extend(gone.iter().map(|r| DataFileMeta::clone(&r.file.meta)));

@@ -6,6 +6,7 @@ mod format_tables;
 mod golden;
 mod layered;
 mod lost_updates;
+mod matrix;
 mod metrics;
 mod random_changes;
 mod scan_memory;

@@ -36,6 +36,10 @@ const TABLES: &[(bool, &str)] = &[
         "CREATE TABLE t (id INT, a INT, p INT) WITH ('bucket' = '2', 'bucket-key' = 'id', 'file.format' = 'avro')",
     ),
     (
+        false,
+        "CREATE TABLE t (id INT, a INT, p INT) WITH ('row-tracking.enabled' = 'true', 'data-evolution.enabled' = 'true', 'deletion-vectors.enabled' = 'true')",
+    ),
+    (
         true,
         "CREATE TABLE t (id INT NOT NULL, a INT, p INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '2')",
     ),

@@ -1,6 +1,7 @@
 //! One attempt to publish a snapshot on top of the newest one.
 
 mod place;
+mod restore;
 pub(super) mod retry;
 pub(super) mod shared;
 
@@ -149,7 +150,7 @@ impl<'a> Attempt<'a> {
             Some(_) => added_to_partitions(table, &changes.entries)?,
             None => Vec::new(),
         };
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             version: Some(SNAPSHOT_VERSION),
             uuid: Some(self.commit.context.ids.uuid().to_string()),
             id,
@@ -177,25 +178,25 @@ impl<'a> Attempt<'a> {
             next_row_id: Some(next_row_id),
             operation: self.request.operation.map(str::to_string),
         };
+        if let Plan::Restore(target) = &self.request.plan {
+            restore::take_over(&mut snapshot, target);
+        }
         Ok((snapshot, statistics))
     }
 
     async fn changes(&self) -> Result<Changes> {
         match &self.request.plan {
             Plan::Fixed(changes) => Ok((*changes).clone()),
+            Plan::Restore(target) => {
+                let scan = self.scan(Predicate::AlwaysTrue);
+                let (wanted, _) = scan.live_files(target).await?;
+                Ok(restore::changes(&self.live_files().await?, &wanted))
+            }
             Plan::Overwrite(target, new, replaced) => {
                 let table = &self.commit.table;
                 let fields = table.schema().partition_fields();
-                let (live, live_index) = match &self.latest {
-                    Some(snapshot) => (
-                        self.scan(Predicate::AlwaysTrue)
-                            .live_files(snapshot)
-                            .await?
-                            .0,
-                        self.index_entries().await?,
-                    ),
-                    None => (Vec::new(), Vec::new()),
-                };
+                let live = self.live_files().await?;
+                let live_index = self.index_entries().await?;
                 let postpone = table.options().bucket == -2;
                 let changes = overwrite::changes(target, &fields, live, live_index, new, postpone)?;
                 if let Some(replaced) = replaced {
@@ -203,6 +204,17 @@ impl<'a> Attempt<'a> {
                 }
                 Ok(changes)
             }
+        }
+    }
+
+    /// The files of the newest snapshot.
+    async fn live_files(&self) -> Result<Vec<ManifestEntry>> {
+        match &self.latest {
+            Some(snapshot) => {
+                let scan = self.scan(Predicate::AlwaysTrue);
+                Ok(scan.live_files(snapshot).await?.0)
+            }
+            None => Ok(Vec::new()),
         }
     }
 
@@ -266,6 +278,10 @@ impl<'a> Attempt<'a> {
             .as_ref()
             .and_then(|s| s.next_row_id)
             .unwrap_or(0);
+        if matches!(self.request.plan, Plan::Restore(_)) {
+            // files come back as they were
+            return next;
+        }
         if options.snapshot_ordering && self.request.kind != CommitKind::Compact {
             row_tracking::stamp_sequences(&mut changes.entries, snapshot_id);
         }
@@ -280,15 +296,10 @@ impl<'a> Attempt<'a> {
 
     /// Rows before this commit; snapshots of very old releases do not record them.
     async fn previous_rows(&self) -> Result<i64> {
-        let Some(snapshot) = &self.latest else {
-            return Ok(0);
-        };
-        match snapshot.total_record_count {
-            Some(rows) => Ok(rows),
-            None => {
-                let scan = self.scan(Predicate::AlwaysTrue);
-                Ok(changed_rows(&scan.live_files(snapshot).await?.0))
-            }
+        match self.latest.as_ref().map(|s| s.total_record_count) {
+            None => Ok(0),
+            Some(Some(rows)) => Ok(rows),
+            Some(None) => Ok(changed_rows(&self.live_files().await?)),
         }
     }
 
@@ -302,7 +313,10 @@ impl<'a> Attempt<'a> {
             true => shared.delta_lists(changes).await?,
             false => DeltaLists::write(changes, files).await?,
         };
-        let base = self.base_manifests(shared).await?;
+        let base = match self.request.plan {
+            Plan::Restore(_) => files.entries(&self.live_files().await?).await?,
+            _ => self.base_manifests(shared).await?,
+        };
         let base = files.list(&base).await?;
         let index = self.index_manifest(changes, files).await?;
         Ok(Written { base, delta, index })

@@ -6,6 +6,7 @@
 //! | `variant_get(v, path [, type])`, `try_variant_get(..)` | the value at a path, as a type |
 //! | `to_json(v)` | JSON text |
 //! | `is_variant_null(v)` | whether it is JSON's null |
+//! | `schema_of_variant(v)` | the type of what it is made of |
 //!
 //! The names are Spark's, the conversions Paimon's: `GenericVariantBuilder`, `GenericVariant`, `VariantGet`.
 
@@ -13,6 +14,7 @@ mod get;
 mod path;
 mod print;
 mod read;
+mod schema;
 
 use std::sync::Arc;
 
@@ -32,17 +34,24 @@ use parquet_variant::{Variant, VariantBuilder};
 
 use super::{columns, down, first, is_text, lost, only, result};
 use print::json;
+use schema::Schema;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let signature = || Signature::user_defined(Volatility::Immutable);
-    let mut all: Vec<ScalarUDF> = [Kind::Parse, Kind::TryParse, Kind::ToJson, Kind::IsNull]
-        .map(|kind| {
-            ScalarUDF::new_from_impl(OfOne {
-                kind,
-                signature: signature(),
-            })
+    let mut all: Vec<ScalarUDF> = [
+        Kind::Parse,
+        Kind::TryParse,
+        Kind::ToJson,
+        Kind::IsNull,
+        Kind::Schema,
+    ]
+    .map(|kind| {
+        ScalarUDF::new_from_impl(OfOne {
+            kind,
+            signature: signature(),
         })
-        .into();
+    })
+    .into();
     all.extend(get::functions());
     all
 }
@@ -54,6 +63,7 @@ enum Kind {
     TryParse,
     ToJson,
     IsNull,
+    Schema,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -69,6 +79,7 @@ impl ScalarUDFImpl for OfOne {
             Kind::TryParse => "try_parse_json",
             Kind::ToJson => "to_json",
             Kind::IsNull => "is_variant_null",
+            Kind::Schema => "schema_of_variant",
         }
     }
 
@@ -85,7 +96,7 @@ impl ScalarUDFImpl for OfOne {
                 is_text,
                 "a JSON text",
             ),
-            Kind::ToJson | Kind::IsNull => {
+            Kind::ToJson | Kind::IsNull | Kind::Schema => {
                 only(self.name(), given, &variant_type(), is_variant, "a VARIANT")
             }
         }
@@ -94,7 +105,7 @@ impl ScalarUDFImpl for OfOne {
     fn return_type(&self, _arguments: &[ArrowType]) -> Result<ArrowType> {
         Ok(match self.kind {
             Kind::Parse | Kind::TryParse => variant_type(),
-            Kind::ToJson => ArrowType::Utf8View,
+            Kind::ToJson | Kind::Schema => ArrowType::Utf8View,
             Kind::IsNull => ArrowType::Boolean,
         })
     }
@@ -115,6 +126,12 @@ impl ScalarUDFImpl for OfOne {
                 let values = values(&column)?;
                 let nulls = values.iter().map(|v| Some(*v == Some(Variant::Null)));
                 Arc::new(nulls.collect::<BooleanArray>())
+            }
+            Kind::Schema => {
+                let values = values(&column)?;
+                let texts = values.iter().map(|v| v.as_ref().map(Schema::of));
+                let texts = texts.map(|schema| schema.map(|s| s.to_string()));
+                Arc::new(texts.collect::<StringViewArray>())
             }
         };
         result(array, constant)

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch, new_null_array};
+use arrow::array::{
+    Array, AsArray, BooleanArray, Int8Array, Int64Array, RecordBatch, new_null_array,
+};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, Int64Type, Schema};
 use arrow::row::{OwnedRow, RowConverter, SortField};
@@ -41,7 +43,7 @@ pub(super) struct RowChanges<'a> {
 enum Rows {
     /// Rows replace those of their key.
     Keyed(Box<Keys>),
-    /// Columns of rows replace those of their ids.
+    /// Columns of rows replace those of their ids, or rows go.
     Columns(Box<ColumnChanges>),
     /// Rows replace those at their positions.
     Placed(BTreeMap<i32, DeletionVector>),
@@ -101,10 +103,18 @@ impl<'a> RowChanges<'a> {
             }
             Rows::Columns(changes) => {
                 let changed = of_kinds(batch, |kind| kind != INSERT)?;
-                let ids = changed.column(1).as_primitive::<Int64Type>();
-                let own = columns_from(&changed, 2)?;
-                let applied = changes.apply(ids, &own, &mut self.messages).await;
-                applied.map_err(|e| self.named(e))?;
+                if changes.find_twice(row_ids(&changed)) {
+                    return Err(self.changed_twice());
+                }
+                let gone = of_kinds(&changed, |kind| kind == DELETE)?;
+                let updated = of_kinds(&changed, |kind| kind != DELETE)?;
+                let own = columns_from(&updated, 2)?;
+                let applied = async {
+                    changes.remove(row_ids(&gone))?;
+                    let out = &mut self.messages;
+                    changes.update(row_ids(&updated), &own, out).await
+                };
+                applied.await.map_err(|e| self.named(e))?;
                 let new = columns_from(&of_kinds(batch, |kind| kind == INSERT)?, 2)?;
                 self.write(&new, writes.new_rows()?).await
             }
@@ -148,10 +158,13 @@ impl<'a> RowChanges<'a> {
         let removed = match &mut self.rows {
             Rows::Keyed(_) => return Ok(()),
             Rows::Columns(changes) => {
-                let flushed = changes.flush(&mut self.messages).await;
-                return flushed.map_err(|e| self.named(e));
+                let finished = changes.finish(&mut self.messages).await;
+                finished.map_err(|e| self.named(e))?
             }
-            Rows::Placed(removed) => std::mem::take(removed),
+            Rows::Placed(removed) => {
+                let removed = std::mem::take(removed);
+                removed_rows(self.target.files(), &removed)?
+            }
         };
         let Some(base) = self.target.base().filter(|_| !removed.is_empty()) else {
             return Ok(());
@@ -160,7 +173,6 @@ impl<'a> RowChanges<'a> {
             true => Removal::Vectors,
             false => Removal::Rewrite,
         };
-        let removed = removed_rows(self.target.files(), &removed)?;
         if removal == Removal::Rewrite {
             for file in &removed {
                 let mut rest = file.rest(self.table).await.map_err(|e| self.named(e))?;
@@ -232,6 +244,11 @@ impl Keys {
         }
         Ok(false)
     }
+}
+
+/// Ids of rows of a table with data evolution.
+fn row_ids(batch: &RecordBatch) -> &Int64Array {
+    batch.column(1).as_primitive::<Int64Type>()
 }
 
 /// The rows of some kinds.

@@ -250,27 +250,24 @@ fn names(name: &ObjectName) -> Result<(Vec<Ident>, Options)> {
 }
 
 /// Whether rows of a table can be changed in this way.
+///
+/// Source: `PaimonDeleteTable`, `MergeIntoPaimonDataEvolutionTable` for data evolution.
 fn check(table: &Table, changes: Changes, operation: Operation) -> paimon_core::Result<()> {
     if is_set(table, "rowkind.field") {
         return Err(not_here(operation, "rowkind.field"));
     }
-    if table.options().data_evolution {
-        if changes.deletes {
-            return Err(Error::unsupported(format!(
-                "{} of single rows of a table with `data-evolution.enabled` is not supported: DELETE whole partitions, or \
-                 write the rows that are to stay over the table with INSERT OVERWRITE",
-                operation.name()
-            ))
-            .with("option", "data-evolution.enabled"));
-        }
-        if table.options().deletion_vectors {
-            return Err(not_here(operation, "deletion-vectors.enabled"));
-        }
+    let options = table.options();
+    if options.data_evolution && changes.deletes && !options.deletion_vectors {
+        return Err(Error::unsupported(format!(
+            "{} of single rows of a table with `data-evolution.enabled` needs `deletion-vectors.enabled`: set it, or DELETE \
+             whole partitions",
+            operation.name()
+        ))
+        .with("option", "deletion-vectors.enabled"));
     }
     if table.schema().has_primary_key() {
         return check_keyed(table, changes, operation);
     }
-    let options = table.options();
     if options.deletion_vectors && is_set(table, "index-file-in-data-file-dir") {
         return Err(not_here(operation, "index-file-in-data-file-dir"));
     }
@@ -285,7 +282,15 @@ fn check_keyed(table: &Table, changes: Changes, operation: Operation) -> paimon_
     let options = table.options();
     let engine = options.merge_engine;
     let writes = changes.updates || operation == Operation::Merge;
-    if engine == MergeEngine::FirstRow || (engine == MergeEngine::Aggregation && writes) {
+    if engine == MergeEngine::FirstRow {
+        return Err(Error::unsupported(format!(
+            "{} of single rows of merge engine first-row is not supported, as a later row changes nothing there: DELETE whole \
+             partitions, or write the rows that are to stay over the table with INSERT OVERWRITE",
+            operation.name()
+        ))
+        .with("option", "merge-engine"));
+    }
+    if engine == MergeEngine::Aggregation && writes {
         return Err(Error::unsupported(format!(
             "{} needs merge engine deduplicate or partial-update: DELETE whole partitions here, or write the rows that are \
              to stay over the table with INSERT OVERWRITE",

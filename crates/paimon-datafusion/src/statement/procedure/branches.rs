@@ -1,7 +1,11 @@
-//! Branches. Source: `CreateBranchProcedure`, `FastForwardProcedure`.
+//! Branches. Source: `CreateBranchProcedure`, `FastForwardProcedure`, `MergeBranchProcedure`.
 
 use futures::FutureExt;
-use paimon_core::maintenance::{create_branch, delete_branch, fast_forward, rename_branch};
+use paimon_catalog::DEFAULT_BRANCH;
+use paimon_core::commit::CommitContext;
+use paimon_core::maintenance::{
+    create_branch, delete_branch, fast_forward, merge_branch, rename_branch,
+};
 use paimon_core::snapshot::list_branches;
 use paimon_core::table::Table;
 
@@ -80,6 +84,26 @@ pub(super) const PROCEDURES: &[Procedure] = &[
                 let table = table(session, arguments).await?;
                 let moved = fast_forward(&table, arguments.required("branch")).await;
                 moved.map(|()| done()).map_err(to_datafusion)
+            }
+            .boxed()
+        },
+    },
+    Procedure {
+        name: "merge_branch",
+        parameters: &[
+            TABLE,
+            required(&["source_branch"], Kind::Text),
+            optional(&["target_branch"], Kind::Text),
+        ],
+        result: RESULT,
+        check: nothing_to_check,
+        run: |session, arguments| {
+            async move {
+                let table = table(session, arguments).await?;
+                let from = arguments.required("source_branch");
+                let to = arguments.text("target_branch").unwrap_or(DEFAULT_BRANCH);
+                let merged = merge_branch(&table, from, to, CommitContext::default()).await;
+                merged.map(|_| done()).map_err(to_datafusion)
             }
             .boxed()
         },

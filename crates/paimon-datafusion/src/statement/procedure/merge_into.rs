@@ -1,56 +1,114 @@
-//! MERGE INTO with its clauses as texts. Source: `MergeIntoProcedure`, `MergeIntoAction` of Paimon's Flink connector.
+//! MERGE INTO with its clauses as texts. Source: `MergeIntoProcedure`, `MergeIntoAction`,
+//! `DataEvolutionMergeIntoProcedure` of Paimon's Flink connector.
 
+use arrow::array::ArrayRef;
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
 
-use super::arguments::{Arguments, Kind, optional, required};
+use paimon_core::Error;
+
+use super::arguments::{Arguments, Kind, Parameter, optional, required};
 use super::list::{Procedure, Running};
+use super::plan::name_parts;
 use super::rows::{RESULT, done};
+use crate::error::to_datafusion;
 use crate::parse::split_statements;
 use crate::session::PaimonSession;
 
-pub(super) const PROCEDURES: &[Procedure] = &[Procedure {
-    name: "merge_into",
-    parameters: &[
-        required(&["target_table", "table"], Kind::Text),
-        optional(&["target_alias"], Kind::Text),
-        optional(&["source_sqls"], Kind::Text),
-        required(&["source_table"], Kind::Text),
-        required(&["merge_condition"], Kind::Text),
-        optional(&["matched_upsert_condition"], Kind::Text),
-        optional(&["matched_upsert_setting"], Kind::Text),
-        optional(&["not_matched_insert_condition"], Kind::Text),
-        optional(&["not_matched_insert_values"], Kind::Text),
-        optional(&["matched_delete_condition"], Kind::Text),
-        optional(&["not_matched_by_source_upsert_condition"], Kind::Text),
-        optional(&["not_matched_by_source_upsert_setting"], Kind::Text),
-        optional(&["not_matched_by_source_delete_condition"], Kind::Text),
-    ],
-    result: RESULT,
-    check: |arguments| statement(arguments).map(drop),
-    run: merge,
-}];
+const TARGET: Parameter = required(&["target_table", "table"], Kind::Text);
+const ALIAS: Parameter = optional(&["target_alias"], Kind::Text);
+const BEFORE: Parameter = optional(&["source_sqls"], Kind::Text);
+const SOURCE: Parameter = required(&["source_table"], Kind::Text);
+const CONDITION: Parameter = required(&["merge_condition"], Kind::Text);
 
-fn merge<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
+pub(super) const PROCEDURES: &[Procedure] = &[
+    Procedure {
+        name: "merge_into",
+        parameters: &[
+            TARGET,
+            ALIAS,
+            BEFORE,
+            SOURCE,
+            CONDITION,
+            optional(&["matched_upsert_condition"], Kind::Text),
+            optional(&["matched_upsert_setting"], Kind::Text),
+            optional(&["not_matched_insert_condition"], Kind::Text),
+            optional(&["not_matched_insert_values"], Kind::Text),
+            optional(&["matched_delete_condition"], Kind::Text),
+            optional(&["not_matched_by_source_upsert_condition"], Kind::Text),
+            optional(&["not_matched_by_source_upsert_setting"], Kind::Text),
+            optional(&["not_matched_by_source_delete_condition"], Kind::Text),
+        ],
+        result: RESULT,
+        check: |arguments| statement(arguments).map(drop),
+        run: |session, arguments| {
+            async move { merge(session, arguments, &statement(arguments)?).await }.boxed()
+        },
+    },
+    Procedure {
+        name: "data_evolution_merge_into",
+        parameters: &[
+            TARGET,
+            ALIAS,
+            BEFORE,
+            SOURCE,
+            CONDITION,
+            required(&["matched_update_set"], Kind::Text),
+            optional(&["sink_parallelism"], Kind::Number),
+        ],
+        result: RESULT,
+        check: |arguments| update_of_columns(arguments).map(drop),
+        run: merge_columns,
+    },
+];
+
+async fn merge(
+    session: &PaimonSession,
+    arguments: &Arguments,
+    statement: &str,
+) -> Result<Vec<ArrayRef>> {
+    if let Some(before) = arguments.text("source_sqls") {
+        session.sql(before).await?.collect().await?;
+    }
+    session.sql(statement).await?.collect().await?;
+    Ok(done())
+}
+
+fn merge_columns<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
     async move {
-        let merge = statement(arguments)?;
-        if let Some(before) = arguments.text("source_sqls") {
-            session.sql(before).await?.collect().await?;
+        let target = name_parts(arguments.required("target_table"));
+        let table = session.paimon_table(&target, Vec::new()).await?;
+        if !table.options().data_evolution {
+            let error = Error::unsupported(
+                "data_evolution_merge_into changes tables with `data-evolution.enabled`: call merge_into",
+            );
+            return Err(to_datafusion(error.with("table", table.name())));
         }
-        session.sql(&merge).await?.collect().await?;
-        Ok(done())
+        merge(session, arguments, &update_of_columns(arguments)?).await
     }
     .boxed()
 }
 
-/// The statement that the arguments are parts of. What follows one begins on a line of its own: the argument may end with a
-/// comment.
+/// The statement of `data_evolution_merge_into`.
+fn update_of_columns(arguments: &Arguments) -> Result<String> {
+    // how a cluster shares the work changes nothing here
+    if arguments.number("sink_parallelism").is_some_and(|n| n < 1) {
+        return wrong(arguments, "takes a sink_parallelism of at least 1");
+    }
+    let setting = arguments.required("matched_update_set").trim();
+    let update = when("MATCHED", None, &format!("UPDATE SET {setting}"));
+    with_clauses(arguments, &[update])
+}
+
+fn wrong<T>(arguments: &Arguments, what: &str) -> Result<T> {
+    let procedure = arguments.procedure();
+    Err(DataFusionError::Plan(format!(
+        "procedure {procedure} {what}"
+    )))
+}
+
+/// The statement of `merge_into`.
 fn statement(arguments: &Arguments) -> Result<String> {
-    let wrong = |what: &str| {
-        Err(DataFusionError::Plan(format!(
-            "procedure merge_into {what}"
-        )))
-    };
     let matched = clause(arguments, "matched_upsert", "setting")?;
     let inserted = clause(arguments, "not_matched_insert", "values")?;
     let by_source = clause(arguments, "not_matched_by_source_upsert", "setting")?;
@@ -61,9 +119,9 @@ fn statement(arguments: &Arguments) -> Result<String> {
         (&by_source, lost, "not_matched_by_source"),
     ] {
         if deleted.is_some() && matches!(upserted, Some((None, _))) {
-            return wrong(&format!(
-                "takes {what}_upsert_condition where {what}_delete_condition is given"
-            ));
+            let what =
+                format!("takes {what}_upsert_condition where {what}_delete_condition is given");
+            return wrong(arguments, &what);
         }
     }
     let mut clauses = Vec::new();
@@ -88,8 +146,15 @@ fn statement(arguments: &Arguments) -> Result<String> {
         clauses.push(when("NOT MATCHED BY SOURCE", lost, "DELETE"));
     }
     if clauses.is_empty() {
-        return wrong("takes at least one thing to do, such as matched_upsert_setting");
+        let what = "takes at least one thing to do, such as matched_upsert_setting";
+        return wrong(arguments, what);
     }
+    with_clauses(arguments, &clauses)
+}
+
+/// The statement that the arguments are parts of. What follows one begins on a line of its own: the argument may end with a
+/// comment.
+fn with_clauses(arguments: &Arguments, clauses: &[String]) -> Result<String> {
     let alias = arguments.text("target_alias");
     let merge = format!(
         "MERGE INTO {}{}\nUSING {}\nON {}\n{}",
@@ -101,7 +166,10 @@ fn statement(arguments: &Arguments) -> Result<String> {
     );
     match split_statements(&merge).len() {
         1 => Ok(merge),
-        _ => wrong("takes parts of one statement, without ; between them"),
+        _ => wrong(
+            arguments,
+            "takes parts of one statement, without ; between them",
+        ),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Going back to snapshots, and expiring them and their changelogs.
 //!
-//! Source: `RollbackProcedure`, `RollbackToTimestampProcedure`, `RepairEarliestSnapshotProcedure`,
+//! Source: `RollbackProcedure`, `RollbackToAsLatestProcedure`, `RollbackToTimestampProcedure`, `RepairEarliestSnapshotProcedure`,
 //! `ExpireSnapshotsProcedure`, `ExpireChangelogsProcedure`.
 
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
+use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::{
     ChangelogLimits, ExpireChangelogs, ExpireSnapshots, RollbackTarget, repair_earliest_snapshot,
-    rollback_to,
+    rollback_as_latest, rollback_to,
 };
 use paimon_core::spec::Snapshot;
 use paimon_core::table::Table;
@@ -50,6 +51,28 @@ pub(super) const PROCEDURES: &[Procedure] = &[
         result: ROLLED_BACK,
         check: |arguments| target(arguments).map(drop),
         run: rollback,
+    },
+    Procedure {
+        name: "rollback_to_as_latest",
+        parameters: &[TABLE, TAG, SNAPSHOT, VERSION],
+        result: &[
+            Column::Long("previous_snapshot_id"),
+            Column::Long("rolled_back_snapshot_id"),
+            Column::Long("current_snapshot_id"),
+        ],
+        check: |arguments| target(arguments).map(drop),
+        run: |session, arguments| {
+            async move {
+                let table = table(session, arguments).await?;
+                let target = target(arguments)?;
+                let done = rollback_as_latest(&table, &target, CommitContext::default()).await;
+                let done =
+                    done.map_err(|e| to_datafusion(e.with_default("table", table.name())))?;
+                let ids = [done.previous, done.target, done.current];
+                Ok(ids.into_iter().map(|id| long(Some(id))).collect())
+            }
+            .boxed()
+        },
     },
     Procedure {
         name: "rollback_to_timestamp",
