@@ -10,6 +10,7 @@ use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, ErrorKind, Result};
 
 use crate::format_table::FormatTable;
+use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
 use crate::migration::Migration;
 use crate::view::View;
@@ -131,6 +132,70 @@ pub trait Catalog: Debug + Send + Sync {
     async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         let _ = to;
         Err(no_views(self.name(), from))
+    }
+
+    /// Whether it keeps functions.
+    fn keeps_functions(&self) -> bool {
+        false
+    }
+
+    /// Names of the functions of a database, sorted; none in a catalog that keeps none.
+    ///
+    /// # Errors
+    /// `NotFound` when the database does not exist.
+    async fn list_functions(&self, database: &str) -> Result<Vec<String>> {
+        let _ = database;
+        Ok(Vec::new())
+    }
+
+    /// A function.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name.
+    async fn get_function(&self, identifier: &Identifier) -> Result<Function> {
+        Err(Error::new(ErrorKind::NotFound, "function does not exist")
+            .with("function", identifier)
+            .with("catalog", self.name()))
+    }
+
+    /// Creates a function. One that is there already is fine, and stays, when `ignore_if_exists`.
+    ///
+    /// # Errors
+    /// `NotFound` when the database does not exist, `InvalidInput` for a name that is taken or malformed,
+    /// `Unsupported` in a catalog that keeps no functions.
+    async fn create_function(
+        &self,
+        identifier: &Identifier,
+        function: &Function,
+        ignore_if_exists: bool,
+    ) -> Result<()> {
+        let _ = (function, ignore_if_exists);
+        Err(no_functions(self.name(), identifier))
+    }
+
+    /// Drops a function. A missing one is fine when `ignore_if_missing`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Unsupported` in a catalog that keeps no functions.
+    async fn drop_function(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        match ignore_if_missing {
+            true => Ok(()),
+            false => Err(no_functions(self.name(), identifier)),
+        }
+    }
+
+    /// Changes a function.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such function or definition, `InvalidInput` for a definition that is there already,
+    /// `Unsupported` in a catalog that keeps no functions.
+    async fn alter_function(
+        &self,
+        identifier: &Identifier,
+        changes: &[FunctionChange],
+    ) -> Result<()> {
+        let _ = changes;
+        Err(no_functions(self.name(), identifier))
     }
 
     /// Creates a database. One that exists already is fine when `ignore_if_exists`.
@@ -302,4 +367,10 @@ fn no_views(catalog: &str, identifier: &Identifier) -> Error {
     )
     .with("view", identifier)
     .with("catalog", catalog)
+}
+
+fn no_functions(catalog: &str, identifier: &Identifier) -> Error {
+    Error::unsupported("this catalog keeps no functions: catalogs of REST do")
+        .with("function", identifier)
+        .with("catalog", catalog)
 }

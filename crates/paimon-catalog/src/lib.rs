@@ -9,6 +9,7 @@ mod catalog;
 mod factory;
 mod filesystem;
 mod format_table;
+mod function;
 #[cfg(feature = "hive")]
 mod hive;
 mod identifier;
@@ -30,6 +31,7 @@ pub use catalog::{Catalog, PropertyChanges};
 pub use factory::{create_catalog, create_catalog_on};
 pub use filesystem::FileSystemCatalog;
 pub use format_table::{FileFormat, FormatTable};
+pub use function::{Function, FunctionChange, FunctionDefinition, FunctionFile};
 #[cfg(feature = "hive")]
 pub use hive::HiveCatalog;
 pub use identifier::{DEFAULT_BRANCH, DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};

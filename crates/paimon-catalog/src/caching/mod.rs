@@ -26,6 +26,7 @@ use self::expiring::Expiring;
 pub(crate) use self::settings::CacheSettings;
 use crate::catalog::{Catalog, PropertyChanges};
 use crate::format_table::FormatTable;
+use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
 use crate::migration::Migration;
 use crate::view::View;
@@ -226,6 +227,43 @@ impl Catalog for CachingCatalog {
     async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         let _changing = self.changing(&[from, to]);
         self.inner.rename_view(from, to).await
+    }
+
+    fn keeps_functions(&self) -> bool {
+        self.inner.keeps_functions()
+    }
+
+    async fn list_functions(&self, database: &str) -> Result<Vec<String>> {
+        self.inner.list_functions(database).await
+    }
+
+    async fn get_function(&self, identifier: &Identifier) -> Result<Function> {
+        self.inner.get_function(identifier).await
+    }
+
+    async fn create_function(
+        &self,
+        identifier: &Identifier,
+        function: &Function,
+        ignore_if_exists: bool,
+    ) -> Result<()> {
+        self.inner
+            .create_function(identifier, function, ignore_if_exists)
+            .await
+    }
+
+    async fn drop_function(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        self.inner
+            .drop_function(identifier, ignore_if_missing)
+            .await
+    }
+
+    async fn alter_function(
+        &self,
+        identifier: &Identifier,
+        changes: &[FunctionChange],
+    ) -> Result<()> {
+        self.inner.alter_function(identifier, changes).await
     }
 
     async fn create_database(&self, database: &str, ignore_if_exists: bool) -> Result<()> {

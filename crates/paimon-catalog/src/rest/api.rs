@@ -15,12 +15,13 @@ use tokio::sync::OnceCell;
 
 use super::client::{Failure, RestClient, headers};
 use super::messages::{
-    self, AlterDatabase, CommitTable, CommitTableAnswer, ConfigAnswer, CreateTable, CreateView,
-    DatabaseAnswer, Name, NamesPage, NewDatabase, RenameTable, TableAnswer, TableTokenAnswer,
-    ViewAnswer,
+    self, AlterDatabase, AlterFunction, CommitTable, CommitTableAnswer, ConfigAnswer,
+    CreateFunction, CreateTable, CreateView, DatabaseAnswer, Name, NamesPage, NewDatabase,
+    RenameTable, TableAnswer, TableTokenAnswer, ViewAnswer,
 };
 use super::settings::{RestSettings, gives_tokens};
 use crate::catalog::PropertyChanges;
+use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
 use crate::view::View;
 
@@ -300,6 +301,43 @@ impl Api {
         self.post::<Value>(&path, &body).await.map(|_| ())
     }
 
+    pub(super) async fn functions(&self, database: &str) -> Result<Vec<String>, Failure> {
+        self.names(&["databases", database, "functions"]).await
+    }
+
+    pub(super) async fn function(&self, identifier: &Identifier) -> Result<Function, Failure> {
+        let session = self.session().await?;
+        let path = function_path(identifier);
+        self.client
+            .get(&session.headers, &session.path(&path), &[])
+            .await
+    }
+
+    pub(super) async fn create_function(
+        &self,
+        identifier: &Identifier,
+        function: &Function,
+    ) -> Result<(), Failure> {
+        let name = identifier.table();
+        let path = ["databases", identifier.database(), "functions"];
+        let body = CreateFunction { name, function };
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn drop_function(&self, identifier: &Identifier) -> Result<(), Failure> {
+        self.delete(&function_path(identifier)).await
+    }
+
+    pub(super) async fn alter_function(
+        &self,
+        identifier: &Identifier,
+        changes: &[FunctionChange],
+    ) -> Result<(), Failure> {
+        let body = AlterFunction { changes };
+        let path = function_path(identifier);
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
     pub(super) async fn alter_table(
         &self,
         identifier: &Identifier,
@@ -387,6 +425,11 @@ impl Api {
         ];
         self.post::<Value>(&path, &json!({})).await.map(|_| ())
     }
+}
+
+fn function_path(identifier: &Identifier) -> [&str; 4] {
+    let (database, function) = (identifier.database(), identifier.table());
+    ["databases", database, "functions", function]
 }
 
 impl Session {

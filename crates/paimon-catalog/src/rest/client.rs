@@ -11,7 +11,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::auth::Credentials;
+use super::auth::{Credentials, Login, Outgoing};
 use super::settings::RestSettings;
 use crate::tables::{OUTCOME, UNKNOWN};
 
@@ -44,6 +44,7 @@ pub(super) enum Kind {
     Database,
     Table,
     Column,
+    Definition,
     Other,
 }
 
@@ -53,6 +54,7 @@ impl Kind {
             "DATABASE" => Self::Database,
             "TABLE" => Self::Table,
             "COLUMN" => Self::Column,
+            "DEFINITION" => Self::Definition,
             _ => Self::Other,
         }
     }
@@ -184,29 +186,29 @@ impl RestClient {
         query: &[(&str, &str)],
         body: Option<Vec<u8>>,
     ) -> Result<Vec<u8>, Failure> {
-        let url = self.url(path, query);
         let is_read = method == Method::GET;
-        let token = self.credentials.token(None).await;
-        let mut token = token.map_err(Failure::Refused)?;
-        let mut is_new_token = false;
+        let outgoing = Outgoing {
+            method: method.as_str(),
+            path,
+            query,
+            body: body.as_deref(),
+        };
+        let login = self.credentials.login(None).await;
+        let mut login = login.map_err(Failure::Refused)?;
+        let mut is_new_login = false;
         let (mut sleep, mut retries) = (FIRST_SLEEP, 0);
         loop {
-            let mut request = self.http.request(method.clone(), url.clone());
-            request = request.headers(headers.clone()).bearer_auth(&token);
-            if let Some(body) = &body {
-                request = request
-                    .header(reqwest::header::CONTENT_TYPE, "application/json")
-                    .body(body.clone());
-            }
+            let request = self.request(&method, headers, &outgoing, &login);
+            let request = request.map_err(Failure::Refused)?;
             let (failure, again) = match self.attempt(request, path).await {
                 Ok(answer) => return Ok(answer),
                 Err(Refusal::Token(failure)) => {
-                    let newer = self.credentials.token(Some(&token)).await;
+                    let newer = self.credentials.login(Some(&login)).await;
                     let newer = newer.map_err(Failure::Refused)?;
-                    if is_new_token || newer == token {
+                    if is_new_login || newer == login {
                         return Err(failure);
                     }
-                    (token, is_new_token) = (newer, true);
+                    (login, is_new_login) = (newer, true);
                     continue;
                 }
                 Err(Refusal::Other(failure, again)) => (failure, again),
@@ -219,6 +221,26 @@ impl RestClient {
             tokio::time::sleep(sleep).await;
             sleep = sleep.saturating_mul(4).min(SLEEP_MAX);
         }
+    }
+
+    /// A request that logs in now.
+    fn request(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        outgoing: &Outgoing<'_>,
+        login: &Login,
+    ) -> Result<reqwest::RequestBuilder> {
+        let url = self.url(outgoing.path, outgoing.query);
+        let mut request = self.http.request(method.clone(), url);
+        request = request.headers(headers.clone());
+        if let Some(body) = outgoing.body {
+            request = request
+                .header(reqwest::header::CONTENT_TYPE, "application/json")
+                .body(body.to_vec());
+        }
+        // these stand in place of others of their names
+        Ok(request.headers(login.headers(outgoing)?))
     }
 
     async fn attempt(
@@ -280,7 +302,7 @@ impl RestClient {
             400 => (ErrorKind::InvalidInput, "the service refuses the request"),
             401 => (
                 ErrorKind::InvalidInput,
-                "the service does not take the token",
+                "the service does not take the token or key",
             ),
             403 => (ErrorKind::InvalidInput, "the service forbids it"),
             404 => (ErrorKind::NotFound, "the service does not have it"),
@@ -306,9 +328,8 @@ impl RestClient {
 
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> url::Url {
         let mut url = self.base.clone();
-        let encoded: Vec<String> = path.iter().map(|part| encode(part)).collect();
         let base = url.path().trim_end_matches('/').to_string();
-        url.set_path(&format!("{base}/v1/{}", encoded.join("/")));
+        url.set_path(&format!("{base}{}", resource(path)));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -322,13 +343,13 @@ impl RestClient {
 
 /// Why an attempt gave no answer.
 enum Refusal {
-    /// The service does not know the token.
+    /// The service does not take what the request logged in with.
     Token(Failure),
     Other(Failure, Again),
 }
 
 /// The text of a body; `None` when it is too long.
-async fn read(mut answer: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+pub(super) async fn read(mut answer: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
         if body.len().saturating_add(chunk.len()) > ANSWER_MAX {
@@ -339,8 +360,14 @@ async fn read(mut answer: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
     Ok(Some(body))
 }
 
+/// The path behind the address of the service.
+pub(super) fn resource(path: &[&str]) -> String {
+    let encoded: Vec<String> = path.iter().map(|part| encode(part)).collect();
+    format!("/v1/{}", encoded.join("/"))
+}
+
 /// Encodes a part of a path as Java does: as a value of a form.
-fn encode(part: &str) -> String {
+pub(super) fn encode(part: &str) -> String {
     url::form_urlencoded::byte_serialize(part.as_bytes()).collect()
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::format_table::empty_schema;
+use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
 use crate::view::{DeclaredView, View, ViewSchema};
 
@@ -42,7 +43,13 @@ impl ConfigAnswer {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NamesPage {
-    #[serde(alias = "databases", alias = "tables", alias = "views", default)]
+    #[serde(
+        alias = "databases",
+        alias = "tables",
+        alias = "views",
+        alias = "functions",
+        default
+    )]
     pub(super) names: Option<Vec<String>>,
     #[serde(default)]
     pub(super) next_page_token: Option<String>,
@@ -125,6 +132,20 @@ impl<'a> CreateView<'a> {
             schema: DeclaredView::of(view),
         }
     }
+}
+
+/// A new function.
+#[derive(Debug, Serialize)]
+pub(super) struct CreateFunction<'a> {
+    pub(super) name: &'a str,
+    #[serde(flatten)]
+    pub(super) function: &'a Function,
+}
+
+/// Changes of a function.
+#[derive(Debug, Serialize)]
+pub(super) struct AlterFunction<'a> {
+    pub(super) changes: &'a [FunctionChange],
 }
 
 /// A new database.

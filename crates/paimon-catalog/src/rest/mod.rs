@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod client;
 mod data_tokens;
+mod functions;
 mod messages;
 mod settings;
 mod tables;
@@ -36,6 +37,7 @@ use self::settings::RestSettings;
 use self::versions::RestVersions;
 use crate::catalog::{Catalog, PropertyChanges};
 use crate::format_table::{FormatTable, is_format_table, refuse_managed_partitions};
+use crate::function::{Function, FunctionChange};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::sys_tables;
 use crate::view::View;
@@ -67,7 +69,7 @@ impl fmt::Debug for RestCatalog {
 }
 
 impl RestCatalog {
-    /// From options: `uri`, `token.provider` = `bear` and a token are required.
+    /// From options: `uri`, `token.provider` (`bear` or `dlf`) and what it needs are required.
     ///
     /// # Errors
     /// `InvalidInput` for a missing or malformed option, `Unsupported` naming what this client cannot do.
@@ -274,6 +276,40 @@ impl Catalog for RestCatalog {
 
     async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         self.move_view(from, to).await
+    }
+
+    fn keeps_functions(&self) -> bool {
+        true
+    }
+
+    async fn list_functions(&self, database: &str) -> Result<Vec<String>> {
+        self.function_names(database).await
+    }
+
+    async fn get_function(&self, identifier: &Identifier) -> Result<Function> {
+        self.function(identifier).await
+    }
+
+    async fn create_function(
+        &self,
+        identifier: &Identifier,
+        function: &Function,
+        ignore_if_exists: bool,
+    ) -> Result<()> {
+        self.new_function(identifier, function, ignore_if_exists)
+            .await
+    }
+
+    async fn drop_function(&self, identifier: &Identifier, ignore_if_missing: bool) -> Result<()> {
+        self.remove_function(identifier, ignore_if_missing).await
+    }
+
+    async fn alter_function(
+        &self,
+        identifier: &Identifier,
+        changes: &[FunctionChange],
+    ) -> Result<()> {
+        self.change_function(identifier, changes).await
     }
 
     async fn create_database_with(

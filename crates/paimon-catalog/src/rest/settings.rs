@@ -27,26 +27,26 @@ impl RestSettings {
     /// `InvalidInput` for a missing or malformed option, `Unsupported` naming what this client cannot do.
     pub(super) fn new(options: &BTreeMap<String, String>) -> Result<Self> {
         gives_tokens(options)?;
-        let provider = options.get(PROVIDER).map(String::as_str);
-        match provider {
-            Some("bear") => {}
+        let credentials = match options.get(PROVIDER).map(String::as_str) {
+            Some("bear") => Credentials::bearer(options)?,
+            Some("dlf") => Credentials::dlf(options)?,
             Some(other) => {
                 return Err(Error::unsupported(format!(
-                    "token provider {other:?} is not supported: expected 'bear'"
+                    "token provider {other:?} is not supported: expected 'bear' or 'dlf'"
                 ))
                 .with("option", PROVIDER));
             }
             None => {
-                return Err(
-                    Error::invalid("option token.provider is missing: 'bear' is expected")
-                        .with("option", PROVIDER),
-                );
+                return Err(Error::invalid(
+                    "option token.provider is missing: 'bear' or 'dlf' is expected",
+                )
+                .with("option", PROVIDER));
             }
-        }
+        };
         Ok(Self {
             uri: uri(options)?,
             warehouse: options.get("warehouse").cloned(),
-            credentials: Credentials::new(options)?,
+            credentials,
         })
     }
 }
@@ -119,7 +119,7 @@ mod tests {
         let uri = ("uri", "http://h");
         for (options, word) in [
             (vec![uri, TOKEN], PROVIDER),
-            (vec![uri, (PROVIDER, "dlf")], "dlf"),
+            (vec![uri, (PROVIDER, "unheard")], "unheard"),
             (vec![uri, BEAR], "token"),
             (vec![uri, BEAR, TOKEN, (DATA_TOKEN, "maybe")], DATA_TOKEN),
             (vec![uri, BEAR, TOKEN, ("token-file", "/x")], "token-file"),

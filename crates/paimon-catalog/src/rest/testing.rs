@@ -13,6 +13,17 @@ pub(super) struct Seen {
     pub(super) line: String,
     pub(super) token: String,
     pub(super) body: String,
+    /// All lines before the body.
+    head: String,
+}
+
+impl Seen {
+    /// The value of a header; empty without it.
+    pub(super) fn header(&self, name: &str) -> String {
+        let lines = self.head.lines().filter_map(|l| l.split_once(": "));
+        let mut found = lines.filter(|(k, _)| k.eq_ignore_ascii_case(name));
+        found.next().map(|(_, v)| v.to_string()).unwrap_or_default()
+    }
 }
 
 /// What the service answers: a code and a body, or nothing at all.
@@ -63,12 +74,18 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Seen>>>, handler: Arc<H
         }
     };
     let text = String::from_utf8_lossy(&bytes[..head]).to_string();
-    let header = |name: &str| {
-        let lines = text.lines().filter_map(|l| l.split_once(": "));
-        let mut found = lines.filter(|(k, _)| k.eq_ignore_ascii_case(name));
-        found.next().map(|(_, v)| v.to_string()).unwrap_or_default()
+    let line = text.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
+    let mut seen = Seen {
+        line: line.to_string(),
+        token: String::new(),
+        body: String::new(),
+        head: text.clone(),
     };
-    let length: usize = header("content-length").parse().unwrap_or(0);
+    seen.token = seen
+        .header("authorization")
+        .trim_start_matches("Bearer ")
+        .to_string();
+    let length: usize = seen.header("content-length").parse().unwrap_or(0);
     let mut body = bytes.split_off(head);
     while body.len() < length {
         let mut chunk = [0; 4096];
@@ -78,14 +95,7 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Seen>>>, handler: Arc<H
         }
         body.extend_from_slice(&chunk[..read]);
     }
-    let line = text.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
-    let seen = Seen {
-        line: line.to_string(),
-        token: header("authorization")
-            .trim_start_matches("Bearer ")
-            .to_string(),
-        body: String::from_utf8(body).unwrap(),
-    };
+    seen.body = String::from_utf8(body).unwrap();
     let earlier = {
         let mut log = log.lock().unwrap();
         let earlier = log.iter().filter(|s| s.line == seen.line).count();

@@ -185,6 +185,59 @@ async fn a_token_in_a_file_is_read_again_when_it_is_refused() {
     assert_eq!(c.list_databases().await.unwrap(), ["default"]);
 }
 
+#[tokio::test]
+async fn requests_are_signed_anew_whenever_they_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let token = |id: &str| {
+        let token =
+            json!({ "AccessKeyId": id, "AccessKeySecret": "hush", "SecurityToken": "quiet" });
+        std::fs::write(&path, token.to_string()).unwrap();
+    };
+    token("old");
+    let service = Service::start(|_, seen| match is_config(seen) {
+        true => config(),
+        false if seen.token.contains("Credential=new/") => ok(json!({})),
+        false => {
+            let said = format!(
+                "x-dlf-security-token:{} of hush",
+                seen.header("x-dlf-security-token")
+            );
+            Some((401, json!({ "message": said }).to_string()))
+        }
+    })
+    .await;
+    let options = [
+        ("token.provider", "dlf".to_string()),
+        ("dlf.region", "cn-x".to_string()),
+        ("dlf.token-path", path.display().to_string()),
+        ("uri", service.uri.clone()),
+        ("header.content-md5", "not this".to_string()),
+    ];
+    let options = options.map(|(k, v)| (k.to_string(), v));
+    let c = RestCatalog::new("c", options.into_iter().collect()).unwrap();
+    let error = c.create_database("db", false).await.unwrap_err();
+    assert!(error.to_string().contains("******"), "{error}");
+    let printed = format!("{error} {error:?} {c:?}");
+    assert!(
+        !printed.contains("hush") && !printed.contains("quiet"),
+        "{printed}"
+    );
+    token("new");
+    c.create_database("db", false).await.unwrap();
+
+    let seen = service.seen.lock().unwrap();
+    let posts: Vec<&Seen> = seen.iter().filter(|s| s.line.starts_with("POST")).collect();
+    assert_eq!(posts.len(), 3);
+    let of = |at: usize, name: &str| posts[at].header(name);
+    assert!(of(1, "authorization").contains("Credential=old/"));
+    assert!(of(2, "authorization").contains("Credential=new/"));
+    assert_ne!(of(1, "authorization"), of(2, "authorization"));
+    assert_eq!(of(2, "content-type"), "application/json");
+    assert_ne!(of(2, "content-md5"), "not this");
+    assert_eq!(of(2, "x-dlf-security-token"), "quiet");
+}
+
 /// One store; remembers the keys that it was opened with.
 #[derive(Debug, Default)]
 struct Keyed {
@@ -482,6 +535,85 @@ async fn views_have_the_paths_and_json_of_java() {
     );
     assert_eq!(body["schema"]["dialects"], json!({ "spark": "SELECT 1L" }));
     assert_eq!(body["schema"]["query"], "SELECT 1");
+}
+
+#[tokio::test]
+async fn functions_have_the_paths_and_json_of_java() {
+    let answer = json!({ "uuid": "u", "name": "f", "inputParams": null, "returnParams": null,
+        "deterministic": true, "comment": "c", "options": {}, "owner": "o", "createdAt": 1,
+        "definitions": { "spark": { "type": "sql", "definition": "x + 1" } } });
+    let service = Service::start(move |earlier, seen| match seen.line.as_str() {
+        _ if is_config(seen) => config(),
+        "GET /v1/p%2Fq/databases/db/functions" => {
+            ok(json!({ "functions": ["g"], "nextPageToken": "g" }))
+        }
+        "GET /v1/p%2Fq/databases/db/functions?pageToken=g" => ok(json!({ "functions": ["f"] })),
+        "GET /v1/p%2Fq/databases/db/functions/f" => ok(answer.clone()),
+        "POST /v1/p%2Fq/databases/db/functions" => match earlier {
+            0 => Some((200, String::new())),
+            _ => refusal(409, "FUNCTION"),
+        },
+        "POST /v1/p%2Fq/databases/db/functions/f" => match earlier {
+            0 => Some((200, String::new())),
+            1 => refusal(409, "DEFINITION"),
+            _ => refusal(404, "DEFINITION"),
+        },
+        "DELETE /v1/p%2Fq/databases/db/functions/f" => Some((200, String::new())),
+        line if line.contains("/nodb/") => refusal(404, "DATABASE"),
+        _ => refusal(404, "FUNCTION"),
+    })
+    .await;
+    let c = catalog(&service, &[]);
+    assert_eq!(c.list_functions("db").await.unwrap(), ["f", "g"]);
+    let error = c.list_functions("nodb").await.unwrap_err().to_string();
+    assert!(error.contains("database does not exist"), "{error}");
+    let f = c.get_function(&id("db.f")).await.unwrap();
+    assert_eq!(f.comment.as_deref(), Some("c"));
+    c.create_function(&id("db.f"), &f, false).await.unwrap();
+    c.create_function(&id("db.f"), &f, true).await.unwrap();
+    let error = c.create_function(&id("db.f"), &f, false).await.unwrap_err();
+    assert!(error.to_string().contains("exists already"), "{error}");
+    let drop = crate::FunctionChange::DropDefinition {
+        name: "spark".to_string(),
+    };
+    c.alter_function(&id("db.f"), std::slice::from_ref(&drop))
+        .await
+        .unwrap();
+    for word in ["has that definition", "no such definition"] {
+        let f = id("db.f");
+        let done = c.alter_function(&f, std::slice::from_ref(&drop)).await;
+        let error = done.unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    c.drop_function(&id("db.f"), false).await.unwrap();
+    c.drop_function(&id("db.none"), true).await.unwrap();
+    let error = c.drop_function(&id("db.none"), false).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let seen = service.seen.lock().unwrap().clone();
+    let body = |line: &str| {
+        let of = seen.iter().find(|s| s.line == line).unwrap();
+        serde_json::from_str::<serde_json::Value>(&of.body).unwrap()
+    };
+    let created = body("POST /v1/p%2Fq/databases/db/functions");
+    assert_eq!(
+        (&created["name"], &created["deterministic"]),
+        (&json!("f"), &json!(true))
+    );
+    assert_eq!(created["definitions"]["spark"]["type"], "sql");
+    assert_eq!(
+        body("POST /v1/p%2Fq/databases/db/functions/f"),
+        json!({ "changes": [{ "action": "dropDefinition", "name": "spark" }] })
+    );
+
+    let asked = seen.len();
+    for name in ["1", "a b", "ü"] {
+        let name = Identifier::new("db", name).unwrap();
+        let error = c.create_function(&name, &f, false).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let error = c.get_function(&name).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+    assert_eq!(service.lines().len(), asked);
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{Int32Array, RecordBatch, StringArray};
-use paimon_catalog::{Catalog, Identifier, PropertyChanges, View};
+use paimon_catalog::{
+    Catalog, Function, FunctionChange, FunctionDefinition, Identifier, PropertyChanges, View,
+};
 use paimon_core::ErrorKind;
 use paimon_core::maintenance::create_branch;
 use paimon_core::schema::{NewColumn, NewTable, SchemaChange};
@@ -81,6 +83,7 @@ pub(crate) async fn suite_but(catalog: &dyn Catalog, prefix: &str, quirks: Quirk
     concurrent_creation(catalog, &names[0]).await;
     refusals(catalog, &names[0]).await;
     views(catalog, &names[0], &names[1]).await;
+    functions(catalog, &names[0]).await;
     for name in &names {
         catalog.drop_database(name, false, true).await.unwrap();
         assert!(!catalog.database_exists(name).await.unwrap());
@@ -440,4 +443,56 @@ async fn views(catalog: &dyn Catalog, one: &str, two: &str) {
         kind_of(catalog.drop_view(&w, false)).await,
         Some(ErrorKind::NotFound)
     );
+}
+
+/// Functions, in catalogs that keep any.
+async fn functions(catalog: &dyn Catalog, database: &str) {
+    let f = id(database, "f");
+    let sql = |definition: &str| FunctionDefinition::Sql {
+        definition: definition.to_string(),
+    };
+    let function = Function {
+        input_params: Some(vec![DataField::new(
+            0,
+            "x",
+            parse_data_type("INT").unwrap(),
+        )]),
+        return_params: Some(vec![DataField::new(0, "f", DataType::string())]),
+        deterministic: true,
+        definitions: BTreeMap::from([("one".to_string(), sql("x + 1"))]),
+        comment: Some("for tests".to_string()),
+        options: BTreeMap::from([("x.y".to_string(), "1".to_string())]),
+    };
+    let missing = kind_of(catalog.get_function(&f)).await;
+    assert_eq!(missing, Some(ErrorKind::NotFound));
+    assert!(catalog.list_functions(database).await.unwrap().is_empty());
+    let made = kind_of(catalog.create_function(&f, &function, false)).await;
+    let add = [FunctionChange::AddDefinition {
+        name: "two".to_string(),
+        definition: sql("x + 2"),
+    }];
+    if !catalog.keeps_functions() {
+        let refused = Some(ErrorKind::Unsupported);
+        assert_eq!(made, refused);
+        assert_eq!(kind_of(catalog.drop_function(&f, false)).await, refused);
+        assert_eq!(kind_of(catalog.alter_function(&f, &add)).await, refused);
+        return;
+    }
+    assert_eq!(made, None);
+    catalog.create_function(&f, &function, true).await.unwrap();
+    let again = catalog.create_function(&f, &function, false);
+    assert_eq!(kind_of(again).await, Some(ErrorKind::InvalidInput));
+    assert_eq!(catalog.get_function(&f).await.unwrap(), function);
+    assert_eq!(catalog.list_functions(database).await.unwrap(), ["f"]);
+    catalog.alter_function(&f, &add).await.unwrap();
+    let twice = kind_of(catalog.alter_function(&f, &add)).await;
+    assert_eq!(twice, Some(ErrorKind::InvalidInput));
+    let found = catalog.get_function(&f).await.unwrap();
+    assert_eq!(found.definitions["two"], sql("x + 2"));
+    assert_eq!(found.definitions["one"], sql("x + 1"));
+    catalog.drop_function(&f, false).await.unwrap();
+    catalog.drop_function(&f, true).await.unwrap();
+    let missing = Some(ErrorKind::NotFound);
+    assert_eq!(kind_of(catalog.drop_function(&f, false)).await, missing);
+    assert_eq!(kind_of(catalog.alter_function(&f, &add)).await, missing);
 }

@@ -33,7 +33,7 @@ pub use location::split_location;
 pub use output::OutputFile;
 pub use paths::FolderPaths;
 pub use publish::Publication;
-pub use renewed::{ExpiringOptions, OptionsSource};
+pub use renewed::{ExpiringOptions, OptionsSource, Renewal};
 pub use stores::{CommitPrimitive, Folders, OpenedStore, StoreFactory, Stores};
 
 use cache::FileCache;

@@ -1,4 +1,4 @@
-//! Stores whose options expire: credentials that a catalog gives out for a while.
+//! Options that expire, and stores that are opened with them: credentials that a catalog gives out for a while.
 //!
 //! Java: `org.apache.paimon.rest.RESTTokenFileIO`.
 
@@ -53,9 +53,10 @@ pub trait OptionsSource: fmt::Debug + Send + Sync {
     async fn options(&self) -> crate::Result<ExpiringOptions>;
 }
 
-/// The options that hold now, renewed in time.
+/// The options that hold now, renewed in time: an hour before they expire, or after half of their time where they hold
+/// for less than two.
 #[derive(Debug)]
-pub(super) struct Renewal {
+pub struct Renewal {
     source: Arc<dyn OptionsSource>,
     known: Mutex<Held>,
     /// Held by whoever asks for new ones.
@@ -97,7 +98,8 @@ impl Held {
 }
 
 impl Renewal {
-    pub(super) fn new(first: ExpiringOptions, source: Arc<dyn OptionsSource>) -> Self {
+    /// Begins with options that the source has given.
+    pub fn new(first: ExpiringOptions, source: Arc<dyn OptionsSource>) -> Self {
         Self {
             source,
             known: Mutex::new(Held::new(first, 0)),
@@ -107,7 +109,10 @@ impl Renewal {
 
     /// The options with their generation. Those that cannot be renewed are used until they expire. While one request
     /// renews them the others go on with the old ones, as long as these hold.
-    async fn current(&self) -> crate::Result<(u64, Arc<BTreeMap<String, String>>)> {
+    ///
+    /// # Errors
+    /// Those of the source once the old ones have expired.
+    pub async fn current(&self) -> crate::Result<(u64, Arc<BTreeMap<String, String>>)> {
         let known = self.known.lock().clone();
         if known.renew_at.is_none_or(|at| at > Instant::now()) {
             return Ok((known.generation, known.options));
@@ -125,7 +130,7 @@ impl Renewal {
                 Ok(options) => held = Held::new(options, held.generation + 1),
                 Err(error) if held.has_expired() => return Err(error),
                 Err(error) => {
-                    tracing::warn!(%error, "credentials of a store were not renewed yet");
+                    tracing::warn!(%error, "credentials were not renewed yet");
                     held.renew_later();
                 }
             }
@@ -133,6 +138,29 @@ impl Renewal {
         *self.known.lock() = held.clone();
         drop(renewing);
         Ok((held.generation, held.options))
+    }
+
+    /// As [`Self::current`], with new options in place of those of a generation that somebody does not take.
+    ///
+    /// # Errors
+    /// Those of the source.
+    pub async fn replaced(
+        &self,
+        refused: u64,
+    ) -> crate::Result<(u64, Arc<BTreeMap<String, String>>)> {
+        let renewing = self.renewing.lock().await;
+        let mut held = self.known.lock().clone();
+        if held.generation <= refused {
+            held = Held::new(self.source.options().await?, held.generation + 1);
+            *self.known.lock() = held.clone();
+        }
+        drop(renewing);
+        Ok((held.generation, held.options))
+    }
+
+    /// The options that were given last, whether they hold or not.
+    pub fn known(&self) -> Arc<BTreeMap<String, String>> {
+        self.known.lock().options.clone()
     }
 }
 
@@ -371,6 +399,24 @@ mod tests {
         let error = io.exists("keyed://b/t/f").await.unwrap_err();
         assert!(format!("{error:?}").contains("no more keys"), "{error:?}");
         assert_eq!(*factory.opened.lock(), ["k0"]);
+    }
+
+    #[tokio::test]
+    async fn options_that_somebody_refuses_are_replaced_once() {
+        let keys = Arc::new(Keys {
+            given: AtomicU64::new(0),
+            holds_ms: 60_000,
+            broken: 2,
+        });
+        let renewal = Renewal::new(keys.next().unwrap(), keys);
+        let (first, _) = renewal.current().await.unwrap();
+        for _ in 0..2 {
+            let (generation, options) = renewal.replaced(first).await.unwrap();
+            assert_eq!((generation, options["key"].as_str()), (first + 1, "k1"));
+        }
+        assert!(renewal.replaced(first + 1).await.is_err());
+        assert_eq!(renewal.known()["key"], "k1");
+        assert_eq!(renewal.current().await.unwrap().0, first + 1);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The session: DataFusion with Paimon's catalogs, options and statements.
 
 mod catalogs;
+mod functions;
 mod max_pt;
 mod settings;
 mod travel;
@@ -41,6 +42,7 @@ use crate::statement;
 use crate::stream::refusing_endless_work;
 
 use catalogs::Catalogs;
+pub(crate) use functions::StoredFunction;
 pub use settings::{CarriedSettings, CommitIdentity, OverwriteMode, SessionSettings};
 pub(crate) use settings::{FixedIdentity, USER_PREFIX};
 pub(crate) use travel::instant_ms;
@@ -253,7 +255,7 @@ impl PaimonSession {
         let tokens = tokenize(sql)?;
         let mut cursor = Cursor::new(&tokens);
         let explain = statement::explain::parse(&mut cursor)?;
-        if let Some(rows) = Box::pin(statement::view(self, &cursor, &tokens, sql)).await? {
+        if let Some(rows) = Box::pin(statement::kept(self, &cursor, &tokens, sql)).await? {
             return match explain {
                 Some(option) => rows.explain_with_options(option),
                 None => statement::with_origin(self, rows, sql),
@@ -294,8 +296,9 @@ impl PaimonSession {
     /// Plans a parsed statement.
     ///
     /// # Errors
-    /// As DataFusion's planner.
-    pub(crate) async fn plan_parsed(&self, statement: Statement) -> Result<LogicalPlan> {
+    /// As DataFusion's planner, and those of catalogs whose functions it calls.
+    pub(crate) async fn plan_parsed(&self, mut statement: Statement) -> Result<LogicalPlan> {
+        functions::with_stored_functions(self, &mut statement).await?;
         self.context.state().statement_to_plan(statement).await
     }
 

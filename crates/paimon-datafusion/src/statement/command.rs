@@ -27,6 +27,11 @@ pub(crate) enum Command {
         namespace: Vec<Ident>,
         like: Option<String>,
     },
+    /// Functions that a catalog keeps.
+    ShowFunctions {
+        namespace: Vec<Ident>,
+        like: Option<String>,
+    },
     ShowCreateTable {
         table: Vec<Ident>,
     },
@@ -50,6 +55,11 @@ pub(crate) enum Command {
     ShowCurrent,
     Describe {
         table: Vec<Ident>,
+        extended: bool,
+    },
+    DescribeFunction {
+        name: Vec<Ident>,
+        /// With its definitions.
         extended: bool,
     },
     DescribeDatabase {
@@ -139,6 +149,11 @@ fn show(cursor: &mut Cursor) -> Result<Option<Command>> {
             namespace: namespace(cursor)?,
             like: like(cursor)?,
         }
+    } else if cursor.keywords(&["USER", "FUNCTIONS"]) || functions_of_database(cursor) {
+        Command::ShowFunctions {
+            namespace: namespace(cursor)?,
+            like: like(cursor)?,
+        }
     } else if cursor.keywords(&["CURRENT", "NAMESPACE"])
         || cursor.keywords(&["CURRENT", "DATABASE"])
         || cursor.keywords(&["CURRENT", "CATALOG"])
@@ -148,6 +163,13 @@ fn show(cursor: &mut Cursor) -> Result<Option<Command>> {
         return show_of_table(cursor);
     };
     Ok(Some(command))
+}
+
+/// Reads `FUNCTIONS` where `IN` or `FROM` follows; without these `SHOW FUNCTIONS` is DataFusion's.
+fn functions_of_database(cursor: &mut Cursor) -> bool {
+    let mut ahead = cursor.clone();
+    let found = ahead.keyword("FUNCTIONS") && ahead.one_of(&["IN", "FROM"]).is_some();
+    found && cursor.keyword("FUNCTIONS")
 }
 
 /// The `SHOW` statements that name a table.
@@ -250,6 +272,9 @@ fn describe(cursor: &mut Cursor) -> Result<Option<Command>> {
         let name = cursor.object_name()?;
         return Ok(Some(Command::DescribeDatabase { name, extended }));
     }
+    if let Some(function) = describe_function(cursor)? {
+        return Ok(Some(function));
+    }
     if ["SELECT", "WITH", "QUERY", "VALUES"]
         .iter()
         .any(|w| cursor.clone().keyword(w))
@@ -264,6 +289,19 @@ fn describe(cursor: &mut Cursor) -> Result<Option<Command>> {
         table,
         extended: before || after,
     }))
+}
+
+/// Reads `FUNCTION [EXTENDED] name`; a name alone is that of a table.
+fn describe_function(cursor: &mut Cursor) -> Result<Option<Command>> {
+    let mut ahead = cursor.clone();
+    let is_function = ahead.keyword("FUNCTION") && matches!(ahead.peek(), Some(Token::Word(_)));
+    if !is_function {
+        return Ok(None);
+    }
+    *cursor = ahead;
+    let extended = cursor.keyword("EXTENDED");
+    let name = cursor.object_name()?;
+    Ok(Some(Command::DescribeFunction { name, extended }))
 }
 
 fn use_statement(cursor: &mut Cursor) -> Result<Command> {

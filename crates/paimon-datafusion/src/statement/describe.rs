@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
-use paimon_catalog::{View, redacted};
+use paimon_catalog::{FunctionDefinition, View, redacted};
 use paimon_core::arrow_bridge::paimon_type;
 use paimon_core::spec::{DataField, TableSchema};
 
@@ -162,6 +162,81 @@ fn details(
         "",
     ));
     Ok(rows)
+}
+
+/// What a function of a catalog takes and gives, and for which programs it is defined; `extended` adds the definitions.
+pub(crate) async fn function(
+    session: &PaimonSession,
+    name: &[Ident],
+    extended: bool,
+) -> Result<DataFrame> {
+    let (catalog, identifier) = super::ddl::target(session, name)?;
+    let function = catalog.get_function(&identifier).await;
+    let function = function.map_err(to_datafusion)?;
+    let full = format!("{}.{identifier}", catalog.name());
+    let parameters = function.input_params.as_deref().unwrap_or_default();
+    let returns = function.return_params.as_deref().unwrap_or_default();
+    let typed = |fields: &[DataField]| {
+        let fields = fields.iter().map(|f| format!("{} {}", f.name, f.data_type));
+        fields.collect::<Vec<_>>().join(", ")
+    };
+    let types: Vec<String> = returns.iter().map(|f| f.data_type.to_string()).collect();
+    let mut rows = vec![
+        ["Function".to_string(), full],
+        ["Arguments".to_string(), typed(parameters)],
+        ["Returns".to_string(), types.join(", ")],
+        [
+            "Deterministic".to_string(),
+            function.deterministic.to_string(),
+        ],
+    ];
+    rows.extend(function.comment.map(|c| ["Comment".to_string(), c]));
+    for (program, definition) in &function.definitions {
+        let shown = match extended {
+            true => definition_text(definition),
+            false => definition.kind().to_string(),
+        };
+        rows.push([format!("Definition for {program}"), shown]);
+    }
+    if extended && !function.options.is_empty() {
+        let options = function.options.iter();
+        let shown = options.map(|(key, value)| format!("({key},{})", redacted(key, value)));
+        let shown: Vec<String> = shown.collect();
+        rows.push(["Properties".to_string(), format!("({})", shown.join(", "))]);
+    }
+    text_rows(session, ["info_name", "info_value"], rows)
+}
+
+fn definition_text(definition: &FunctionDefinition) -> String {
+    let named = |name: &str, value: &Option<String>| {
+        let value = value.iter().map(|value| format!(", {name} {value}"));
+        value.collect::<String>()
+    };
+    let kind = definition.kind();
+    match definition {
+        FunctionDefinition::Sql { definition } => format!("{kind}: {definition}"),
+        FunctionDefinition::Lambda {
+            definition,
+            language,
+        } => {
+            format!("{kind}{}: {definition}", named("language", language))
+        }
+        FunctionDefinition::File {
+            file_resources,
+            language,
+            class_name,
+            function_name,
+        } => {
+            let files = file_resources.iter().flatten();
+            let files: Vec<String> = files.map(|f| redacted("uri", &f.uri)).collect();
+            let parts = [
+                named("language", language),
+                named("class", class_name),
+                named("name", function_name),
+            ];
+            format!("{kind}{}: {}", parts.concat(), files.join(", "))
+        }
+    }
 }
 
 /// Name and catalog of a database.

@@ -9,6 +9,7 @@ mod describe;
 mod dml;
 mod effect;
 pub(crate) mod explain;
+mod function;
 mod insert;
 mod partition;
 mod procedure;
@@ -32,10 +33,27 @@ pub use effect::{Effect, EffectExec, StatementOrigin};
 pub(crate) use effect::{effect_rows, with_origin};
 pub(crate) use refuse::is_paimon_table;
 pub(crate) use run::run;
-pub(crate) use view::{definition as view_definition, plan as view};
+pub(crate) use view::definition as view_definition;
 
 use crate::parse::Cursor;
 use crate::session::PaimonSession;
+
+/// Plans a statement about a view or function that a catalog keeps; `None` for all others. `sql` is the statement, `tokens`
+/// are its tokens, which the cursor has read up to an EXPLAIN.
+///
+/// # Errors
+/// When it is malformed, or the query or expression cannot be planned.
+pub(crate) async fn kept(
+    session: &PaimonSession,
+    cursor: &Cursor,
+    tokens: &[TokenWithSpan],
+    sql: &str,
+) -> Result<Option<DataFrame>> {
+    match view::plan(session, cursor, tokens, sql).await? {
+        Some(rows) => Ok(Some(rows)),
+        None => function::plan(session, cursor, tokens, sql),
+    }
+}
 
 /// Plans a statement that writes to a Paimon catalog or calls a procedure; `None` for all others. `tokens` are those of
 /// the whole statement, which the cursor has read up to an EXPLAIN.

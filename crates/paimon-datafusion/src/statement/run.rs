@@ -33,6 +33,9 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
         Command::ShowViews { namespace, like } => {
             show::views(session, &namespace, like.as_deref()).await
         }
+        Command::ShowFunctions { namespace, like } => {
+            show::functions(session, &namespace, like.as_deref()).await
+        }
         Command::ShowCreateTable { table } => show_create::run(session, &table).await,
         Command::ShowPartitions { table, spec } => show::partitions(session, &table, &spec).await,
         Command::ShowColumns { table } => show::columns(session, &table).await,
@@ -50,6 +53,9 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
             text_rows(session, ["catalog", "namespace"], [[catalog, namespace]])
         }
         Command::Describe { table, extended } => describe::table(session, &table, extended).await,
+        Command::DescribeFunction { name, extended } => {
+            describe::function(session, &name, extended).await
+        }
         Command::DescribeDatabase { name, extended } => {
             describe::database(session, &name, extended).await
         }

@@ -144,6 +144,22 @@ pub(crate) async fn views(
     flagged_rows(session, ["namespace", "viewName", "isTemporary"], &rows)
 }
 
+pub(crate) async fn functions(
+    session: &PaimonSession,
+    namespace: &[Ident],
+    like: Option<&str>,
+) -> Result<DataFrame> {
+    let (catalog, database) = database_of(session, namespace)?;
+    let catalog = super::procedure::catalog_named(session, &catalog)?;
+    let mut names = catalog
+        .list_functions(&database)
+        .await
+        .map_err(to_datafusion)?;
+    names.retain(|name| wanted(name, like));
+    let rows = names.into_iter().map(|name| [database.clone(), name]);
+    text_rows(session, ["namespace", "functionName"], rows)
+}
+
 /// The Paimon table that serves a name.
 pub(crate) async fn paimon_table(session: &PaimonSession, name: &[Ident]) -> Result<Table> {
     let provider = session.table(name).await?;

@@ -159,7 +159,7 @@ fn columns(cursor: &mut Cursor) -> Result<Vec<(String, Option<String>)>> {
 ///
 /// # Errors
 /// When it is malformed, or the query cannot be planned where the view is to lie.
-pub(crate) async fn plan(
+pub(super) async fn plan(
     session: &PaimonSession,
     cursor: &Cursor,
     tokens: &[TokenWithSpan],
@@ -251,7 +251,7 @@ fn kept_in(session: &PaimonSession, cursor: &mut Cursor) -> Result<Option<KeptVi
 }
 
 /// The text of a statement from a token on.
-fn text_from(sql: &str, tokens: &[TokenWithSpan], from: usize) -> Result<String> {
+pub(super) fn text_from(sql: &str, tokens: &[TokenWithSpan], from: usize) -> Result<String> {
     let written = Tokenizer::new(&GenericDialect, sql)
         .with_unescape(false)
         .tokenize()

@@ -1,10 +1,12 @@
-//! A catalog that keeps views and format tables beside the tables of a warehouse.
+//! A catalog that keeps views, functions and format tables beside the tables of a warehouse.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
-use paimon_catalog::{Catalog, FileSystemCatalog, FormatTable, Identifier, View};
+use paimon_catalog::{
+    Catalog, FileSystemCatalog, FormatTable, Function, FunctionChange, Identifier, View,
+};
 use paimon_core::io::FileIo;
 use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::{DataField, TableSchema};
@@ -18,6 +20,7 @@ type Named<T> = Mutex<BTreeMap<(String, String), T>>;
 pub(crate) struct Layered {
     base: FileSystemCatalog,
     views: Named<View>,
+    functions: Named<Function>,
     files: Named<FormatTable>,
 }
 
@@ -44,6 +47,7 @@ impl Layered {
         Self {
             base: FileSystemCatalog::new(name, options).unwrap(),
             views: Mutex::default(),
+            functions: Mutex::default(),
             files: Mutex::default(),
         }
     }
@@ -155,6 +159,75 @@ impl Catalog for Layered {
         let mut views = self.views.lock().await;
         let view = views.remove(&key(from)).ok_or_else(|| missing(from))?;
         views.insert(key(to), view);
+        Ok(())
+    }
+
+    fn keeps_functions(&self) -> bool {
+        true
+    }
+
+    async fn list_functions(&self, database: &str) -> Result<Vec<String>> {
+        let functions = self.functions.lock().await;
+        let own = functions.keys().filter(|(of, _)| of == database);
+        Ok(own.map(|(_, name)| name.clone()).collect())
+    }
+
+    async fn get_function(&self, identifier: &Identifier) -> Result<Function> {
+        let found = self.functions.lock().await.get(&key(identifier)).cloned();
+        found.ok_or_else(|| missing(identifier))
+    }
+
+    async fn create_function(
+        &self,
+        identifier: &Identifier,
+        function: &Function,
+        ignore: bool,
+    ) -> Result<()> {
+        let mut functions = self.functions.lock().await;
+        if functions.contains_key(&key(identifier)) {
+            return match ignore {
+                true => Ok(()),
+                false => Err(Error::invalid("function exists already")),
+            };
+        }
+        functions.insert(key(identifier), function.clone());
+        Ok(())
+    }
+
+    async fn drop_function(&self, identifier: &Identifier, ignore: bool) -> Result<()> {
+        let dropped = self.functions.lock().await.remove(&key(identifier));
+        match dropped.is_some() || ignore {
+            true => Ok(()),
+            false => Err(missing(identifier)),
+        }
+    }
+
+    async fn alter_function(
+        &self,
+        identifier: &Identifier,
+        changes: &[FunctionChange],
+    ) -> Result<()> {
+        let mut functions = self.functions.lock().await;
+        let function = functions.get_mut(&key(identifier));
+        let function = function.ok_or_else(|| missing(identifier))?;
+        for change in changes.iter().cloned() {
+            match change {
+                FunctionChange::SetOption { key, value } => {
+                    function.options.insert(key, value);
+                }
+                FunctionChange::RemoveOption { key } => {
+                    function.options.remove(&key);
+                }
+                FunctionChange::UpdateComment { comment } => function.comment = comment,
+                FunctionChange::AddDefinition { name, definition }
+                | FunctionChange::UpdateDefinition { name, definition } => {
+                    function.definitions.insert(name, definition);
+                }
+                FunctionChange::DropDefinition { name } => {
+                    function.definitions.remove(&name);
+                }
+            }
+        }
         Ok(())
     }
 

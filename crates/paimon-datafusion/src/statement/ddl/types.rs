@@ -7,9 +7,18 @@ use paimon_core::spec::{DataType, parse_data_type};
 use crate::error::to_datafusion;
 use crate::parse::Cursor;
 
-/// Words that end a type where no bracket is open.
+/// Words that end a type where no bracket is open: of columns, and of what functions return.
 const ENDS: &[&str] = &[
-    "COMMENT", "DEFAULT", "PRIMARY", "FIRST", "LAST", "AFTER", "BEFORE",
+    "COMMENT",
+    "DEFAULT",
+    "PRIMARY",
+    "FIRST",
+    "LAST",
+    "AFTER",
+    "BEFORE",
+    "DETERMINISTIC",
+    "LANGUAGE",
+    "RETURN",
 ];
 
 /// Reads a type up to the comma, closing parenthesis or column option behind it.
@@ -63,6 +72,7 @@ fn ends(cursor: &Cursor, word: &str) -> bool {
     let mut ahead = cursor.clone();
     ENDS.iter().any(|end| word.eq_ignore_ascii_case(end))
         || ahead.keywords(&["NOT", "NULL"])
+        || ahead.keywords(&["NOT", "DETERMINISTIC"])
         || ahead.keyword("NULL")
 }
 

@@ -5,7 +5,7 @@ use datafusion::error::{DataFusionError, Result};
 use futures::future::BoxFuture;
 
 use super::arguments::{Arguments, Parameter};
-use super::metastore::{copy, migrate, repair};
+use super::metastore::{copy, functions, migrate, repair};
 use super::rows::Column;
 use super::{
     branches, compact, consumers, expiry, merge_into, orphans, partitions, snapshots, tags, upkeep,
@@ -49,20 +49,18 @@ const FAMILIES: &[&[Procedure]] = &[
     repair::PROCEDURES,
     migrate::PROCEDURES,
     copy::PROCEDURES,
+    functions::PROCEDURES,
     upkeep::PROCEDURES,
     merge_into::PROCEDURES,
 ];
 
 /// Procedures of Paimon for Spark and Flink that this engine does not have.
 const UNSUPPORTED: &[&str] = &[
-    "alter_function",
     "alter_view_dialect",
     "clone",
     "compact_chain_table",
     "copy_files",
-    "create_function",
     "create_global_index",
-    "drop_function",
     "drop_global_index",
     "full_text_search",
     "materialize_deletion_vectors",
@@ -118,6 +116,9 @@ mod tests {
                 "migrate_table",
                 "migrate_database",
                 "copy",
+                "create_function",
+                "alter_function",
+                "drop_function",
             ];
             if !others.contains(&name) {
                 assert_eq!(procedure.parameters[0].name(), "table", "{name}");

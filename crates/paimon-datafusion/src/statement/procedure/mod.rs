@@ -21,6 +21,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use arguments::Value;
+pub(super) use plan::catalog_named;
 pub(crate) use plan::plan;
 pub(super) use tags::replace_existing;
 

@@ -63,7 +63,10 @@ pub(super) fn current_catalog(session: &PaimonSession) -> Result<Arc<dyn Catalog
 }
 
 /// A catalog of the session.
-pub(super) fn catalog_named(session: &PaimonSession, name: &str) -> Result<Arc<dyn Catalog>> {
+pub(in crate::statement) fn catalog_named(
+    session: &PaimonSession,
+    name: &str,
+) -> Result<Arc<dyn Catalog>> {
     let provider = session.catalog(name)?;
     match provider.downcast_ref::<PaimonCatalogProvider>() {
         Some(paimon) => Ok(paimon.catalog().clone()),

@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// Where the token comes from.
 #[derive(Clone)]
-pub(super) enum Credentials {
+pub(in crate::rest) enum Bearer {
     Token(String),
     File {
         path: String,
@@ -26,7 +26,7 @@ pub(super) enum Credentials {
     },
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for Bearer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Token(_) => "a token",
@@ -35,7 +35,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-impl Credentials {
+impl Bearer {
     /// # Errors
     /// `InvalidInput` unless the options give one token or one file.
     pub(super) fn new(options: &BTreeMap<String, String>) -> Result<Self> {
@@ -52,18 +52,14 @@ impl Credentials {
         }
     }
 
-    /// A text of the service without the token.
-    pub(super) fn hidden_in(&self, text: &str) -> String {
-        let read = match self {
+    /// The token, if it was needed before.
+    pub(super) fn known(&self) -> Option<String> {
+        match self {
             Self::Token(token) => Some(token.clone()),
             Self::File { read, .. } => {
-                let read = read.try_lock().ok();
-                read.and_then(|read| read.as_ref().map(|(_, token)| token.clone()))
+                let read = read.try_lock().ok()?;
+                read.as_ref().map(|(_, token)| token.clone())
             }
-        };
-        match read.filter(|token| !token.is_empty()) {
-            Some(token) => text.replace(&token, "******"),
-            None => text.to_string(),
         }
     }
 
@@ -105,7 +101,7 @@ mod tests {
         let path = folder.path().join("token");
         std::fs::write(&path, "one\n").unwrap();
         let options = BTreeMap::from([(TOKEN_FILE.to_string(), path.display().to_string())]);
-        let credentials = Credentials::new(&options).unwrap();
+        let credentials = Bearer::new(&options).unwrap();
         assert_eq!(credentials.token(None).await.unwrap(), "one");
         std::fs::write(&path, "two").unwrap();
         assert_eq!(credentials.token(None).await.unwrap(), "one");
