@@ -193,11 +193,17 @@ async fn was_committed(table: &Table, context: &CommitContext, journal: &Journal
     if are_live(table, newest.as_ref(), journal).await? {
         return Ok(true);
     }
-    futures::stream::iter(&journal.files)
-        .map(|file| table.io().exists(&file.to))
-        .buffer_unordered(QUESTIONS)
-        .try_any(|moved| async move { moved })
-        .await
+    let mut asked = Vec::with_capacity(journal.files.len());
+    for file in &journal.files {
+        asked.push(table.io().exists(&file.to));
+    }
+    let mut asked = futures::stream::iter(asked).buffer_unordered(QUESTIONS);
+    while let Some(moved) = asked.next().await {
+        if moved? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a snapshot has any of the files.
