@@ -66,6 +66,8 @@ async fn registered<V: Visit + VisitMut + Send>(
 ) -> Result<()> {
     for name in unknown_functions(session, node) {
         let Some((full, function)) = find(session, &name).await? else {
+            // what an earlier statement called by this name is gone
+            session.context.deregister_udf(&full_name(&name));
             continue;
         };
         let stored = StoredFunction::of(session, &full, &function)?;
@@ -89,15 +91,21 @@ fn parts(name: &ObjectName) -> Option<Vec<Ident>> {
     name.0.iter().map(|part| part.as_ident().cloned()).collect()
 }
 
-/// Names of functions that nobody has registered and that may stand for one of a catalog.
+fn full_name(name: &[Ident]) -> String {
+    let texts: Vec<String> = name.iter().map(crate::statement::ident_text).collect();
+    texts.join(".")
+}
+
+/// Names of functions that may stand for one of a catalog: nobody has registered them, or an earlier statement did, and
+/// the catalog may have another definition by now.
 fn unknown_functions(session: &PaimonSession, node: &impl Visit) -> BTreeSet<Vec<Ident>> {
     let state = session.context.state_ref();
     let state = state.read();
     let is_known = |name: &[Ident]| {
-        let texts: Vec<String> = name.iter().map(crate::statement::ident_text).collect();
-        let name = texts.join(".");
+        let name = full_name(name);
+        let scalar = state.scalar_functions().get(&name);
         BY_THE_PLANNER.contains(&name.as_str())
-            || state.scalar_functions().contains_key(&name)
+            || scalar.is_some_and(|f| f.inner().downcast_ref::<StoredFunction>().is_none())
             || state.aggregate_functions().contains_key(&name)
             || state.window_functions().contains_key(&name)
     };
