@@ -13,7 +13,7 @@ use crate::format_table::FormatTable;
 use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
 use crate::migration::Migration;
-use crate::view::View;
+use crate::view::{View, ViewChange};
 
 /// What is to change of a database's properties.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,6 +132,23 @@ pub trait Catalog: Debug + Send + Sync {
     async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         let _ = to;
         Err(no_views(self.name(), from))
+    }
+
+    /// Changes what a view is to single programs: all of the changes or none.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such view or dialect, `InvalidInput` for a dialect that is there already, `Unsupported`
+    /// in a catalog that keeps one query of a view for all.
+    async fn alter_view(&self, identifier: &Identifier, changes: &[ViewChange]) -> Result<()> {
+        let _ = changes;
+        match self.keeps_views() {
+            false => Err(no_views(self.name(), identifier)),
+            true => Err(Error::unsupported(
+                "this catalog keeps one query of a view for all programs: catalogs of REST and JDBC keep dialects",
+            )
+            .with("view", identifier)
+            .with("catalog", self.name())),
+        }
     }
 
     /// Whether it keeps functions.
@@ -363,7 +380,7 @@ fn no_hive(catalog: &str) -> Error {
 
 fn no_views(catalog: &str, identifier: &Identifier) -> Error {
     Error::unsupported(
-        "this catalog keeps no views: catalogs of Hive and REST do; CREATE TEMPORARY VIEW makes one of the session",
+        "this catalog keeps no views: catalogs of Hive, REST and JDBC do; CREATE TEMPORARY VIEW makes one of the session",
     )
     .with("view", identifier)
     .with("catalog", catalog)

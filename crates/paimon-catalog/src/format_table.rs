@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use paimon_core::io::FileIo;
-use paimon_core::schema::NewTable;
-use paimon_core::spec::{DataField, TableSchema};
+use paimon_core::schema::{NewTable, SchemaChange};
+use paimon_core::spec::{DataField, DataType, TableSchema, TypeKind};
 use paimon_core::{Error, Result};
 
 /// Option key of a table's kind.
@@ -17,8 +17,7 @@ pub(crate) const FORMAT_TABLE: &str = "format-table";
 pub(crate) const FILE_FORMAT: &str = "file.format";
 /// Who reads: `paimon` or the engine.
 const IMPLEMENTATION: &str = "format-table.implementation";
-/// Whether partitions are those that the catalog knows.
-#[cfg(feature = "rest")]
+/// Whether partitions are those that the catalog knows, whatever folders there are.
 const PARTITIONED: &str = "metastore.partitioned-table";
 
 /// Format of the files of a format table.
@@ -110,6 +109,65 @@ impl FormatTable {
         })
     }
 
+    /// The table after some changes of its columns and options; its files stay as they are.
+    ///
+    /// Java: `SchemaManager.generateTableSchema`, as services apply it to format tables. Not as there, files that
+    /// lie there are still read as before: their format stays, and so do names and places of columns by which values are found.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidInput` or `Unsupported` naming the column or option.
+    pub fn altered(&self, changes: &[SchemaChange]) -> Result<Self> {
+        let named = |e: Error| e.with_default("table", &self.name);
+        let schema = self.schema().changed(changes, false, 0).map_err(named)?;
+        check_columns(&schema).map_err(named)?;
+        let new = Self::new(&self.name, &self.location, self.io.clone(), schema)?;
+        self.check_files(&new).map_err(named)?;
+        Ok(new)
+    }
+
+    /// Whether the files that are there still mean the same.
+    fn check_files(&self, new: &Self) -> Result<()> {
+        if new.format != self.format {
+            return Err(Error::invalid(format!(
+                "the files of the table are {}: make a table of {} and insert its rows",
+                self.format.name(),
+                new.format.name()
+            ))
+            .with("option", FILE_FORMAT));
+        }
+        let (before, after) = (self.stored(), new.stored());
+        if matches!(self.format, FileFormat::Csv | FileFormat::Text) {
+            let moved = before
+                .iter()
+                .zip(&after)
+                .find(|(old, new)| old.id != new.id);
+            return match moved {
+                None => Ok(()),
+                Some((old, _)) => Err(Error::invalid(
+                    "fields of files go by position: columns come and go behind all others that are no partition columns",
+                )
+                .with("column", &old.name)),
+            };
+        }
+        let renamed = |new: &&&DataField| {
+            let old = before.iter().find(|old| old.id == new.id);
+            old.is_some_and(|old| old.name != new.name)
+        };
+        match after.iter().find(renamed) {
+            None => Ok(()),
+            Some(new) => Err(Error::invalid(
+                "files name their columns: make a table with the new name and insert the rows",
+            )
+            .with("column", &new.name)),
+        }
+    }
+
+    /// The columns that files hold.
+    fn stored(&self) -> Vec<&DataField> {
+        let is_key = |f: &&DataField| self.partition_keys.contains(&f.name);
+        self.fields.iter().filter(|f| !is_key(f)).collect()
+    }
+
     /// Its columns, keys and options as a schema.
     pub fn schema(&self) -> TableSchema {
         TableSchema {
@@ -121,8 +179,24 @@ impl FormatTable {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             comment: self.comment.clone(),
+            highest_field_id: highest_id(&self.fields),
             ..empty_schema()
         }
+    }
+}
+
+/// The highest id of a column or of a field inside a type.
+fn highest_id(fields: &[DataField]) -> i32 {
+    let within = |field: &DataField| highest_id_in(&field.data_type).max(field.id);
+    fields.iter().map(within).max().unwrap_or(0)
+}
+
+fn highest_id_in(data_type: &DataType) -> i32 {
+    match &data_type.kind {
+        TypeKind::Row(fields) => highest_id(fields),
+        TypeKind::Array(element) | TypeKind::Multiset(element) => highest_id_in(element),
+        TypeKind::Map(key, value) => highest_id_in(key).max(highest_id_in(value)),
+        _ => 0,
     }
 }
 
@@ -198,7 +272,6 @@ pub(crate) fn new_schema(mut table: NewTable) -> Result<TableSchema> {
     Ok(schema)
 }
 
-#[cfg(any(feature = "hive", feature = "rest"))]
 fn check_columns(schema: &TableSchema) -> Result<()> {
     if schema.fields.len() <= schema.partition_keys.len() {
         return Err(Error::invalid(
@@ -235,21 +308,83 @@ fn check_options(schema: &TableSchema) -> Result<()> {
         )
         .with("option", IMPLEMENTATION));
     }
-    Ok(())
-}
-
-/// Refuses tables whose partitions are those that a service knows, whatever folders there are.
-///
-/// # Errors
-/// `Unsupported` naming the option.
-#[cfg(feature = "rest")]
-pub(crate) fn refuse_managed_partitions(schema: &TableSchema) -> Result<()> {
-    let managed = schema.options.get(PARTITIONED);
-    match managed.is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+    match given(PARTITIONED).is_some_and(|v| v.eq_ignore_ascii_case("true")) {
         true => Err(Error::unsupported(
-            "format tables whose partitions the catalog manages are not supported",
+            "partitions of format tables are their folders: those that a catalog manages are not supported",
         )
         .with("option", PARTITIONED)),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use paimon_core::schema::ColumnPosition;
+    use paimon_core::spec::parse_data_type;
+
+    use super::*;
+
+    fn table(format: &str) -> FormatTable {
+        let field = |(id, name, text): (i32, &str, &str)| {
+            DataField::new(id, name, parse_data_type(text).unwrap())
+        };
+        let mut schema = TableSchema {
+            fields: [(0, "a", "INT"), (1, "b", "STRING"), (2, "p", "INT")]
+                .map(field)
+                .to_vec(),
+            partition_keys: vec!["p".to_string()],
+            ..empty_schema()
+        };
+        for (key, value) in [(TYPE, FORMAT_TABLE), (FILE_FORMAT, format)] {
+            schema.options.insert(key.to_string(), value.to_string());
+        }
+        let io = FileIo::for_location("memory:/f").unwrap();
+        FormatTable::new("db.f", "memory:/f", io, schema).unwrap()
+    }
+
+    fn add(position: Option<ColumnPosition>) -> SchemaChange {
+        SchemaChange::AddColumn {
+            path: vec!["n".to_string()],
+            data_type: parse_data_type("ROW<x INT, y INT>").unwrap(),
+            comment: None,
+            position,
+        }
+    }
+
+    #[test]
+    fn new_columns_have_ids_of_their_own() {
+        let added = table("json").altered(&[add(None)]).unwrap();
+        let ids: Vec<i32> = added.fields.iter().map(|f| f.id).collect();
+        assert_eq!(ids, [0, 1, 2, 3]);
+        assert_eq!(highest_id(&added.fields), 5);
+    }
+
+    #[test]
+    fn what_files_hold_keeps_its_meaning() {
+        let first = add(Some(ColumnPosition::First));
+        let behind = add(Some(ColumnPosition::After("b".to_string())));
+        let rename = SchemaChange::RenameColumn {
+            path: vec!["a".to_string()],
+            to: "c".to_string(),
+        };
+        let drop = |name: &str| SchemaChange::DropColumn {
+            path: vec![name.to_string()],
+        };
+        // by position, by name
+        for (change, csv, json) in [
+            (add(None), true, true),
+            (behind, true, true),
+            (first, false, true),
+            (rename, true, false),
+            (drop("b"), true, true),
+            (drop("a"), false, true),
+            (drop("p"), false, false),
+        ] {
+            for (format, fits) in [("csv", csv), ("json", json), ("parquet", json)] {
+                let altered = table(format).altered(std::slice::from_ref(&change));
+                assert_eq!(altered.is_ok(), fits, "{format} {change:?}");
+            }
+        }
     }
 }

@@ -42,7 +42,7 @@ pub use names::absolute_location;
 pub use paimon_core::options::{is_secret_key, redacted};
 #[cfg(feature = "rest")]
 pub use rest::RestCatalog;
-pub use view::View;
+pub use view::{View, ViewChange};
 
 // tests that are shared with those of the public interface name the crate
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::format_table::FormatTable;
 use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
 use crate::migration::Migration;
-use crate::view::View;
+use crate::view::{View, ViewChange};
 
 /// Tables and databases that are kept at most, of each.
 const CAPACITY: usize = 1000;
@@ -227,6 +227,11 @@ impl Catalog for CachingCatalog {
     async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         let _changing = self.changing(&[from, to]);
         self.inner.rename_view(from, to).await
+    }
+
+    async fn alter_view(&self, identifier: &Identifier, changes: &[ViewChange]) -> Result<()> {
+        let _changing = self.changing(&[identifier]);
+        self.inner.alter_view(identifier, changes).await
     }
 
     fn keeps_functions(&self) -> bool {

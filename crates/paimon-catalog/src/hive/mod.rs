@@ -146,8 +146,8 @@ impl HiveCatalog {
             Kind::Paimon => Ok(table),
             Kind::Format(format) if self.settings.format_tables => {
                 Err(Error::unsupported(format!(
-                    "expected a Paimon table, found a format table of {} files: it has no snapshots, tags, branches, \
-                     system tables or schema changes",
+                    "expected a Paimon table, found a format table of {} files: it has no snapshots, tags, branches or \
+                     system tables, and its columns and options change by Hive's own ALTER TABLE alone",
                     format.name()
                 ))
                 .with("table", identifier)

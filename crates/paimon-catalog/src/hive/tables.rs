@@ -67,7 +67,15 @@ impl HiveCatalog {
     }
 
     pub(super) async fn move_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
-        let mut table = self.paimon_table(from).await?;
+        let found = self.hive_table(from).await?;
+        let format = found.filter(|t| {
+            self.settings.format_tables && matches!(mapping::kind(t), mapping::Kind::Format(_))
+        });
+        let is_format = format.is_some();
+        let mut table = match format {
+            Some(table) => table,
+            None => self.paimon_table(from).await?,
+        };
         if self.client.database(to.database()).await?.is_none() {
             return Err(self.no_database(to.database()));
         }
@@ -80,6 +88,10 @@ impl HiveCatalog {
         table.database = to.database().to_string();
         table.name = to.table().to_string();
         self.alter_hive_table(from, &table).await?;
+        if is_format {
+            // its files lie where the metastore has them
+            return Ok(());
+        }
         let mut table = self.paimon_table(to).await?;
         let target = self.place_after_rename(from, to, &source, &table).await?;
         let io = self.io(&source)?;

@@ -463,6 +463,37 @@ async fn a_format_table_is_stored_as_java_stores_it() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("primary-key"), "{error}");
-    catalog.drop_table(&id("f"), false).await.unwrap();
+    let change = [set("csv.include-header", "true")];
+    let error = catalog.alter_table(&id("f"), &change).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("Hive's own"), "{error}");
+    catalog.rename_table(&id("f"), &id("g")).await.unwrap();
+    assert!(catalog.get_format_table(&id("f")).await.unwrap().is_none());
+    let renamed = catalog.get_format_table(&id("g")).await.unwrap().unwrap();
+    assert_eq!(renamed.location, found.location);
+    catalog.drop_table(&id("g"), false).await.unwrap();
     assert!(!std::path::Path::new(&found.location).exists());
+}
+
+#[tokio::test]
+async fn a_format_table_with_partitions_of_the_metastore_is_refused_by_name() {
+    let (_folder, warehouse) = folder();
+    let (catalog, _) = catalog(&warehouse, &[]).await;
+    let table = declared(
+        &[("a", "INT"), ("b", "STRING")],
+        &[
+            ("type", "format-table"),
+            ("partition", "b"),
+            ("metastore.partitioned-table", "true"),
+        ],
+    );
+    let error = catalog
+        .create_table(&id("f"), table, false)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(
+        error.to_string().contains("metastore.partitioned-table"),
+        "{error}"
+    );
 }

@@ -36,7 +36,7 @@ use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
 use crate::queues::Queues;
 use crate::sys_tables;
-use crate::view::View;
+use crate::view::{View, ViewChange};
 
 /// Databases and tables of a relational database, with files in a warehouse.
 ///
@@ -251,6 +251,10 @@ impl Catalog for JdbcCatalog {
 
     async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         self.move_view(from, to).await
+    }
+
+    async fn alter_view(&self, identifier: &Identifier, changes: &[ViewChange]) -> Result<()> {
+        self.change_view(identifier, changes).await
     }
 
     async fn create_database_with(

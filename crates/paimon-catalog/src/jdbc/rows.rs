@@ -192,6 +192,14 @@ impl Rows {
         Statement::new(TEXT, [&self.key, database, view, json])
     }
 
+    /// Replaces the JSON of a view, if it is still `old`.
+    pub(super) fn update_view(&self, identifier: &Identifier, old: &str, new: &str) -> Statement {
+        const TEXT: &str = "UPDATE paimon_views SET view_schema = ? WHERE catalog_key = ? AND database_name = ? AND \
+                            view_name = ? AND view_schema = ?";
+        let (database, view) = (identifier.database(), identifier.table());
+        Statement::new(TEXT, [new, &self.key, database, view, old])
+    }
+
     pub(super) fn delete_view(&self, identifier: &Identifier) -> Statement {
         const TEXT: &str = "DELETE FROM paimon_views WHERE catalog_key = ? AND database_name = ? AND view_name = ?";
         Statement::new(TEXT, [&self.key, identifier.database(), identifier.table()])

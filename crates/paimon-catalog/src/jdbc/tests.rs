@@ -172,6 +172,29 @@ async fn views_of_java_are_read_and_take_names() {
     );
     assert_eq!(view.fields[0].name, "a");
     assert_eq!(view.options["k"], "v");
+    let change = |dialect: &str, query: &str| ViewChange::UpdateDialect {
+        dialect: dialect.into(),
+        query: query.into(),
+    };
+    let add = ViewChange::AddDialect {
+        dialect: "spark".into(),
+        query: "SELECT 3 AS a".into(),
+    };
+    let both = [add, change("flink", "SELECT 4 AS a")];
+    c.alter_view(&id("db.v"), &both).await.unwrap();
+    let altered = c.get_view(&id("db.v")).await.unwrap();
+    assert_eq!(
+        (altered.query_in("spark"), altered.query_in("flink")),
+        ("SELECT 3 AS a", "SELECT 4 AS a")
+    );
+    assert_eq!(altered.options, view.options);
+    // all or none
+    let half = [change("spark", "SELECT 5"), change("trino", "SELECT 5")];
+    let error = c.alter_view(&id("db.v"), &half).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(c.get_view(&id("db.v")).await.unwrap(), altered);
+    let error = c.alter_view(&id("db.none"), &both).await.unwrap_err();
+    assert!(error.to_string().contains("view does not exist"), "{error}");
     let odd = c.get_view(&id("db.odd")).await.unwrap_err();
     assert_eq!(odd.kind(), ErrorKind::Damaged);
     let taken = c.create_view(&id("db.v"), &view, false).await.unwrap_err();

@@ -1,14 +1,18 @@
 //! Views: rows of `paimon_views`, each with the JSON of a view.
 //!
-//! Java: `JdbcCatalog.getView`, `createView`, `dropView`, `renameView`. The table is made with the first view.
+//! Java: `JdbcCatalog.getView`, `createView`, `dropView`, `renameView`, `alterView`. The table is made with the first view.
 
 use paimon_core::{Error, ErrorKind, Result};
 
 use super::JdbcCatalog;
+use super::connections::Failure;
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
 use crate::tables::check_plain;
-use crate::view::View;
+use crate::view::{View, ViewChange};
+
+/// So often a change is tried when others change the view meanwhile.
+const ATTEMPTS: usize = 10;
 
 impl JdbcCatalog {
     pub(super) async fn view_names(&self, database: &str) -> Result<Vec<String>> {
@@ -103,6 +107,52 @@ impl JdbcCatalog {
         };
         let renamed = self.both_exclusively(from, to, rename).await;
         renamed.map_err(|e| e.with_default("view", from))
+    }
+
+    pub(super) async fn change_view(
+        &self,
+        identifier: &Identifier,
+        changes: &[ViewChange],
+    ) -> Result<()> {
+        check_plain(identifier)?;
+        let alter = async {
+            for _ in 0..ATTEMPTS {
+                if self.try_change_view(identifier, changes).await? {
+                    return Ok(());
+                }
+            }
+            Err(Error::new(
+                ErrorKind::CommitConflict,
+                format!("others changed the view {ATTEMPTS} times meanwhile"),
+            ))
+        };
+        let altered = self.exclusively(identifier, alter).await;
+        altered.map_err(|e| e.with_default("view", identifier))
+    }
+
+    /// Whether the view was still as it was read.
+    async fn try_change_view(
+        &self,
+        identifier: &Identifier,
+        changes: &[ViewChange],
+    ) -> Result<bool> {
+        let old = self.rows.view(identifier).await?;
+        let old = old.ok_or_else(|| self.no_view(identifier))?;
+        let mut view = View::of_json(&old)?;
+        for change in changes {
+            view.change(change)?;
+        }
+        let new = view.json()?;
+        let rows = [self.rows.update_view(identifier, &old, &new)];
+        let failure = match self.rows.change(&rows).await {
+            Ok(counts) => return Ok(counts.iter().any(|n| *n > 0)),
+            Err(failure) => failure,
+        };
+        let is_there = async || self.rows.view(identifier).await;
+        match failure {
+            Failure::Doubtful(_) if is_there().await.is_ok_and(|v| v == Some(new)) => Ok(true),
+            failure => Err(failure.into()),
+        }
     }
 
     fn no_view(&self, identifier: &Identifier) -> Error {

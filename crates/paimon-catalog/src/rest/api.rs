@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::client::{Failure, RestClient, headers};
 use super::messages::{
-    self, AlterDatabase, AlterFunction, CommitTable, CommitTableAnswer, ConfigAnswer,
+    self, AlterDatabase, AlterFunction, AlterView, CommitTable, CommitTableAnswer, ConfigAnswer,
     CreateFunction, CreateTable, CreateView, DatabaseAnswer, Name, NamesPage, NewDatabase,
     RenameTable, TableAnswer, TableTokenAnswer, ViewAnswer,
 };
@@ -23,7 +23,7 @@ use super::settings::{RestSettings, gives_tokens};
 use crate::catalog::PropertyChanges;
 use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
-use crate::view::View;
+use crate::view::{View, ViewChange};
 
 const PREFIX: &str = "prefix";
 const WAREHOUSE: &str = "warehouse";
@@ -298,6 +298,17 @@ impl Api {
             destination: Name::of(to),
         };
         let path = ["views", "rename"];
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn alter_view(
+        &self,
+        identifier: &Identifier,
+        changes: &[ViewChange],
+    ) -> Result<(), Failure> {
+        let (database, view) = (identifier.database(), identifier.table());
+        let path = ["databases", database, "views", view];
+        let body = AlterView { changes };
         self.post::<Value>(&path, &body).await.map(|_| ())
     }
 

@@ -45,6 +45,7 @@ pub(super) enum Kind {
     Table,
     Column,
     Definition,
+    Dialect,
     Other,
 }
 
@@ -55,6 +56,7 @@ impl Kind {
             "TABLE" => Self::Table,
             "COLUMN" => Self::Column,
             "DEFINITION" => Self::Definition,
+            "DIALECT" => Self::Dialect,
             _ => Self::Other,
         }
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::format_table::empty_schema;
 use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
-use crate::view::{DeclaredView, View, ViewSchema};
+use crate::view::{DeclaredView, View, ViewChange, ViewSchema};
 
 /// Options that the service adds to those of the catalog.
 #[derive(Debug, Default, Deserialize)]
@@ -132,6 +132,12 @@ impl<'a> CreateView<'a> {
             schema: DeclaredView::of(view),
         }
     }
+}
+
+/// Changes of a view.
+#[derive(Debug, Serialize)]
+pub(super) struct AlterView<'a> {
+    pub(super) changes: &'a [ViewChange],
 }
 
 /// A new function.

@@ -36,11 +36,11 @@ use self::data_tokens::DataTokens;
 use self::settings::RestSettings;
 use self::versions::RestVersions;
 use crate::catalog::{Catalog, PropertyChanges};
-use crate::format_table::{FormatTable, is_format_table, refuse_managed_partitions};
+use crate::format_table::{FormatTable, is_format_table};
 use crate::function::{Function, FunctionChange};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::sys_tables;
-use crate::view::View;
+use crate::view::{View, ViewChange};
 
 /// Root of the local disk.
 const LOCAL: &str = "/";
@@ -150,7 +150,6 @@ impl RestCatalog {
         let name = format!("{}.{}", identifier.database(), identifier.table());
         let named = |e: Error| e.with("table", identifier);
         let schema = schema.into_table_schema().map_err(named)?;
-        refuse_managed_partitions(&schema).map_err(named)?;
         let io = self.table_io(identifier, found.id.as_deref(), &found.path);
         let io = io.await?;
         FormatTable::new(&name, &found.path, io, schema).map(Some)
@@ -166,8 +165,7 @@ impl RestCatalog {
             && !["table", "materialized-table"].contains(&kind.as_str())
         {
             return Err(Error::unsupported(format!(
-                "a table of type {kind:?} has no snapshots, tags, branches, system tables or schema changes: expected \
-                 'table'"
+                "a table of type {kind:?} has no snapshots, tags, branches or system tables: expected 'table'"
             ))
             .with("table", identifier)
             .with("catalog", &self.name));
@@ -276,6 +274,10 @@ impl Catalog for RestCatalog {
 
     async fn rename_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
         self.move_view(from, to).await
+    }
+
+    async fn alter_view(&self, identifier: &Identifier, changes: &[ViewChange]) -> Result<()> {
+        self.change_view(identifier, changes).await
     }
 
     fn keeps_functions(&self) -> bool {

@@ -123,10 +123,7 @@ impl RestCatalog {
         let session = self.api.known_session();
         add_defaults(session.map_or(&self.options, |s| &s.options), &mut table);
         if is_format_table(table.options.iter()) {
-            let schema = format_table::new_schema(table).and_then(|schema| {
-                format_table::refuse_managed_partitions(&schema)?;
-                Ok(schema)
-            });
+            let schema = format_table::new_schema(table);
             return schema.map_err(|e| e.with_default("table", identifier));
         }
         refuse_kinds(&table).map_err(|e| e.with("table", identifier))?;
@@ -196,13 +193,20 @@ impl RestCatalog {
         identifier: &Identifier,
         changes: &[SchemaChange],
     ) -> Result<()> {
-        let table = self.open(identifier).await?;
-        let has_snapshots = table.snapshots().latest_id().await?.is_some();
-        let latest = table.schemas().latest().await?;
-        let schema = latest.as_ref().unwrap_or_else(|| table.schema());
         // what this engine cannot honour is not asked for
-        let altered = schema.altered(changes, has_snapshots, SystemClock.epoch_ms());
-        altered.map_err(|e| e.with_default("table", identifier))?;
+        match self.open(identifier).await {
+            Ok(table) => {
+                let has_snapshots = table.snapshots().latest_id().await?.is_some();
+                let latest = table.schemas().latest().await?;
+                let schema = latest.as_ref().unwrap_or_else(|| table.schema());
+                let altered = schema.altered(changes, has_snapshots, SystemClock.epoch_ms());
+                altered.map_err(|e| e.with_default("table", identifier))?;
+            }
+            Err(error) => match self.format_table(identifier).await? {
+                Some(files) => files.altered(changes).map(|_| ())?,
+                None => return Err(error),
+            },
+        }
         let done = self.api.alter_table(identifier, changes).await;
         done.map_err(|failure| match failure {
             Failure::Missing(Kind::Column | Kind::Other, error) => {

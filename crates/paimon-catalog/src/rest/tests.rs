@@ -500,8 +500,13 @@ async fn views_have_the_paths_and_json_of_java() {
     let answer = json!({ "id": "1", "name": "v", "owner": null, "schema": {
         "fields": [{ "id": 0, "name": "a", "type": "INT" }], "query": "SELECT 1",
         "dialects": { "spark": "SELECT 1L" }, "options": {} } });
-    let service = Service::start(move |_, seen| match seen.line.as_str() {
+    let service = Service::start(move |earlier, seen| match seen.line.as_str() {
         _ if is_config(seen) => config(),
+        "POST /v1/p%2Fq/databases/db/views/v" => match earlier {
+            0 => Some((200, String::new())),
+            1 => refusal(409, "DIALECT"),
+            _ => refusal(404, "DIALECT"),
+        },
         "GET /v1/p%2Fq/databases/db/views" => ok(json!({ "views": ["w", "v"] })),
         "GET /v1/p%2Fq/databases/db/views/v" => ok(answer.clone()),
         "POST /v1/p%2Fq/databases/db/views" | "POST /v1/p%2Fq/views/rename" => ok(json!({})),
@@ -518,6 +523,18 @@ async fn views_have_the_paths_and_json_of_java() {
     );
     assert_eq!(view.fields[0].data_type, parse_data_type("INT").unwrap());
     c.create_view(&id("db.v"), &view, false).await.unwrap();
+    let add = [ViewChange::AddDialect {
+        dialect: "flink".into(),
+        query: "SELECT 2".into(),
+    }];
+    c.alter_view(&id("db.v"), &add).await.unwrap();
+    let error = c.alter_view(&id("db.v"), &add).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let error = c.alter_view(&id("db.v"), &add).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("in that dialect"), "{error}");
+    let error = c.alter_view(&id("db.none"), &add).await.unwrap_err();
+    assert!(error.to_string().contains("view does not exist"), "{error}");
     c.rename_view(&id("db.v"), &id("db.w")).await.unwrap();
     c.drop_view(&id("db.v"), false).await.unwrap();
     c.drop_view(&id("db.none"), true).await.unwrap();
@@ -535,6 +552,12 @@ async fn views_have_the_paths_and_json_of_java() {
     );
     assert_eq!(body["schema"]["dialects"], json!({ "spark": "SELECT 1L" }));
     assert_eq!(body["schema"]["query"], "SELECT 1");
+    let altered = (seen.iter()).find(|s| s.line.ends_with("/db/views/v") && !s.body.is_empty());
+    let body: serde_json::Value = serde_json::from_str(&altered.unwrap().body).unwrap();
+    assert_eq!(
+        body,
+        json!({ "changes": [{ "action": "addDialect", "dialect": "flink", "query": "SELECT 2" }] })
+    );
 }
 
 #[tokio::test]
@@ -635,4 +658,43 @@ async fn a_format_table_is_told_by_its_type() {
     assert!(c.get_format_table(&id("db.none")).await.unwrap().is_none());
     let error = c.get_table(&id("db.f")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_format_table_is_altered_by_the_service() {
+    let answer = json!({ "id": "1", "path": "/nowhere/f", "isExternal": false, "schemaId": 0, "schema": {
+        "fields": [{ "id": 0, "name": "a", "type": "INT" }, { "id": 1, "name": "p", "type": "DATE" }],
+        "partitionKeys": ["p"], "primaryKeys": [], "options": { "type": "format-table", "file.format": "json" } } });
+    let service = Service::start(move |_, seen| match seen.line.as_str() {
+        _ if is_config(seen) => config(),
+        "GET /v1/p%2Fq/databases/db/tables/f" => ok(answer.clone()),
+        "POST /v1/p%2Fq/databases/db/tables/f" => ok(json!({})),
+        _ => refusal(404, "TABLE"),
+    })
+    .await;
+    let c = catalog(&service, &[]);
+    let set = |key: &str, value: &str| {
+        let (key, value) = (key.to_string(), value.to_string());
+        [SchemaChange::SetOption { key, value }]
+    };
+    let change = set("json.ignore-parse-errors", "true");
+    c.alter_table(&id("db.f"), &change).await.unwrap();
+    let posted = |line: &String| line.starts_with("POST");
+    assert_eq!(service.lines().iter().filter(|l| posted(l)).count(), 1);
+    for (key, value) in [
+        ("file.format", "csv"),
+        ("type", "table"),
+        ("metastore.partitioned-table", "true"),
+    ] {
+        let error = c.alter_table(&id("db.f"), &set(key, value)).await;
+        assert!(error.unwrap_err().to_string().contains(key));
+    }
+    let drop = [SchemaChange::DropColumn {
+        path: vec!["p".to_string()],
+    }];
+    let error = c.alter_table(&id("db.f"), &drop).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let error = c.alter_table(&id("db.none"), &drop).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(service.lines().iter().filter(|l| posted(l)).count(), 1);
 }

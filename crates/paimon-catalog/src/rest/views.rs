@@ -1,6 +1,6 @@
 //! Views of the service.
 //!
-//! Java: `RESTCatalog.getView`, `createView`, `RESTApi`.
+//! Java: `RESTCatalog.getView`, `createView`, `alterView`, `RESTApi`.
 
 use paimon_core::{Error, ErrorKind, Result};
 
@@ -9,7 +9,7 @@ use super::client::{Failure, Kind};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
 use crate::tables::check_plain;
-use crate::view::View;
+use crate::view::{View, ViewChange};
 
 impl RestCatalog {
     pub(super) async fn view_names(&self, database: &str) -> Result<Vec<String>> {
@@ -60,6 +60,26 @@ impl RestCatalog {
         match self.api.rename_view(from, to).await {
             Err(Failure::Exists(_)) => Err(self.view_taken(to)),
             done => done.map_err(|f| self.view_error(from, f)),
+        }
+    }
+
+    pub(super) async fn change_view(
+        &self,
+        identifier: &Identifier,
+        changes: &[ViewChange],
+    ) -> Result<()> {
+        check_plain(identifier)?;
+        match self.api.alter_view(identifier, changes).await {
+            Err(Failure::Exists(error)) => {
+                Err(error.with("view", identifier).with("catalog", &self.name))
+            }
+            Err(Failure::Missing(Kind::Dialect, _)) => Err(Error::new(
+                ErrorKind::NotFound,
+                "the view has no query in that dialect",
+            )
+            .with("view", identifier)
+            .with("catalog", &self.name)),
+            done => done.map_err(|f| self.view_error(identifier, f)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Int32Array, RecordBatch, StringArray};
 use paimon_catalog::{
     Catalog, Function, FunctionChange, FunctionDefinition, Identifier, PropertyChanges, View,
+    ViewChange,
 };
 use paimon_core::ErrorKind;
 use paimon_core::maintenance::create_branch;
@@ -399,6 +400,10 @@ async fn views(catalog: &dyn Catalog, one: &str, two: &str) {
             kind_of(catalog.rename_view(&v, &w)).await,
             Some(ErrorKind::Unsupported)
         );
+        assert_eq!(
+            kind_of(catalog.alter_view(&v, &[])).await,
+            Some(ErrorKind::Unsupported)
+        );
         return;
     }
     assert_eq!(made, None);
@@ -419,6 +424,7 @@ async fn views(catalog: &dyn Catalog, one: &str, two: &str) {
         [("a", "INT".to_string()), ("b", "STRING".to_string())]
     );
     assert_eq!(found.fields[0].description.as_deref(), Some("what"));
+    dialects(catalog, &v).await;
     assert_eq!(catalog.list_views(one).await.unwrap(), ["v"]);
     assert!(
         !catalog
@@ -443,6 +449,35 @@ async fn views(catalog: &dyn Catalog, one: &str, two: &str) {
         kind_of(catalog.drop_view(&w, false)).await,
         Some(ErrorKind::NotFound)
     );
+}
+
+/// Queries of a view for single programs, in catalogs that keep any.
+async fn dialects(catalog: &dyn Catalog, view: &Identifier) {
+    let (dialect, query) = ("rust".to_string(), "SELECT 1, 'x'".to_string());
+    let add = ViewChange::AddDialect {
+        dialect: dialect.clone(),
+        query: query.clone(),
+    };
+    let drop = ViewChange::DropDialect { dialect };
+    let before = catalog.get_view(view).await.unwrap();
+    let added = kind_of(catalog.alter_view(view, std::slice::from_ref(&add))).await;
+    if added == Some(ErrorKind::Unsupported) {
+        assert_eq!(catalog.get_view(view).await.unwrap(), before);
+        return;
+    }
+    assert_eq!(added, None);
+    assert_eq!(
+        catalog.get_view(view).await.unwrap().query_in("rust"),
+        query
+    );
+    let again = kind_of(catalog.alter_view(view, &[add])).await;
+    assert_eq!(again, Some(ErrorKind::InvalidInput));
+    for expected in [None, Some(ErrorKind::NotFound)] {
+        let dropped = catalog.alter_view(view, std::slice::from_ref(&drop));
+        assert_eq!(kind_of(dropped).await, expected);
+    }
+    let after = catalog.get_view(view).await.unwrap();
+    assert_eq!((after.query, after.fields), (before.query, before.fields));
 }
 
 /// Functions, in catalogs that keep any.

@@ -27,6 +27,10 @@ pub struct CompactRequest {
     pub partitions: Vec<PartitionSpec>,
     /// Only these buckets: serialised partition and number; `None` is all.
     pub buckets: Option<HashSet<(Bytes, i32)>>,
+    /// Only buckets of these numbers, in whatever partition; `None` is all.
+    pub numbers: Option<HashSet<i32>>,
+    /// Only partitions whose newest file was written at this time (local wall clock, milliseconds read as UTC) or before.
+    pub idle_since_local_ms: Option<i64>,
     /// Sorts all rows of append tables; `None` leaves them in the order of the files.
     pub clustering: Option<Clustering>,
     /// Whether changes are told, in tables whose compactions do that.

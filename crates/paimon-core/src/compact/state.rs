@@ -84,8 +84,25 @@ pub(super) async fn load(table: &Table, request: &CompactRequest) -> Result<Vec<
             });
         }
     }
-    let buckets = buckets.into_iter().map(|(state, _)| state).collect();
+    let mut buckets: Vec<BucketState> = buckets.into_iter().map(|(state, _)| state).collect();
+    if let Some(since) = request.idle_since_local_ms {
+        retain_idle(&mut buckets, since);
+    }
+    if let Some(numbers) = &request.numbers {
+        buckets.retain(|bucket| numbers.contains(&bucket.bucket));
+    }
     known_schemas(table, request, buckets)
+}
+
+/// Leaves the buckets of partitions without a file that is newer than `since` (local wall clock, milliseconds). A file
+/// that does not tell counts as new. Source: `CompactProcedure.getHistoryPartition`.
+fn retain_idle(buckets: &mut Vec<BucketState>, since: i64) {
+    let is_new = |file: &SplitFile| file.meta.creation_time.is_none_or(|time| time > since);
+    let busy: HashSet<Bytes> = (buckets.iter())
+        .filter(|bucket| bucket.files.iter().any(is_new))
+        .map(|bucket| bucket.partition.bytes.clone())
+        .collect();
+    buckets.retain(|bucket| !busy.contains(&bucket.partition.bytes));
 }
 
 /// The buckets without those that hold files of a newer schema than the table was opened with: their columns would be

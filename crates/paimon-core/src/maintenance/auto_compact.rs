@@ -71,6 +71,8 @@ impl AutoCompact {
             full: self.full,
             partitions: Vec::new(),
             buckets: Some(self.buckets),
+            numbers: None,
+            idle_since_local_ms: None,
             clustering: None,
             changelog: self.changelog,
             context: WriteContext {

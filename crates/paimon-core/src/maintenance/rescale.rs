@@ -219,6 +219,8 @@ async fn merge_all(table: &Table, spec: &Spec, context: &CommitContext) -> Resul
             false => vec![spec.clone()],
         },
         buckets: None,
+        numbers: None,
+        idle_since_local_ms: None,
         clustering: None,
         changelog: true,
         context: WriteContext {

@@ -30,6 +30,20 @@ impl TableCompact {
         self
     }
 
+    /// Only buckets of these numbers, in whatever partition.
+    #[must_use]
+    pub fn buckets(mut self, numbers: impl IntoIterator<Item = i32>) -> Self {
+        self.request.numbers = Some(numbers.into_iter().collect());
+        self
+    }
+
+    /// Only partitions whose newest file was written at this time (local wall clock, milliseconds read as UTC) or before.
+    #[must_use]
+    pub fn idle_since(mut self, local_ms: i64) -> Self {
+        self.request.idle_since_local_ms = Some(local_ms);
+        self
+    }
+
     /// Rewrites all rows sorted by columns, the most important first, so that filters on them read fewer files: append
     /// tables without buckets only. It is committed as an OVERWRITE of the files read; rows that others add meanwhile stay
     /// as they are.
@@ -90,6 +104,8 @@ impl Table {
                 full: true,
                 partitions: Vec::new(),
                 buckets: None,
+                numbers: None,
+                idle_since_local_ms: None,
                 clustering: None,
                 changelog: true,
                 // rows go straight into files: nothing is held in the writers' memory

@@ -9,6 +9,7 @@ mod compact;
 mod copy;
 mod crash_points;
 mod expiry;
+mod file_indexes;
 mod fsck;
 mod fuzz_corpus;
 mod golden;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use paimon_catalog::{
-    Catalog, FileSystemCatalog, FormatTable, Function, FunctionChange, Identifier, View,
+    Catalog, FileSystemCatalog, FormatTable, Function, FunctionChange, Identifier, View, ViewChange,
 };
 use paimon_core::io::FileIo;
 use paimon_core::schema::{NewTable, SchemaChange};
@@ -162,6 +162,13 @@ impl Catalog for Layered {
         Ok(())
     }
 
+    async fn alter_view(&self, identifier: &Identifier, changes: &[ViewChange]) -> Result<()> {
+        let mut views = self.views.lock().await;
+        let view = views.get_mut(&key(identifier));
+        let view = view.ok_or_else(|| missing(identifier))?;
+        changes.iter().try_for_each(|change| view.change(change))
+    }
+
     fn keeps_functions(&self) -> bool {
         true
     }
@@ -271,10 +278,21 @@ impl Catalog for Layered {
     }
 
     async fn rename_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
-        self.base.rename_table(from, to).await
+        let mut files = self.files.lock().await;
+        match files.remove(&key(from)) {
+            Some(table) => {
+                files.insert(key(to), table);
+                Ok(())
+            }
+            None => self.base.rename_table(from, to).await,
+        }
     }
 
     async fn alter_table(&self, identifier: &Identifier, changes: &[SchemaChange]) -> Result<()> {
+        if let Some(table) = self.files.lock().await.get_mut(&key(identifier)) {
+            *table = table.altered(changes)?;
+            return Ok(());
+        }
         self.base.alter_table(identifier, changes).await
     }
 

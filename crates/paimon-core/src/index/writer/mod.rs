@@ -8,6 +8,7 @@ mod bloom;
 mod bsi;
 mod bytes;
 mod column;
+mod evolved;
 mod range;
 mod values;
 
@@ -64,6 +65,20 @@ impl FileIndexWriter {
             }
         }
         Ok((!columns.is_empty()).then_some(Self { columns, rows: 0 }))
+    }
+
+    /// The container of no index at all.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn without() -> Result<Bytes> {
+        container(&IndexMap::new())
+    }
+
+    /// Names of the columns that it looks at.
+    pub fn columns(&self) -> Vec<&str> {
+        let name = |c: &IndexedColumn| c.name.find('[').unwrap_or(c.name.len());
+        self.columns.iter().map(|c| &c.name[..name(c)]).collect()
     }
 
     /// Takes the next rows of the file into account.

@@ -135,18 +135,33 @@ impl TableSchema {
         has_snapshots: bool,
         now_ms: i64,
     ) -> Result<TableSchema> {
+        let new = self.changed(changes, has_snapshots, now_ms)?;
+        if new != *self {
+            validate_schema(&new)?;
+        }
+        Ok(new)
+    }
+
+    /// As [`Self::altered`], without the rules of tables with snapshots: for those that have others.
+    ///
+    /// # Errors
+    /// As [`Self::altered`], but for what the new schema as a whole breaks.
+    pub fn changed(
+        &self,
+        changes: &[SchemaChange],
+        has_snapshots: bool,
+        now_ms: i64,
+    ) -> Result<TableSchema> {
         let mut new = self.clone();
         for change in changes {
             apply(self, &mut new, change, has_snapshots)?;
         }
         renames::follow(&mut new, changes);
-        if new == *self {
-            return Ok(new);
+        if new != *self {
+            new.id = self.id + 1;
+            new.version = super::create::VERSION;
+            new.time_millis = now_ms;
         }
-        new.id = self.id + 1;
-        new.version = super::create::VERSION;
-        new.time_millis = now_ms;
-        validate_schema(&new)?;
         Ok(new)
     }
 

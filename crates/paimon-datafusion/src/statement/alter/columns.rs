@@ -67,8 +67,8 @@ pub(super) fn drop(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
 fn add(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
     if cursor.clone().keyword("PARTITION") || cursor.clone().keywords(&["IF", "NOT", "EXISTS"]) {
         return Err(DataFusionError::NotImplemented(
-            "ALTER TABLE .. ADD is supported for new columns: partitions come with their rows, and IF NOT EXISTS is not \
-             known here"
+            "ALTER TABLE .. ADD is supported for new columns: partitions come with their rows, those of format tables \
+             with their files, and IF NOT EXISTS is not known here"
                 .into(),
         ));
     }

@@ -1,16 +1,20 @@
 //! Planning `ALTER TABLE`: what the table forbids is an error before anything happens.
 
+use std::sync::Arc;
+
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
-use paimon_core::ErrorKind;
+use paimon_catalog::{Catalog, FormatTable, Identifier};
 use paimon_core::options::CoreOptions;
 use paimon_core::schema::{ColumnPath, ColumnPosition, SchemaChange};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
 use paimon_core::table::Table;
 use paimon_core::write::WriteOptions;
+use paimon_core::{Error, ErrorKind};
 
 use super::{Action, AlterTable};
 use crate::error::to_datafusion;
+use crate::format_table::FormatTableProvider;
 use crate::session::PaimonSession;
 use crate::statement::ddl::target;
 use crate::statement::effect::effect;
@@ -25,23 +29,23 @@ pub(crate) async fn plan(session: &PaimonSession, statement: AlterTable) -> Resu
         action,
     } = statement;
     let (catalog, identifier) = target(session, &name)?;
+    let what = format!("ALTER TABLE {identifier}");
     let table = match catalog.get_table(&identifier).await {
         Err(e) if if_exists && e.kind() == ErrorKind::NotFound => return nothing(session),
+        Err(e) if e.kind() == ErrorKind::Unsupported => {
+            let files = catalog.get_format_table(&identifier).await;
+            let files = files.map_err(to_datafusion)?.ok_or(e);
+            let files = files.map_err(to_datafusion)?;
+            let changes = changes_of_files(session, files, action)?;
+            return alter(session, what, catalog, identifier, changes);
+        }
         table => table.map_err(to_datafusion)?,
     };
-    let what = format!("ALTER TABLE {identifier}");
     match action {
         Action::Schema(changes) => {
             let changes = named_as_columns(table.schema(), changes);
             check(&table, &changes).await?;
-            effect(session, what, move || {
-                let (catalog, identifier) = (catalog.clone(), identifier.clone());
-                let changes = changes.clone();
-                async move {
-                    let altered = catalog.alter_table(&identifier, &changes).await;
-                    altered.map_err(to_datafusion)
-                }
-            })
+            alter(session, what, catalog, identifier, changes)
         }
         Action::DropPartitions(specs) => {
             let values = specs.iter().map(|s| s.values(session, table.schema()));
@@ -49,6 +53,44 @@ pub(crate) async fn plan(session: &PaimonSession, statement: AlterTable) -> Resu
             drop_partitions(session, what, table, partitions)
         }
     }
+}
+
+fn alter(
+    session: &PaimonSession,
+    what: String,
+    catalog: Arc<dyn Catalog>,
+    identifier: Identifier,
+    changes: Vec<SchemaChange>,
+) -> Result<DataFrame> {
+    effect(session, what, move || {
+        let (catalog, identifier) = (catalog.clone(), identifier.clone());
+        let changes = changes.clone();
+        async move {
+            let altered = catalog.alter_table(&identifier, &changes).await;
+            altered.map_err(to_datafusion)
+        }
+    })
+}
+
+/// The changes of a format table, checked.
+fn changes_of_files(
+    session: &PaimonSession,
+    files: FormatTable,
+    action: Action,
+) -> Result<Vec<SchemaChange>> {
+    let Action::Schema(changes) = action else {
+        return Err(to_datafusion(
+            Error::unsupported(
+                "partitions of a format table are its folders: TRUNCATE TABLE .. PARTITION removes what is in them",
+            )
+            .with("table", files.name),
+        ));
+    };
+    let changes = named_as_columns(&files.schema(), changes);
+    let altered = files.altered(&changes).map_err(to_datafusion)?;
+    // options that reads and writes would refuse
+    FormatTableProvider::new(altered, session.settings().clone()).map_err(to_datafusion)?;
+    Ok(changes)
 }
 
 /// Refuses what the schema forbids, and options that writes would refuse.

@@ -2,10 +2,13 @@
 
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
+use paimon_core::Error;
 use paimon_core::commit::CommitContext;
 use paimon_core::compact::OrderStrategy;
 use paimon_core::maintenance::compact_manifests;
+use paimon_core::options::parse_duration_ms;
 use paimon_core::table::Table;
+use paimon_core::write::{Clock, SystemClock};
 
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
 use super::list::{Procedure, Running};
@@ -90,19 +93,77 @@ pub(super) fn options_of(arguments: &Arguments) -> Result<Vec<(String, String)>>
 }
 
 fn check_compact(arguments: &Arguments) -> Result<()> {
-    arguments.refuse(&["partition_idle_time", "buckets"])?;
-    if arguments.text("partitions").is_some() && arguments.text("where").is_some() {
-        return Err(DataFusionError::Plan(
-            "procedure compact takes partitions or where, not both".into(),
-        ));
-    }
+    idle_ms(arguments)?;
+    bucket_ranges(arguments)?;
+    partitions::check_choice(arguments)?;
     options_of(arguments)?;
     if order_of(arguments)?.is_some() && !is_full(arguments)? {
         return Err(DataFusionError::Plan(
             "a compaction with an order_strategy rewrites everything: compact_strategy cannot be minor".into(),
         ));
     }
+    for alone in ["partition_idle_time", "buckets"] {
+        if order_of(arguments)?.is_some() && arguments.text(alone).is_some() {
+            return Err(DataFusionError::Plan(format!(
+                "a compaction with an order_strategy takes no {alone}"
+            )));
+        }
+    }
     is_full(arguments).map(drop)
+}
+
+/// The argument `partition_idle_time`, milliseconds.
+fn idle_ms(arguments: &Arguments) -> Result<Option<i64>> {
+    let Some(text) = arguments.text("partition_idle_time") else {
+        return Ok(None);
+    };
+    let duration = parse_duration_ms(text)
+        .map_err(|e| to_datafusion(e.with("argument", "partition_idle_time")))?;
+    Ok(Some(i64::try_from(duration).unwrap_or(i64::MAX)))
+}
+
+/// The argument `buckets`: `0-3,7`, first and last numbers.
+fn bucket_ranges(arguments: &Arguments) -> Result<Option<Vec<(i32, i32)>>> {
+    let Some(text) = arguments.text("buckets") else {
+        return Ok(None);
+    };
+    let wrong = || {
+        DataFusionError::Plan(format!(
+            "argument buckets of procedure {} must be numbers and ranges such as `0-3,7`, found {text:?}",
+            arguments.procedure()
+        ))
+    };
+    let number = |text: &str| text.trim().parse::<i32>().map_err(|_| wrong());
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (number(first)?, number(last)?);
+        match 0 <= first && first <= last {
+            true => Ok((first, last)),
+            false => Err(wrong()),
+        }
+    };
+    text.split(',').map(range).collect::<Result<_>>().map(Some)
+}
+
+/// The buckets of a table that ranges name. Source: `ParameterUtils.parseIntegerRanges`.
+///
+/// # Errors
+/// `Unsupported` for a table without fixed buckets, `InvalidInput` for a bucket that it does not have.
+fn buckets_of(table: &Table, ranges: &[(i32, i32)]) -> paimon_core::Result<Vec<i32>> {
+    let count = table.options().bucket;
+    if count < 1 {
+        return Err(
+            Error::unsupported("buckets are chosen of tables with a fixed number of them")
+                .with("option", "bucket"),
+        );
+    }
+    match ranges.iter().find(|(_, last)| *last >= count) {
+        Some((_, last)) => Err(Error::invalid(format!(
+            "the table has buckets 0 to {}, found {last}",
+            count - 1
+        ))),
+        None => Ok(ranges.iter().flat_map(|(a, b)| *a..=*b).collect()),
+    }
 }
 
 /// The arguments `order_strategy` and `order_by`.
@@ -163,19 +224,21 @@ fn compact<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<
         // who asks for a compaction wants one
         options.push(("write-only".into(), "false".into()));
         let table = table_with(session, arguments, options).await?;
-        let chosen = match (arguments.text("partitions"), arguments.text("where")) {
-            (Some(text), _) => Some(partitions::parse(&table, text).map_err(to_datafusion)?),
-            (None, Some(condition)) => {
-                Some(partitions::matching(session, &table, condition).await?)
-            }
-            (None, None) => None,
-        };
+        let chosen = partitions::chosen(session, &table, arguments).await?;
         // to the compaction no partition means all of them
         if chosen.as_ref().is_some_and(Vec::is_empty) {
             return Ok(done());
         }
         let mut compaction = table.new_compact().full(is_full_for(arguments, &table)?);
         compaction = compaction.partitions(chosen.unwrap_or_default());
+        if let Some(ranges) = bucket_ranges(arguments)? {
+            let buckets = buckets_of(&table, &ranges);
+            let buckets = buckets.map_err(|e| to_datafusion(e.with("table", table.name())))?;
+            compaction = compaction.buckets(buckets);
+        }
+        if let Some(idle) = idle_ms(arguments)? {
+            compaction = compaction.idle_since(SystemClock.local_ms().saturating_sub(idle));
+        }
         if let Some((strategy, columns)) = order_of(arguments)? {
             compaction = compaction.order(strategy, columns);
         }

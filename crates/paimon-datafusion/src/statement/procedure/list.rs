@@ -5,7 +5,7 @@ use datafusion::error::{DataFusionError, Result};
 use futures::future::BoxFuture;
 
 use super::arguments::{Arguments, Parameter};
-use super::metastore::{copy, functions, migrate, repair};
+use super::metastore::{copy, functions, migrate, repair, views};
 use super::rows::Column;
 use super::{
     branches, compact, consumers, expiry, merge_into, orphans, partitions, snapshots, tags, upkeep,
@@ -43,6 +43,7 @@ const FAMILIES: &[&[Procedure]] = &[
     compact::PROCEDURES,
     partitions::PROCEDURES,
     partitions::rescale::PROCEDURES,
+    partitions::file_index::PROCEDURES,
     expiry::PROCEDURES,
     consumers::PROCEDURES,
     orphans::PROCEDURES,
@@ -50,13 +51,13 @@ const FAMILIES: &[&[Procedure]] = &[
     migrate::PROCEDURES,
     copy::PROCEDURES,
     functions::PROCEDURES,
+    views::PROCEDURES,
     upkeep::PROCEDURES,
     merge_into::PROCEDURES,
 ];
 
 /// Procedures of Paimon for Spark and Flink that this engine does not have.
 const UNSUPPORTED: &[&str] = &[
-    "alter_view_dialect",
     "clone",
     "compact_chain_table",
     "copy_files",
@@ -67,7 +68,6 @@ const UNSUPPORTED: &[&str] = &[
     "query_service",
     "reassign_row_id",
     "remove_unexisting_manifests",
-    "rewrite_file_index",
     "rollback_schema",
     "vector_search",
 ];
@@ -119,6 +119,7 @@ mod tests {
                 "create_function",
                 "alter_function",
                 "drop_function",
+                "alter_view_dialect",
             ];
             if !others.contains(&name) {
                 assert_eq!(procedure.parameters[0].name(), "table", "{name}");

@@ -1,5 +1,6 @@
 //! Partitions that procedures name: as texts `p1=v1,p2=v2;p1=..` or by a condition.
 
+pub(super) mod file_index;
 pub(super) mod rescale;
 
 use std::collections::HashSet;
@@ -50,6 +51,36 @@ fn drop_partition<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> R
             .map_err(|e| to_datafusion(e.with_default("table", table.name())))
     }
     .boxed()
+}
+
+/// Refuses a call that names partitions twice over.
+///
+/// # Errors
+/// When both `partitions` and `where` are given.
+pub(super) fn check_choice(arguments: &Arguments) -> Result<()> {
+    match arguments.text("partitions").and(arguments.text("where")) {
+        Some(_) => Err(DataFusionError::Plan(format!(
+            "procedure {} takes partitions or where, not both",
+            arguments.procedure()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The partitions that the arguments `partitions` or `where` choose; `None` without either.
+///
+/// # Errors
+/// As [`parse`] and [`matching`].
+pub(super) async fn chosen(
+    session: &PaimonSession,
+    table: &Table,
+    arguments: &Arguments,
+) -> Result<Option<Vec<Spec>>> {
+    match (arguments.text("partitions"), arguments.text("where")) {
+        (Some(text), _) => parse(table, text).map(Some).map_err(to_datafusion),
+        (None, Some(condition)) => matching(session, table, condition).await.map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Reads `p1=v1,p2=v2;p1=..`: at least one partition, each with at least one column.

@@ -213,8 +213,8 @@ const CHANGES: &[Statement] = &[
         "SET (option)",
         &[],
         "ALTER TABLE t SET ('snapshot.num-retained.max' = '20')",
-        "SELECT value FROM t$options WHERE key = 'snapshot.num-retained.max'",
-        "20",
+        "SHOW TBLPROPERTIES t ('snapshot.num-retained.max')",
+        "snapshot.num-retained.max 20",
     ),
     writes(
         "DROP PARTITION",

@@ -4,3 +4,4 @@ pub(super) mod copy;
 pub(super) mod functions;
 pub(super) mod migrate;
 pub(super) mod repair;
+pub(super) mod views;

@@ -23,12 +23,7 @@ pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[Procedure
     result: RESULT,
     check: |arguments| {
         bucket_num(arguments)?;
-        match arguments.text("partitions").and(arguments.text("where")) {
-            Some(_) => Err(DataFusionError::Plan(
-                "procedure rescale takes partitions or where, not both".into(),
-            )),
-            None => Ok(()),
-        }
+        super::check_choice(arguments)
     },
     run: rescale,
 }];
@@ -48,11 +43,7 @@ fn bucket_num(arguments: &Arguments) -> Result<Option<i32>> {
 fn rescale<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
     async move {
         let table = table(session, arguments).await?;
-        let chosen = match (arguments.text("partitions"), arguments.text("where")) {
-            (Some(text), _) => Some(super::parse(&table, text).map_err(to_datafusion)?),
-            (None, Some(condition)) => Some(super::matching(session, &table, condition).await?),
-            (None, None) => None,
-        };
+        let chosen = super::chosen(session, &table, arguments).await?;
         // without any partition all of them would be rewritten
         if chosen.as_ref().is_some_and(Vec::is_empty) {
             return Ok(done());
