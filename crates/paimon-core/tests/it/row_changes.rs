@@ -9,7 +9,7 @@ use paimon_core::predicate::{Predicate, PredicateOp};
 use paimon_core::read::SplitKind;
 use paimon_core::spec::{CommitKind, CommitMessage, Datum, Snapshot};
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
-use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
+use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows, rewrite_without};
 
 use crate::commit::{PLAIN, add, assert_sound, ids, in_memory, once, partitioned, written};
 
@@ -252,4 +252,74 @@ async fn a_partition_that_is_done_keeps_the_time_of_its_first_mark() {
     let mark: serde_json::Value = serde_json::from_slice(&mark).unwrap();
     let expected = serde_json::json!({"creationTime": 5, "modificationTime": 9});
     assert_eq!(mark, expected);
+}
+
+fn first_row() -> String {
+    PLAIN
+        .replace(r#""primaryKeys": []"#, r#""primaryKeys": ["id"]"#)
+        .replace(
+            r#""options": {"#,
+            r#""options": {"bucket": "1", "merge-engine": "first-row", "#,
+        )
+}
+
+#[tokio::test]
+async fn files_without_some_rows_take_the_places_of_those_with_them() {
+    let table = in_memory(&first_row()).await;
+    add(&table, &[1, 2, 3], 0).await;
+    let old = picked(&table, &[0, 2]).await;
+    let context = WriteContext::with_memory(0);
+    let messages = rewrite_without(&table, &context, &old).await.unwrap();
+    let [message] = messages.as_slice() else {
+        panic!("{messages:?}");
+    };
+    let [new] = message.data.new_files.as_slice() else {
+        panic!("{message:?}");
+    };
+    let before = &old[0].file.meta;
+    assert!(before.level > 0);
+    assert_eq!((new.level, new.row_count), (before.level, 1));
+    assert_eq!(new.min_sequence_number, before.min_sequence_number + 1);
+    assert_eq!(new.max_sequence_number, new.min_sequence_number);
+    assert_eq!(message.data.deleted_files[0].file_name, before.file_name);
+    let base = newest(&table).await;
+    change(&table, base, messages).await.unwrap();
+    assert_eq!(
+        newest(&table).await.unwrap().commit_kind,
+        CommitKind::Overwrite
+    );
+    assert_eq!(ids(&table).await, once([2]));
+    assert_sound(&table).await;
+
+    // a file of which no row is left goes
+    let all = picked(&table, &[0]).await;
+    let messages = rewrite_without(&table, &context, &all).await.unwrap();
+    assert_eq!(messages[0].data.new_files, []);
+    let base = newest(&table).await;
+    change(&table, base, messages).await.unwrap();
+    assert_eq!(ids(&table).await, once([]));
+    add(&table, &[1, 3], 0).await;
+    assert_eq!(ids(&table).await, once([1, 3]));
+    assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn a_rewrite_that_fails_leaves_no_file() {
+    let table = in_memory(
+        &first_row()
+            .replace(r#""partitionKeys": []"#, r#""partitionKeys": ["p"]"#)
+            .replace(r#""primaryKeys": ["id"]"#, r#""primaryKeys": ["id", "p"]"#),
+    )
+    .await;
+    add(&table, &[1, 2], 0).await;
+    add(&table, &[1, 2], 1).await;
+    let mut files = picked(&table, &[0]).await;
+    files.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+    let lost = files[1].file.path.to_string();
+    table.io().discard(&lost).await.unwrap();
+    let before = table.io().list_recursive("memory:/t").await.unwrap();
+    let error = rewrite_without(&table, &WriteContext::with_memory(0), &files).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Damaged);
+    let after = table.io().list_recursive("memory:/t").await.unwrap();
+    assert_eq!(before.len(), after.len());
 }

@@ -46,7 +46,7 @@ pub(crate) use core_exec::limited;
 pub use merge_exec::{MergeParts, MergeScanExec};
 pub(crate) use metadata::MetadataProvider;
 pub use place::Place;
-pub(crate) use place::ROW_ID_COLUMN;
+pub(crate) use place::{ROW_ID_COLUMN, finds_rows_by_place};
 pub use positions::{NumberedFile, PositionScanExec, Wanted};
 pub use sections::{CarriedSection, Share};
 pub use source::TableFileSource;

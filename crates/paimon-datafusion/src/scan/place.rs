@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use paimon_core::arrow_bridge::{array_of, arrow_field};
+use paimon_core::options::MergeEngine;
 use paimon_core::spec::{ROW_ID, SEQUENCE_NUMBER};
 use paimon_core::table::Table;
 
@@ -48,6 +49,13 @@ pub enum Place {
     Partition,
     /// `__paimon_bucket`
     Bucket,
+}
+
+/// Whether statements find the rows that they change by their places: those of a table without primary key, and those
+/// of merge engine first-row, which are never merged when they are read.
+pub(crate) fn finds_rows_by_place(table: &Table) -> bool {
+    let first_row = table.options().merge_engine == MergeEngine::FirstRow;
+    !table.schema().has_primary_key() || first_row
 }
 
 impl Place {

@@ -11,14 +11,15 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use paimon_core::manifest::ManifestScan;
+use paimon_core::options::MergeEngine;
 use paimon_core::predicate::Predicate;
 use paimon_core::read::{Partition, SplitFile, SplitKind};
-use paimon_core::spec::{POSTPONE_BUCKET, Snapshot};
+use paimon_core::spec::{DataFileMeta, POSTPONE_BUCKET, Snapshot};
 use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
 use parking_lot::Mutex;
 
-use super::place::Place;
+use super::place::{Place, finds_rows_by_place};
 use super::positions::{NumberedFile, PositionScanExec, Wanted};
 use crate::changes::ChangesProvider;
 use crate::error::to_datafusion;
@@ -57,7 +58,7 @@ impl TargetFiles {
     }
 }
 
-/// A table pinned to its newest snapshot. Tables without primary key have more columns: where each row is, and with row tracking its id.
+/// A table pinned to its newest snapshot. Where rows are found by their places it has more columns: where each row is, and with row tracking its id.
 #[derive(Debug)]
 pub struct TargetProvider {
     pinned: Table,
@@ -103,37 +104,48 @@ impl TargetProvider {
         Ok(Self::of_files(read.pinned(base), Vec::new()))
     }
 
-    /// Makes sure that all rows can be read: those of postponed buckets cannot.
+    /// Makes sure that all rows can be read: those of postponed buckets cannot, and with merge engine first-row those that
+    /// wait for a compaction.
     ///
     /// # Errors
     /// `Unsupported` while rows wait.
     pub(crate) async fn refuse_waiting_rows(&self) -> paimon_core::Result<()> {
-        let postponed = self.pinned.options().bucket == POSTPONE_BUCKET;
-        let Some(snapshot) = self.base.as_ref().filter(|_| postponed) else {
+        let options = self.pinned.options();
+        let postponed = options.bucket == POSTPONE_BUCKET;
+        let first_row = options.merge_engine == MergeEngine::FirstRow;
+        let Some(snapshot) = self.base.as_ref().filter(|_| postponed || first_row) else {
             return Ok(());
         };
-        let scan = ManifestScan {
-            bucket_filter: Some(Arc::new(|bucket: i32, _: i32| bucket == POSTPONE_BUCKET)),
-            ..self.pinned.manifest_scan()
+        let all = self.pinned.manifest_scan();
+        let scan = match first_row {
+            true => ManifestScan {
+                file_filter: Some(Arc::new(|file: &DataFileMeta| file.level == 0)),
+                ..all
+            },
+            false => ManifestScan {
+                bucket_filter: Some(Arc::new(|bucket: i32, _: i32| bucket == POSTPONE_BUCKET)),
+                ..all
+            },
         };
         let (waiting, _) = scan.live_files(snapshot).await?;
-        match waiting.is_empty() {
-            true => Ok(()),
-            false => Err(Error::unsupported(
-                "rows that wait in postponed buckets cannot be read, so they cannot be changed: CALL sys.compact for the \
-                 table first",
-            )
-            .with("option", "bucket")
-            .with("table", self.pinned.name())),
-        }
+        let (what, option) = match waiting.first().map(|file| file.bucket) {
+            None => return Ok(()),
+            Some(POSTPONE_BUCKET) => ("rows that wait in postponed buckets", "bucket"),
+            Some(_) => ("rows that wait for a compaction", "merge-engine"),
+        };
+        Err(Error::unsupported(format!(
+            "{what} cannot be read, so they cannot be changed: CALL sys.compact for the table first"
+        ))
+        .with("option", option)
+        .with("table", self.pinned.name()))
     }
 
     /// A table that is pinned to a snapshot, and the files of it that scans named already.
     pub fn of_files(pinned: Table, files: Vec<TargetFile>) -> Self {
         let own = pinned.arrow_schema();
-        let schema = match pinned.schema().has_primary_key() {
-            true => own,
-            false => {
+        let schema = match finds_rows_by_place(&pinned) {
+            false => own,
+            true => {
                 let own = own.fields().iter().map(|f| f.as_ref().clone());
                 let places = Place::of_changes(&pinned).into_iter();
                 let places = places.map(|p| p.field(&pinned));
@@ -186,8 +198,13 @@ impl TargetProvider {
         let mut files = Vec::new();
         for split in plan.splits {
             let SplitKind::Raw(own) = split.kind else {
-                return Err(DataFusionError::Internal(
-                    "files of an append table are read one by one".into(),
+                // files of old releases do not tell whether they hold deletes
+                return Err(to_datafusion(
+                    Error::unsupported(
+                        "rows of this table are merged when they are read, so none is in one place: CALL sys.compact for the \
+                         table first",
+                    )
+                    .with("table", table.name()),
                 ));
             };
             for file in own {
@@ -250,7 +267,7 @@ impl TableProvider for TargetProvider {
             let columns = projection.unwrap_or(&all);
             return tracked.scan(state, Some(columns), filters, limit).await;
         }
-        if self.pinned.schema().has_primary_key() || !places {
+        if !finds_rows_by_place(&self.pinned) || !places {
             super::scan_table(
                 &self.pinned,
                 self.pinned.read_builder(),

@@ -359,7 +359,7 @@ impl PaimonSession {
             WrittenTable::Paimon(table) => Ok(table),
             WrittenTable::Files(files) => Err(to_datafusion(
                 paimon_core::Error::unsupported(
-                    "a format table takes SELECT, INSERT, TRUNCATE, SHOW, DESCRIBE and DROP alone: it has no snapshots",
+                    "a format table takes SELECT, INSERT, TRUNCATE, SHOW, DESCRIBE, ALTER and DROP alone: it has no snapshots",
                 )
                 .with("table", &files.table().name),
             )),

@@ -16,18 +16,18 @@ use paimon_core::Error;
 use paimon_core::deletionvectors::DeletionVector;
 use paimon_core::spec::{CommitMessage, ROW_ID, SEQUENCE_NUMBER};
 use paimon_core::table::{Table, TableWrite};
-use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows};
+use paimon_core::write::{Removal, RemovedRows, WriteContext, remove_rows, rewrite_without};
 
 use super::columns::ColumnChanges;
 use super::target::Statement;
 use super::writes::Writes;
 use crate::error::to_datafusion;
-use crate::scan::{TargetFiles, TargetProvider};
+use crate::scan::{TargetFiles, TargetProvider, finds_rows_by_place};
 
 const INSERT: i8 = 0;
 const DELETE: i8 = 3;
 
-/// Columns before the table's own in rows of a table without primary key: action, file, position; with row tracking the
+/// Columns before the table's own in rows that are found by their places: action, file, position; with row tracking the
 /// id follows.
 const LEADING: usize = 3;
 
@@ -63,7 +63,7 @@ impl<'a> RowChanges<'a> {
         context: &WriteContext,
     ) -> Result<Self> {
         let table = &statement.table;
-        let rows = if table.schema().has_primary_key() {
+        let rows = if !finds_rows_by_place(table) {
             Rows::Keyed(Box::new(Keys::new(table)?))
         } else if table.options().data_evolution {
             let changes = ColumnChanges::new(target.pinned(), &statement.assigned, context);
@@ -169,6 +169,11 @@ impl<'a> RowChanges<'a> {
         let Some(base) = self.target.base().filter(|_| !removed.is_empty()) else {
             return Ok(());
         };
+        if self.table.schema().has_primary_key() {
+            let messages = rewrite_without(self.table, context, &removed).await;
+            self.messages.extend(messages.map_err(|e| self.named(e))?);
+            return Ok(());
+        }
         let removal = match self.table.options().deletion_vectors {
             true => Removal::Vectors,
             false => Removal::Rewrite,

@@ -19,7 +19,7 @@ use super::refused;
 use crate::error::to_datafusion;
 use crate::filter::convert_all;
 use crate::parse::plain_and_options;
-use crate::scan::TargetProvider;
+use crate::scan::{TargetProvider, finds_rows_by_place};
 use crate::session::PaimonSession;
 use crate::sink::rows::Operation;
 
@@ -176,9 +176,9 @@ impl Target {
         Ok(Expr::Column(Column::from(schema.qualified_field(at))))
     }
 
-    /// The columns that say where a row is, and with row tracking its id; none with a primary key.
+    /// The columns that say where a row is, and with row tracking its id; none where rows are found by their keys.
     pub(super) fn places(&self, schema: &DFSchema) -> Result<Vec<Expr>> {
-        if self.table.schema().has_primary_key() {
+        if !finds_rows_by_place(&self.table) {
             return Ok(Vec::new());
         }
         let first = self.fields().len();
@@ -283,12 +283,16 @@ fn check_keyed(table: &Table, changes: Changes, operation: Operation) -> paimon_
     let engine = options.merge_engine;
     let writes = changes.updates || operation == Operation::Merge;
     if engine == MergeEngine::FirstRow {
-        return Err(Error::unsupported(format!(
-            "{} of single rows of merge engine first-row is not supported, as a later row changes nothing there: DELETE whole \
-             partitions, or write the rows that are to stay over the table with INSERT OVERWRITE",
-            operation.name()
-        ))
-        .with("option", "merge-engine"));
+        return match operation {
+            // files are written anew without them
+            Operation::Delete => Ok(()),
+            Operation::Update | Operation::Merge => Err(Error::unsupported(format!(
+                "{} of merge engine first-row is not supported, as a later row changes nothing there: DELETE rows, or write \
+                 those that are to be there over the table with INSERT OVERWRITE",
+                operation.name()
+            ))
+            .with("option", "merge-engine")),
+        };
     }
     if engine == MergeEngine::Aggregation && writes {
         return Err(Error::unsupported(format!(
