@@ -166,6 +166,23 @@ pub fn single_tables() -> Result<Vec<Case>> {
                 false,
             )?);
         }
+        for (engine, changes) in [
+            ("deduplicate", Changes::Upserts),
+            ("partial-update", Changes::Partial),
+        ] {
+            let all = [
+                ("file.format", *format),
+                ("merge-engine", engine),
+                ("bucket", "-1"),
+                ("deletion-vectors.enabled", "true"),
+            ];
+            cases.push(case(
+                format!("cross-vectors-{engine}-{format}"),
+                schema(&["k"], true, &all),
+                changes,
+                true,
+            )?);
+        }
     }
     Ok(cases)
 }

@@ -1,10 +1,14 @@
-//! The key merge of keys that lie close to each other, as numbers handed out one after another do: one bit per possible
-//! key in place of comparisons.
+//! The key merge of keys that lie close to each other, as numbers handed out one after another do: one bit or byte per
+//! possible key in place of comparisons.
 
 use super::kernel::Collisions;
 
 /// Possible keys for every key: up to here a look at one bit beats stepping through two runs.
 const SPARSE_MAX: usize = 32;
+
+/// Possible keys for every key: up to here bytes beat bits. A bit must wait for the bit before it in its word, a byte for
+/// nothing.
+const BYTES_MAX: usize = 4;
 
 /// A key as the merge compares it.
 pub trait MergeKey: Copy + Ord {
@@ -52,6 +56,12 @@ impl<K: MergeKey> KeyBits<K> {
         })
     }
 
+    /// Whether bytes in place of the bits would not be many more than the keys.
+    fn fits_bytes(&self, runs: &[&[K]]) -> bool {
+        let keys: usize = runs.iter().map(|r| r.len()).sum();
+        self.words.len() * 64 / BYTES_MAX <= keys
+    }
+
     /// A copy of the span without bits.
     fn cleared(&self) -> Self {
         Self {
@@ -85,10 +95,30 @@ impl<K: MergeKey> KeyBits<K> {
 
 /// Sets `dead[r][i]` for every key that a newer run holds too.
 pub(super) fn mark_superseded<K: MergeKey>(
-    mut seen: KeyBits<K>,
+    seen: KeyBits<K>,
     runs: &[&[K]],
     dead: &mut [&mut [u8]],
 ) {
+    match seen.fits_bytes(runs) {
+        true => mark_by_bytes(seen, runs, dead),
+        false => mark_by_bits(seen, runs, dead),
+    }
+}
+
+fn mark_by_bytes<K: MergeKey>(span: KeyBits<K>, runs: &[&[K]], dead: &mut [&mut [u8]]) {
+    let mut seen = vec![0u8; span.words.len() * 64];
+    for (keys, dead) in runs.iter().zip(dead).rev() {
+        for (key, dead) in keys.iter().zip(dead.iter_mut()) {
+            let at = key.above(span.low);
+            if let Some(seen) = at.and_then(|at| seen.get_mut(at)) {
+                *dead |= *seen;
+                *seen = 1;
+            }
+        }
+    }
+}
+
+fn mark_by_bits<K: MergeKey>(mut seen: KeyBits<K>, runs: &[&[K]], dead: &mut [&mut [u8]]) {
     for (keys, dead) in runs.iter().zip(dead).rev() {
         for (key, dead) in keys.iter().zip(dead.iter_mut()) {
             *dead |= u8::from(seen.set(*key));
@@ -97,7 +127,55 @@ pub(super) fn mark_superseded<K: MergeKey>(
 }
 
 /// Finds the keys that several runs share.
-pub(super) fn find_collisions<K: MergeKey>(mut seen: KeyBits<K>, runs: &[&[K]]) -> Collisions {
+pub(super) fn find_collisions<K: MergeKey>(seen: KeyBits<K>, runs: &[&[K]]) -> Collisions {
+    // a byte counts the runs of a key
+    match seen.fits_bytes(runs) && runs.len() <= usize::from(u8::MAX) {
+        true => find_by_bytes(seen, runs),
+        false => find_by_bits(seen, runs),
+    }
+}
+
+/// Counts the runs of each key, gives the members of shared keys their places in the order of keys, and puts them there.
+/// Keys of one run alone share a place behind all others: looking at every key the same way is faster than a branch that
+/// nobody can foresee.
+fn find_by_bytes<K: MergeKey>(span: KeyBits<K>, runs: &[&[K]]) -> Collisions {
+    let size = span.words.len() * 64;
+    let mut counts = vec![0u8; size];
+    for key in runs.iter().copied().flatten() {
+        let at = key.above(span.low);
+        if let Some(count) = at.and_then(|at| counts.get_mut(at)) {
+            *count += 1;
+        }
+    }
+    let shared = |count: u8| if count > 1 { u32::from(count) } else { 0 };
+    let total: u32 = counts.iter().map(|count| shared(*count)).sum();
+    let mut offsets = vec![0; total as usize / 2 + 1];
+    let (mut groups, mut sum) = (0, 0);
+    let place = |count: &u8| {
+        let own = shared(*count);
+        let place = if own > 0 { sum } else { total };
+        sum += own;
+        groups += usize::from(own > 0);
+        offsets[groups] = sum;
+        place
+    };
+    let mut next: Vec<u32> = counts.iter().map(place).collect();
+    offsets.truncate(groups + 1);
+    let mut members = vec![(0, 0); total as usize + 1];
+    for (run, keys) in (0u32..).zip(runs) {
+        for (index, key) in (0u32..).zip(keys.iter()) {
+            let at = key.above(span.low);
+            if let Some(place) = at.and_then(|at| next.get_mut(at)) {
+                members[*place as usize] = (run, index);
+                *place += 1;
+            }
+        }
+    }
+    members.truncate(total as usize);
+    Collisions { offsets, members }
+}
+
+fn find_by_bits<K: MergeKey>(mut seen: KeyBits<K>, runs: &[&[K]]) -> Collisions {
     let mut shared = seen.cleared();
     for key in runs.iter().copied().flatten() {
         if seen.set(*key) {

@@ -47,7 +47,7 @@ pub struct WriteOptions {
     pub spill_bytes_max: u64,
     /// `local-sort.max-num-file-handles`: spilled runs of a bucket
     pub spill_runs_max: usize,
-    /// `spill-compression`, `spill-compression.zstd-level`
+    /// `spill-compression` (Java's default is zstd, here it is lz4), `spill-compression.zstd-level`
     pub spill_compression: SpillCompression,
     /// `rowkind.field`
     pub rowkind_field: Option<String>,
@@ -336,7 +336,8 @@ impl Reader<'_> {
     fn spill_compression(&self) -> Result<SpillCompression> {
         const KEY: &str = "spill-compression";
         let level = self.number("spill-compression.zstd-level")?.unwrap_or(1);
-        let name = self.text(KEY, "zstd").to_ascii_lowercase();
+        // nobody else reads these files, and they are gone after seconds: CPU time counts, not space
+        let name = self.text(KEY, "lz4").to_ascii_lowercase();
         match name.as_str() {
             "none" => Ok(SpillCompression::None),
             "lz4" => Ok(SpillCompression::Lz4),

@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use super::assign::GlobalIndex;
 use crate::error::{Error, Result};
 use crate::manifest::{index_file_path, read_index_manifest};
-use crate::read::Partition;
+use crate::read::{Partition, PlanLevels, PlanRequest, plan};
 use crate::spec::{IndexManifestEntry, Snapshot, TableSchema, datum_to_text};
 use crate::table::Table;
 
@@ -136,7 +136,10 @@ impl Restored {
     }
 }
 
-/// Reads the primary keys of all live rows of a table into an index.
+/// Reads the primary keys of all live rows of a table into an index, those of rows that wait in level 0 for a compaction
+/// as well.
+///
+/// Source: `IndexBootstrap`.
 ///
 /// # Errors
 /// `Damaged` for broken metadata or files, `Io` when the store fails.
@@ -147,9 +150,13 @@ pub(super) async fn load_keys(table: &Table, index: &mut GlobalIndex) -> Result<
         .iter()
         .map(String::as_str)
         .collect();
-    let builder = table.alone().read_builder().with_projection(&keys);
-    let reader = builder.reader()?;
-    for split in builder.plan().await?.splits {
+    let own = table.alone();
+    let reader = own.read_builder().with_projection(&keys).reader()?;
+    let request = PlanRequest {
+        levels: PlanLevels::Placed,
+        ..PlanRequest::default()
+    };
+    for split in plan(&own, &request).await?.splits {
         let mut batches = reader.read(&split)?;
         while let Some(batch) = batches.try_next().await? {
             index.load(&split.partition, split.bucket, &batch)?;

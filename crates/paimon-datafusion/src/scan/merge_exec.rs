@@ -16,7 +16,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation,
 };
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
@@ -231,17 +231,26 @@ impl ExecutionPlan for MergeScanExec {
             })
             .buffered(1)
             .try_flatten();
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
         let stream = match self.limit {
             Some(limit) => crate::scan::core_exec::limited(stream.boxed(), limit),
             None => stream.boxed(),
         };
+        let stream = stream.inspect_ok(move |batch| baseline.record_output(batch.num_rows()));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
         let mut all = self.metrics.clone_inner();
         if let Some(inner) = self.inner.metrics() {
-            for metric in inner.iter() {
+            // rows of the source are no rows of this scan: some do not survive
+            let own = [
+                "output_rows",
+                "output_bytes",
+                "output_batches",
+                "elapsed_compute",
+            ];
+            for metric in inner.iter().filter(|m| !own.contains(&m.value().name())) {
                 all.push(metric.clone());
             }
         }

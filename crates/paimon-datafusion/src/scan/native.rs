@@ -9,7 +9,6 @@ use std::sync::Arc;
 use datafusion::catalog::Session;
 use datafusion::common::{Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{
     FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource,
 };
@@ -20,9 +19,8 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
 use paimon_core::io::{FileIo, FolderPaths};
-use paimon_core::read::{DataSplit, FileSelection, Plan, SplitFile};
+use paimon_core::read::{DataSplit, Plan, SplitFile};
 use paimon_core::spec::{DataField, TableSchema, TypeKind};
-use parquet::arrow::arrow_reader::RowSelection;
 
 use self::pushdown::filters_late;
 use self::remote::source_for;
@@ -248,12 +246,6 @@ pub(super) fn partitioned_file(
         version: None,
     });
     Ok(own.with_partition_values(partition.to_vec()))
-}
-
-/// Attaches the rows wanted.
-pub(super) fn with_selection(file: PartitionedFile, selection: &FileSelection) -> PartitionedFile {
-    let rows = RowSelection::from_boolean_buffer(selection.bits().clone());
-    file.with_extension(ParquetRowSelection::new(rows))
 }
 
 /// Makes a runtime know a store, and gives its name there.

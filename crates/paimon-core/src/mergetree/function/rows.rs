@@ -8,13 +8,13 @@ use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
 
-use super::ops::{NO_ROW, indices, row_of};
-use crate::arrow_bridge::interleave::interleave_arrays;
+use super::ops::{indices, row_of};
+use crate::arrow_bridge::interleave::{interleave_arrays, interleave_by};
 use crate::{Error, Result};
 
 /// (source, row in it)
@@ -121,22 +121,16 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// The values of these rows; null for [`NO_ROW`].
+    /// The values of these rows; null for [`NO_ROW`](super::ops::NO_ROW).
     pub(super) fn take(&self, rows: &[u32]) -> Result<ArrayRef> {
         let Some(places) = self.places else {
             let rows = indices(rows.to_vec());
             return Ok(take(self.gathered()?.as_ref(), &rows, None)?);
         };
-        let mut arrays: Vec<&dyn Array> = self.sources.iter().map(|s| s.as_ref()).collect();
-        let none = (arrays.len(), 0);
+        let arrays: Vec<&dyn Array> = self.sources.iter().map(|s| s.as_ref()).collect();
         // NO_ROW is outside of all places
-        let place = |row: &u32| places.get(row_of(*row)).copied().unwrap_or(none);
-        let winners: Vec<Place> = rows.iter().map(place).collect();
-        let null = new_null_array(self.data_type(), 1);
-        if rows.contains(&NO_ROW) {
-            arrays.push(&null);
-        }
-        interleave_arrays(&arrays, &winners)
+        let place = |i: usize| places.get(row_of(rows[i])).copied();
+        interleave_by(&arrays, rows.len(), place)
     }
 
     /// Which of the first `rows` values are not null, as bits; `None` where all are.

@@ -70,7 +70,8 @@ pub enum PlanLevels {
     Batch,
     /// All, postponed rows as well: with the files written from then on they tell everything.
     All,
-    /// All, without postponed rows: their changelog comes with the compaction that gives them a bucket.
+    /// All, without postponed rows: those have no bucket yet, and their changelog comes with the compaction that gives them
+    /// one.
     Placed,
     /// Level 1 and above: what lookup compactions have told.
     Compacted,

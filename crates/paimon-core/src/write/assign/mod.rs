@@ -45,14 +45,6 @@ impl BucketMode {
         match options.bucket {
             n if n > 0 => Ok(Self::Fixed(n)),
             -1 if !schema.has_primary_key() => Ok(Self::Unaware),
-            -1 if is_cross_partition(schema) && options.batch_scan_skips_level0() => {
-                // their level-0 files cannot be read, so the index would miss keys
-                Err(Error::unsupported(
-                    "writing to tables of bucket -1 whose primary key lacks a partition column is not supported with \
-                     merge engine first-row or deletion vectors",
-                )
-                .with("option", "bucket"))
-            }
             -1 if is_cross_partition(schema) => {
                 const TTL: &str = "cross-partition-upsert.index-ttl";
                 match options.get(TTL) {

@@ -491,11 +491,6 @@ async fn tables_that_cannot_be_written_are_refused_before_anything_is() {
         assert!(error.contains(named), "{error}");
         assert!(!root.join("p=a").exists());
     }
-    let mut cross = schema(&[("bucket", "-1"), ("merge-engine", "first-row")]);
-    cross.primary_keys = vec!["k".into()];
-    let table = create(&temp.path().join("cross"), &cross).await;
-    let error = table.new_write().err().unwrap().to_string();
-    assert!(error.contains("first-row"), "{error}");
 }
 
 #[rstest]
@@ -589,21 +584,28 @@ fn writes_can_move_between_threads() {
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_move_between_partitions(
-    #[values("deduplicate", "partial-update")] engine: &str,
+    #[values("deduplicate", "partial-update", "first-row")] engine: &str,
+    #[values(false, true)] vectors: bool,
     #[values("16 kb", "64 mb")] memory: &str,
 ) {
     let seed = 99;
     let mut random = StdRng::seed_from_u64(seed);
     let temp = tempfile::tempdir().unwrap();
-    let root = folder(
-        temp.path(),
-        &format!("moving-{engine}-{}", memory.replace(' ', "")),
-    );
+    let memory_name = memory.replace(' ', "");
+    let name = match vectors {
+        false => format!("moving-{engine}-{memory_name}"),
+        true => format!("moving-{engine}-vectors-{memory_name}"),
+    };
+    let root = folder(temp.path(), &name);
+    // their new rows are hidden until a compaction, but their keys count
+    let hidden = vectors || engine == "first-row";
     let mut schema = schema(&[
         ("bucket", "-1"),
         ("merge-engine", engine),
         ("write-buffer-size", memory),
         ("dynamic-bucket.target-row-num", "60"),
+        ("deletion-vectors.enabled", &vectors.to_string()),
+        ("write-only", &hidden.to_string()),
     ]);
     schema.primary_keys = vec!["k".into()];
     create(&root, &schema).await;
@@ -626,17 +628,26 @@ async fn keys_move_between_partitions(
                 continue;
             }
             let old = known.unwrap_or_else(|| record.clone());
-            let merged = Record {
-                part: old.part,
-                order: record.order.or(old.order),
-                value: record.value.or(old.value),
-                ..record
+            let merged = match engine {
+                "first-row" => old,
+                _ => Record {
+                    part: old.part,
+                    order: record.order.or(old.order),
+                    value: record.value.or(old.value),
+                    ..record
+                },
             };
             expected.insert(merged.key, merged);
         }
         let messages = write.prepare_commit().await.unwrap();
         assert!(messages.iter().all(|m| m.total_buckets == -1));
         publish(&table, messages.clone()).await;
+        if hidden {
+            if commit == 1 {
+                continue;
+            }
+            compact_all(&open(&root).await).await;
+        }
         let model: Model = expected
             .values()
             .map(|r| ((r.key, r.part.to_string()), (r.order, r.value)))
@@ -655,6 +666,14 @@ async fn keys_move_between_partitions(
         .map(|r| serde_json::json!(["+I", r.key, r.part, r.order, r.value]).to_string())
         .collect();
     std::fs::write(root.with_extension("rows"), rows.join("\n")).unwrap();
+}
+
+/// Merges everything, though the table is only written.
+async fn compact_all(table: &Table) {
+    let options = HashMap::from([("write-only".to_string(), "false".to_string())]);
+    let table = table.with_options(&options).await.unwrap();
+    let made = table.new_compact().full(true).commit().await.unwrap();
+    assert!(!made.is_empty());
 }
 
 /// Remembers the most that was ever taken.

@@ -157,6 +157,9 @@ impl BlockDecoder {
     }
 
     /// The block of a batch; columns behind those of the merge are ignored.
+    ///
+    /// # Errors
+    /// When keys do not ascend. They are looked at here, where they were just made and are close to the processor.
     pub(super) fn decode(
         &self,
         file: usize,
@@ -190,7 +193,7 @@ impl BlockDecoder {
             None => None,
         };
         let n = keys.len();
-        Ok(Block {
+        let block = Block {
             file,
             rows: stretch.rows,
             keys,
@@ -199,7 +202,9 @@ impl BlockDecoder {
             retract: kinds,
             dead: vec![0; n],
             fold: Vec::new(),
-        })
+        };
+        block.check_sorted()?;
+        Ok(block)
     }
 
     /// Rows of the batch that take part; `None` is all.

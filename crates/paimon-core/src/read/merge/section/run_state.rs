@@ -57,9 +57,7 @@ impl RunState {
             match self.blocks.recv().await {
                 None => return Ok(false),
                 Some(block) => {
-                    let block = block?;
-                    block.check_sorted()?;
-                    self.current = Some(block);
+                    self.current = Some(block?);
                     self.offset = 0;
                 }
             }
