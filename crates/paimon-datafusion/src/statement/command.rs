@@ -23,6 +23,11 @@ pub(crate) enum Command {
         namespace: Vec<Ident>,
         like: Option<String>,
     },
+    /// What there is to say about the tables that a pattern fits.
+    ShowTableExtended {
+        namespace: Vec<Ident>,
+        like: String,
+    },
     ShowViews {
         namespace: Vec<Ident>,
         like: Option<String>,
@@ -144,6 +149,18 @@ fn show(cursor: &mut Cursor) -> Result<Option<Command>> {
             namespace: namespace(cursor)?,
             like: like(cursor)?,
         }
+    } else if cursor.keywords(&["TABLE", "EXTENDED"]) {
+        let namespace = namespace(cursor)?;
+        let Some(like) = like(cursor)? else {
+            return cursor.expected("LIKE 'pattern'");
+        };
+        if cursor.keyword("PARTITION") {
+            return Err(DataFusionError::Plan(
+                "SHOW TABLE EXTENDED of a partition is not supported: ask SHOW PARTITIONS or the system table $partitions"
+                    .into(),
+            ));
+        }
+        Command::ShowTableExtended { namespace, like }
     } else if cursor.keyword("VIEWS") {
         Command::ShowViews {
             namespace: namespace(cursor)?,

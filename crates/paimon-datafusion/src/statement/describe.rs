@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
@@ -37,13 +38,7 @@ pub(crate) async fn table(
             let mut rows = columns(&schema.fields);
             rows.extend(partitions(&schema));
             if extended {
-                let place = match provider.downcast_ref::<FormatTableProvider>() {
-                    Some(files) => (files.table().format.name(), files.table().location.as_str()),
-                    None => {
-                        let table = as_paimon(provider.as_ref());
-                        ("paimon", table.map_or("", |table| table.location()))
-                    }
-                };
+                let place = place_of(provider.as_ref());
                 rows.extend(details(session, name, &schema, place)?);
             }
             rows
@@ -127,41 +122,56 @@ fn view_details(session: &PaimonSession, name: &[Ident], view: &View) -> Result<
     Ok(rows)
 }
 
-/// `place` is the format of a table and its location.
 fn details(
     session: &PaimonSession,
     name: &[Ident],
     schema: &TableSchema,
-    (provider, location): (&str, &str),
+    place: (&str, &str),
 ) -> Result<Vec<Row>> {
     let (catalog, database, object) = session.resolve(name)?;
     let mut rows = vec![
         row("", "", ""),
         row("# Detailed Table Information", "", ""),
         row("Name", format!("{catalog}.{database}.{object}"), ""),
-        row("Type", "MANAGED", ""),
-        row("Provider", provider, ""),
     ];
-    if let Some(comment) = &schema.comment {
-        rows.push(row("Comment", comment.clone(), ""));
+    let facts = facts(schema, place).into_iter();
+    rows.extend(facts.map(|(fact, value)| row(fact, value, "")));
+    Ok(rows)
+}
+
+/// The format of a Paimon or format table and its location.
+pub(super) fn place_of(provider: &dyn TableProvider) -> (&str, &str) {
+    match provider.downcast_ref::<FormatTableProvider>() {
+        Some(files) => (files.table().format.name(), files.table().location.as_str()),
+        None => {
+            let table = as_paimon(provider);
+            ("paimon", table.map_or("", |table| table.location()))
+        }
     }
-    rows.push(row("Location", location, ""));
+}
+
+/// What is known of a table beside its name and columns.
+pub(super) fn facts(
+    schema: &TableSchema,
+    (provider, location): (&str, &str),
+) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Type", "MANAGED".to_string()),
+        ("Provider", provider.to_string()),
+    ];
+    facts.extend(schema.comment.clone().map(|comment| ("Comment", comment)));
+    facts.push(("Location", location.to_string()));
     if !schema.primary_keys.is_empty() {
-        rows.push(row("Primary Key", schema.primary_keys.join(", "), ""));
+        facts.push(("Primary Key", schema.primary_keys.join(", ")));
     }
-    rows.push(row("Schema Id", schema.id.to_string(), ""));
-    let mut options: Vec<String> = schema
-        .options
-        .iter()
+    facts.push(("Schema Id", schema.id.to_string()));
+    let options = schema.options.iter();
+    let mut options: Vec<String> = options
         .map(|(k, v)| format!("{k}={}", redacted(k, v)))
         .collect();
     options.sort();
-    rows.push(row(
-        "Table Properties",
-        format!("[{}]", options.join(",")),
-        "",
-    ));
-    Ok(rows)
+    facts.push(("Table Properties", format!("[{}]", options.join(","))));
+    facts
 }
 
 /// What a function of a catalog takes and gives, and for which programs it is defined; `extended` adds the definitions.

@@ -17,7 +17,6 @@ mod refuse;
 mod result;
 mod run;
 mod show;
-mod show_create;
 mod tag;
 mod view;
 

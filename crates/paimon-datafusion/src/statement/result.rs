@@ -47,6 +47,25 @@ pub(crate) fn flagged_rows(
     batch(session, names.into_iter().zip(arrays).collect())
 }
 
+/// Text columns beside a third one of booleans.
+pub(crate) fn informed_rows(
+    session: &PaimonSession,
+    names: [&str; 4],
+    rows: &[(String, String, bool, String)],
+) -> Result<DataFrame> {
+    let first = StringArray::from_iter_values(rows.iter().map(|r| &r.0));
+    let second = StringArray::from_iter_values(rows.iter().map(|r| &r.1));
+    let flags: BooleanArray = rows.iter().map(|r| Some(r.2)).collect();
+    let last = StringArray::from_iter_values(rows.iter().map(|r| &r.3));
+    let arrays: [ArrayRef; 4] = [
+        Arc::new(first),
+        Arc::new(second),
+        Arc::new(flags),
+        Arc::new(last),
+    ];
+    batch(session, names.into_iter().zip(arrays).collect())
+}
+
 fn batch(session: &PaimonSession, columns: Vec<(&str, ArrayRef)>) -> Result<DataFrame> {
     let fields: Vec<Field> = columns
         .iter()

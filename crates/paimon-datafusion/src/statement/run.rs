@@ -9,7 +9,7 @@ use paimon_core::options::parse_duration_ms;
 
 use super::command::Command;
 use super::result::{nothing, text_rows};
-use super::{catalogs, describe, ident_text, show, show_create};
+use super::{catalogs, describe, ident_text, show};
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
 use crate::session::{OverwriteMode, PaimonSession};
@@ -27,6 +27,9 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
         Command::ShowDatabases { catalog, like } => {
             show::databases(session, catalog.as_ref(), like.as_deref()).await
         }
+        Command::ShowTableExtended { namespace, like } => {
+            show::extended::tables(session, &namespace, &like).await
+        }
         Command::ShowTables { namespace, like } => {
             show::tables(session, &namespace, like.as_deref()).await
         }
@@ -36,7 +39,7 @@ pub(crate) async fn run(session: &PaimonSession, command: Command) -> Result<Dat
         Command::ShowFunctions { namespace, like } => {
             show::functions(session, &namespace, like.as_deref()).await
         }
-        Command::ShowCreateTable { table } => show_create::run(session, &table).await,
+        Command::ShowCreateTable { table } => show::create::run(session, &table).await,
         Command::ShowPartitions { table, spec } => show::partitions(session, &table, &spec).await,
         Command::ShowColumns { table } => show::columns(session, &table).await,
         Command::ShowProperties { table, key } => {

@@ -1,5 +1,8 @@
 //! `SHOW` statements.
 
+pub(super) mod create;
+pub(super) mod extended;
+
 use std::sync::Arc;
 
 use arrow::array::{AsArray, StringViewArray};

@@ -25,7 +25,7 @@ use paimon_core::spec::DataField;
 use super::effect::effect;
 use super::ident_text;
 use super::refuse::is_paimon_table;
-use super::show_create::{literal, quoted};
+use super::show::create::{literal, quoted};
 use crate::error::to_datafusion;
 use crate::parse::Cursor;
 use crate::session::{DIALECT, PaimonSession, ViewName, renamed};

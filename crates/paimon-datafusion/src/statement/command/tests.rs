@@ -53,6 +53,8 @@ fn show_statements_are_recognised() {
         "SHOW SCHEMAS LIKE 'a*'",
         "SHOW TABLES IN db LIKE '%x%'",
         "SHOW TABLES FROM c.db 'x'",
+        "SHOW TABLE EXTENDED IN db LIKE 'x*'",
+        "SHOW TABLE EXTENDED LIKE 'x|y'",
         "SHOW CREATE TABLE `db`.`t`",
         "SHOW PARTITIONS t PARTITION (dt = '2024-01-01')",
         "SHOW COLUMNS FROM t",

@@ -9,9 +9,9 @@ use datafusion::sql::sqlparser::ast::Ident;
 use paimon_catalog::redacted;
 use paimon_core::spec::{DataField, TableSchema};
 
-use super::command::dotted;
-use super::result::text_column;
-use super::show::{as_paimon, schema_of};
+use super::super::command::dotted;
+use super::super::result::text_column;
+use super::{as_paimon, schema_of};
 use crate::session::PaimonSession;
 
 pub(crate) async fn run(session: &PaimonSession, name: &[Ident]) -> Result<DataFrame> {
@@ -86,15 +86,15 @@ fn column(field: &DataField) -> String {
     text
 }
 
-pub(super) fn quoted(name: &str) -> String {
+pub(in super::super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-fn quoted_list(names: &[String]) -> String {
+pub(super) fn quoted_list(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|n| quoted(n)).collect();
     names.join(", ")
 }
 
-pub(super) fn literal(text: &str) -> String {
+pub(in super::super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,0 +1,64 @@
+//! `SHOW TABLE EXTENDED`. Source: `PaimonShowTablesExtendedCommand` of Paimon's Spark extensions.
+
+use std::fmt::Write;
+
+use datafusion::catalog::TableProvider;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::Result;
+use datafusion::sql::sqlparser::ast::Ident;
+use paimon_core::spec::TableSchema;
+
+use super::super::describe::{facts, place_of};
+use super::super::result::informed_rows;
+use super::create::quoted_list;
+use super::{database_of, names_in, schema_of, wanted};
+use crate::session::PaimonSession;
+
+/// The tables of a database that a pattern fits, each with all that is known of it as one text.
+pub(crate) async fn tables(
+    session: &PaimonSession,
+    namespace: &[Ident],
+    like: &str,
+) -> Result<DataFrame> {
+    let (catalog, database) = database_of(session, namespace)?;
+    let mut rows = Vec::new();
+    for (name, own) in names_in(session, &catalog, &database).await? {
+        if !wanted(&name, Some(like)) {
+            continue;
+        }
+        let parts = [&catalog, &database, &name];
+        let provider = session
+            .table(&parts.map(|part| Ident::with_quote('`', part)))
+            .await?;
+        let mut text = String::new();
+        for (fact, value) in [
+            ("Catalog", &catalog),
+            ("Namespace", &database),
+            ("Table", &name),
+        ] {
+            let _ = writeln!(text, "{fact}: {value}");
+        }
+        if let Some(schema) = schema_of(provider.as_ref()) {
+            describe(&mut text, provider.as_ref(), &schema);
+        }
+        rows.push((database.clone(), name, own, text));
+    }
+    let names = ["namespace", "tableName", "isTemporary", "information"];
+    informed_rows(session, names, &rows)
+}
+
+fn describe(text: &mut String, provider: &dyn TableProvider, schema: &TableSchema) {
+    for (fact, value) in facts(schema, place_of(provider)) {
+        let _ = writeln!(text, "{fact}: {value}");
+    }
+    if !schema.partition_keys.is_empty() {
+        let keys = quoted_list(&schema.partition_keys);
+        let _ = writeln!(text, "Partition Columns: [{keys}]");
+    }
+    let _ = writeln!(text, "Schema: root");
+    for field in &schema.fields {
+        let nullable = field.data_type.nullable;
+        let kind = field.data_type.with_nullable(true);
+        let _ = writeln!(text, " |-- {}: {kind} (nullable = {nullable})", field.name);
+    }
+}
