@@ -149,16 +149,16 @@ impl FormatTable {
                 .with("column", &old.name)),
             };
         }
-        let renamed = |new: &&&DataField| {
-            let old = before.iter().find(|old| old.id == new.id);
-            old.is_some_and(|old| old.name != new.name)
-        };
-        match after.iter().find(renamed) {
+        let pairs = after.iter().filter_map(|new| {
+            let old = before.iter().find(|old| old.id == new.id)?;
+            Some((*old, *new))
+        });
+        match pairs.filter_map(|(old, new)| renamed(old, new)).next() {
             None => Ok(()),
-            Some(new) => Err(Error::invalid(
+            Some(name) => Err(Error::invalid(
                 "files name their columns: make a table with the new name and insert the rows",
             )
-            .with("column", &new.name)),
+            .with("column", name)),
         }
     }
 
@@ -317,6 +317,32 @@ fn check_options(schema: &TableSchema) -> Result<()> {
     }
 }
 
+/// The new name of a field that has another one than before, the column itself or one inside of it.
+fn renamed<'a>(old: &DataField, new: &'a DataField) -> Option<&'a str> {
+    if old.name != new.name {
+        return Some(&new.name);
+    }
+    renamed_inside(&old.data_type.kind, &new.data_type.kind)
+}
+
+fn renamed_inside<'a>(old: &TypeKind, new: &'a TypeKind) -> Option<&'a str> {
+    match (old, new) {
+        (TypeKind::Row(before), TypeKind::Row(after)) => after.iter().find_map(|new| {
+            let old = before.iter().find(|old| old.id == new.id)?;
+            renamed(old, new)
+        }),
+        (TypeKind::Array(old), TypeKind::Array(new))
+        | (TypeKind::Multiset(old), TypeKind::Multiset(new)) => {
+            renamed_inside(&old.kind, &new.kind)
+        }
+        (TypeKind::Map(old_key, old), TypeKind::Map(new_key, new)) => {
+            renamed_inside(&old_key.kind, &new_key.kind)
+                .or_else(|| renamed_inside(&old.kind, &new.kind))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -358,6 +384,21 @@ mod tests {
         let ids: Vec<i32> = added.fields.iter().map(|f| f.id).collect();
         assert_eq!(ids, [0, 1, 2, 3]);
         assert_eq!(highest_id(&added.fields), 5);
+    }
+
+    #[test]
+    fn fields_inside_of_columns_keep_their_names() {
+        let added = table("json").altered(&[add(None)]).unwrap();
+        let rename = |name: &str| SchemaChange::RenameColumn {
+            path: vec!["n".to_string(), name.to_string()],
+            to: "z".to_string(),
+        };
+        let error = added.altered(&[rename("x")]).unwrap_err().to_string();
+        assert!(error.contains("make a table with the new name"), "{error}");
+        let drop = SchemaChange::DropColumn {
+            path: vec!["n".to_string(), "x".to_string()],
+        };
+        added.altered(&[drop]).unwrap();
     }
 
     #[test]

@@ -88,20 +88,39 @@ impl HiveCatalog {
         table.database = to.database().to_string();
         table.name = to.table().to_string();
         self.alter_hive_table(from, &table).await?;
-        if is_format {
-            // its files lie where the metastore has them
-            return Ok(());
-        }
-        let mut table = self.paimon_table(to).await?;
+        let mut table = match is_format {
+            true => self
+                .hive_table(to)
+                .await?
+                .ok_or_else(|| self.no_table(to))?,
+            false => self.paimon_table(to).await?,
+        };
         let target = self.place_after_rename(from, to, &source, &table).await?;
         let io = self.io(&source)?;
         // Hive 3 moves the folders of its managed tables
-        let has_moved = SchemaManager::new(io.clone(), &source)
-            .ids()
-            .await?
-            .is_empty();
+        let has_moved = match is_format {
+            true => !same_location(&source, &self.location(to, &table)?),
+            false => {
+                let schemas = SchemaManager::new(io.clone(), &source);
+                schemas.ids().await?.is_empty()
+            }
+        };
         if mapping::is_external(&table) || same_location(&source, &target) || has_moved {
             return Ok(());
+        }
+        let kept = match is_format && !table.partition_keys.is_empty() {
+            true => self.client.partitions(to.database(), to.table()).await?,
+            false => Vec::new(),
+        };
+        if !kept.is_empty() {
+            table.database = from.database().to_string();
+            table.name = from.table().to_string();
+            self.alter_hive_table(to, &table).await?;
+            return Err(Error::unsupported(
+                "the metastore leaves the folder of a renamed table to the next one of its old name, and partitions have \
+                 places of their own: make a table with the new name and insert the rows",
+            )
+            .with("table", from));
         }
         if let Some((parent, _)) = target.rsplit_once('/') {
             io.create_folder(parent).await?;

@@ -22,3 +22,4 @@ mod vectors;
 
 pub use cluster::{Clustering, OrderStrategy};
 pub use run::{CompactRequest, compact_table};
+pub(crate) use state::idle_partitions;

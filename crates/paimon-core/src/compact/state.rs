@@ -94,6 +94,18 @@ pub(super) async fn load(table: &Table, request: &CompactRequest) -> Result<Vec<
     known_schemas(table, request, buckets)
 }
 
+/// The partitions that a request for idle ones means now.
+///
+/// # Errors
+/// As those of [`load`].
+pub(crate) async fn idle_partitions(table: &Table, request: &CompactRequest) -> Result<Vec<Bytes>> {
+    let buckets = load(table, request).await?.into_iter();
+    let mut partitions: Vec<Bytes> = buckets.map(|b| b.partition.bytes.clone()).collect();
+    partitions.sort_unstable();
+    partitions.dedup();
+    Ok(partitions)
+}
+
 /// Leaves the buckets of partitions without a file that is newer than `since` (local wall clock, milliseconds). A file
 /// that does not tell counts as new. Source: `CompactProcedure.getHistoryPartition`.
 fn retain_idle(buckets: &mut Vec<BucketState>, since: i64) {

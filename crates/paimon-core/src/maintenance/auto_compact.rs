@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
+use super::rescale::spec_of;
 use crate::commit::{CommitContext, FileStoreCommit};
-use crate::compact::{CompactRequest, compact_table};
+use crate::compact::{CompactRequest, compact_table, idle_partitions};
 use crate::error::{ErrorKind, Result};
 use crate::options::{ChangelogProducer, RetentionOptions, parse_i64};
 use crate::spec::{CommitMessage, ManifestCommittable};
@@ -85,6 +86,22 @@ impl AutoCompact {
     }
 }
 
+/// A request whose partitions do not change while it is followed: files that it makes itself would end the idle time of
+/// theirs. `None` where no partition is idle.
+async fn settled(table: &Table, request: &CompactRequest) -> Result<Option<CompactRequest>> {
+    let mut request = request.clone();
+    if request.idle_since_local_ms.is_some() {
+        let idle = idle_partitions(table, &request).await?;
+        if idle.is_empty() {
+            return Ok(None);
+        }
+        let specs = idle.iter().map(|partition| spec_of(table, partition));
+        request.partitions = specs.collect::<Result<_>>()?;
+        request.idle_since_local_ms = None;
+    }
+    Ok(Some(request))
+}
+
 /// Compacts and commits; plans anew when others were faster. Returns the snapshots made.
 ///
 /// # Errors
@@ -98,6 +115,9 @@ pub(crate) async fn compact_and_commit(
     request: &CompactRequest,
     context: &CommitContext,
 ) -> Result<Vec<i64>> {
+    let Some(request) = &settled(table, request).await? else {
+        return Ok(Vec::new());
+    };
     let user = context.ids.uuid().to_string();
     let commit = FileStoreCommit::new(table, &user, context.clone())?;
     let mut made = Vec::new();

@@ -22,7 +22,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::FileIndexWriter;
 use crate::io::{checked_name, is_not_found};
 use crate::manifest::{FileIdentifier, live_entries, partition_values, read_manifest_list};
-use crate::read::{FileScan, Partition, SplitFile, bucket_path, data_file_path, is_side_file};
+use crate::read::{
+    FileScan, INDEX_SIZE_MAX, INDEX_SUFFIX, Partition, SplitFile, bucket_path, check_index_size,
+    data_file_path, is_side_file,
+};
 use crate::spec::{CommitMessage, DataFileMeta, FileKind, ManifestCommittable, ManifestEntry};
 use crate::table::Table;
 use crate::write::assign::POSTPONE_BUCKET;
@@ -30,10 +33,6 @@ use crate::write::{WriteOptions, blocking};
 
 /// So often everything is looked at anew when others replaced files meanwhile.
 const ATTEMPTS: usize = 10;
-/// Ends the name of an index beside its data file.
-const SUFFIX: &str = ".index";
-/// Largest index beside a file that is read to see whether it is the wanted one, bytes.
-const KNOWN_MAX: u64 = 256 << 20;
 
 /// Gives the files of the newest snapshot the indexes that the options `file-index.*` ask for.
 #[derive(Debug, Clone)]
@@ -293,7 +292,12 @@ impl Work<'_> {
         if is_known(self.table, directory, old, &index).await? {
             return Ok(None);
         }
-        let name = format!("{}-{}{SUFFIX}", old.file_name, self.context.ids.uuid());
+        check_index_size(&index)?;
+        let name = format!(
+            "{}-{}{INDEX_SUFFIX}",
+            old.file_name,
+            self.context.ids.uuid()
+        );
         let location = format!("{directory}{name}");
         let io = self.table.io().at(&location)?;
         let mut output = io.create(&location).await?;
@@ -321,7 +325,7 @@ fn same_index(a: &DataFileMeta, b: &DataFileMeta) -> bool {
 }
 
 fn is_index(name: &str) -> bool {
-    name.ends_with(SUFFIX)
+    name.ends_with(INDEX_SUFFIX)
 }
 
 /// The container of a file's indexes, made of all its rows; `None` when it is to have none.
@@ -370,9 +374,16 @@ async fn is_known(
         return Ok(false);
     };
     let location = format!("{directory}{}", checked_name(name)?);
-    match table.io().at(&location)?.read(&location, KNOWN_MAX).await {
+    match table
+        .io()
+        .at(&location)?
+        .read(&location, INDEX_SIZE_MAX)
+        .await
+    {
         Ok(there) => Ok(there == *index),
         Err(error) if is_not_found(&error) => Ok(false),
+        // larger than any that is written here
+        Err(error) if error.kind() == ErrorKind::ResourceExhausted => Ok(false),
         Err(error) => Err(error),
     }
 }

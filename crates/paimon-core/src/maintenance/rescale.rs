@@ -115,7 +115,7 @@ pub(super) fn is_any_of(table: &Table, partition: &Bytes, specs: &[Spec]) -> Res
     Ok(specs.iter().any(fits))
 }
 
-fn spec_of(table: &Table, partition: &Bytes) -> Result<Spec> {
+pub(super) fn spec_of(table: &Table, partition: &Bytes) -> Result<Spec> {
     let fields = table.schema().partition_fields();
     let values = partition_values(partition, &fields)?;
     Ok(fields.into_iter().map(|f| f.name).zip(values).collect())

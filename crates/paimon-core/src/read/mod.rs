@@ -18,6 +18,7 @@ pub use file::row_ids::row_ids;
 pub(crate) use file::row_ids::with_row_ids;
 pub(crate) use file::scan::deleted_rows;
 pub use file::scan::{DEFAULT_BATCH_SIZE, FileScan, has_index, indexed_rows, live_rows};
+pub(crate) use file::scan::{INDEX_SIZE_MAX, INDEX_SUFFIX, check_index_size};
 pub(crate) use file::stats::FileStats;
 pub use file::stats::column_stats;
 pub use memory::ReadMemory;

@@ -57,7 +57,10 @@ pub async fn rewrite_without(
             }),
             Err(error) => {
                 for message in &messages {
-                    discard_files(table, context.ids.as_ref(), message).await?;
+                    let discarded = discard_files(table, context.ids.as_ref(), message).await;
+                    if let Err(error) = discarded {
+                        tracing::warn!(%error, "files of a statement that failed were left behind");
+                    }
                 }
                 return Err(error);
             }

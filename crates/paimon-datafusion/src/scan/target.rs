@@ -10,8 +10,9 @@ use datafusion::common::Result;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use paimon_core::commit::{CommitContext, Retries};
 use paimon_core::manifest::ManifestScan;
-use paimon_core::options::MergeEngine;
+use paimon_core::options::{MergeEngine, RetentionOptions};
 use paimon_core::predicate::Predicate;
 use paimon_core::read::{Partition, SplitFile, SplitKind};
 use paimon_core::spec::{DataFileMeta, POSTPONE_BUCKET, Snapshot};
@@ -102,6 +103,23 @@ impl TargetProvider {
             .with("table", read.name()));
         }
         Ok(Self::of_files(read.pinned(base), Vec::new()))
+    }
+
+    /// [`Self::pin`]; of a first-row table that merges what is written to it once no row waits for that. A writer commits
+    /// its rows and then their compaction, so that in between they wait for a moment.
+    ///
+    /// # Errors
+    /// As [`Self::pin`]. Rows that go on waiting are no error here.
+    pub(crate) async fn pin_settled(table: &Table) -> paimon_core::Result<Self> {
+        let mut retries = Retries::of(table, &CommitContext::default())?;
+        let first_row = table.options().merge_engine == MergeEngine::FirstRow;
+        let merges = first_row && !RetentionOptions::new(table.options())?.write_only;
+        loop {
+            let target = Self::pin(table).await?;
+            if !merges || target.refuse_waiting_rows().await.is_ok() || !retries.wait().await {
+                return Ok(target);
+            }
+        }
     }
 
     /// Makes sure that all rows can be read: those of postponed buckets cannot, and with merge engine first-row those that

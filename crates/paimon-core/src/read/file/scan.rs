@@ -188,10 +188,26 @@ impl FileScan {
 }
 
 /// Ends the name of a file index beside its data file.
-const INDEX_SUFFIX: &str = ".index";
+pub(crate) const INDEX_SUFFIX: &str = ".index";
 
 /// Largest file index that is accepted, bytes.
-const INDEX_SIZE_MAX: u64 = 256 << 20;
+pub(crate) const INDEX_SIZE_MAX: u64 = 256 << 20;
+
+/// Makes sure that an index beside its file is not larger than what readers accept.
+///
+/// # Errors
+/// `InvalidInput` naming the options.
+pub(crate) fn check_index_size(index: &[u8]) -> Result<()> {
+    if u64::try_from(index.len()).is_ok_and(|size| size <= INDEX_SIZE_MAX) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the file indexes of one data file take {} bytes, at most {INDEX_SIZE_MAX} are read: index fewer columns, or write \
+         smaller files (`target-file-size`)",
+        index.len()
+    ))
+    .with("option", "file-index.*"))
+}
 
 /// Whether a file has an index, embedded in its manifest entry or beside it.
 pub fn has_index(file: &SplitFile) -> bool {

@@ -9,6 +9,7 @@ use super::paths::{DataFilePaths, NewFile};
 use super::rows::FileRows;
 use crate::error::{Error, Result};
 use crate::io::OutputFile;
+use crate::read::{INDEX_SUFFIX, check_index_size};
 use crate::spec::DataFileMeta;
 use crate::write::context::WriteContext;
 
@@ -192,7 +193,8 @@ impl RollingFileWriter {
             meta.embedded_index = Some(index);
             return Ok(());
         }
-        let name = format!("{}.index", file.name);
+        check_index_size(&index)?;
+        let name = format!("{}{INDEX_SUFFIX}", file.name);
         let side = self.paths.beside(file, &name);
         meta.extra_files.push(name);
         let mut output = side.io.create(&side.location).await?;

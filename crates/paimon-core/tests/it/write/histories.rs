@@ -584,19 +584,28 @@ fn writes_can_move_between_threads() {
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_move_between_partitions(
-    #[values("deduplicate", "partial-update", "first-row")] engine: &str,
-    #[values(false, true)] vectors: bool,
+    #[values(
+        "deduplicate",
+        "partial-update",
+        "first-row",
+        "vectors",
+        "vectors-partial"
+    )]
+    kind: &str,
     #[values("16 kb", "64 mb")] memory: &str,
 ) {
+    let (engine, vectors) = match kind {
+        "vectors" => ("deduplicate", true),
+        "vectors-partial" => ("partial-update", true),
+        engine => (engine, false),
+    };
     let seed = 99;
     let mut random = StdRng::seed_from_u64(seed);
     let temp = tempfile::tempdir().unwrap();
-    let memory_name = memory.replace(' ', "");
-    let name = match vectors {
-        false => format!("moving-{engine}-{memory_name}"),
-        true => format!("moving-{engine}-vectors-{memory_name}"),
-    };
-    let root = folder(temp.path(), &name);
+    let root = folder(
+        temp.path(),
+        &format!("moving-{kind}-{}", memory.replace(' ', "")),
+    );
     // their new rows are hidden until a compaction, but their keys count
     let hidden = vectors || engine == "first-row";
     let mut schema = schema(&[

@@ -25,6 +25,7 @@ use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
+use paimon_core::Error;
 use paimon_core::io::FolderPaths;
 use paimon_core::read::{FileSelection, SectionOutcome};
 use parquet::arrow::arrow_reader::RowSelection;
@@ -33,6 +34,7 @@ use super::super::layout::partition_values;
 use super::super::native::partitioned_file;
 use super::super::sections::{SHARED_ROWS_MIN, Share, Work};
 use super::{ReadContext, survivors};
+use crate::error::to_datafusion;
 
 /// Rows a run and the gap behind it have at least, on average, for a list of runs to be worth it.
 const RUN_ROWS_MIN: usize = 32;
@@ -55,13 +57,13 @@ pub(super) fn read(
     let mut paths = FolderPaths::new(work.table.io());
     let values = partition_values(&work.table, &work.sections[share.section].partition)?;
     for (i, (file, keep)) in survivors(work, share, outcome).enumerate() {
-        let Some(part) = part_of(keep, share, i) else {
+        let Some((part, rows)) = part_of(keep, share, i) else {
             continue;
         };
         let file = partitioned_file(&mut paths, file, &values)?;
         match part {
             part if part.selected() == part.rows() => selected.push(file),
-            part if is_scattered(part.bits()) => {
+            part if is_scattered(part.bits(), rows) => {
                 scattered.push((with_rows(file, stretches(part.bits())), part));
             }
             part => {
@@ -88,17 +90,21 @@ pub(super) fn read(
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
 }
 
-/// The rows of a selection that belong to a share; `None` when there are none.
-fn part_of(selection: &FileSelection, share: &Share, file: usize) -> Option<FileSelection> {
+/// The rows of a selection that belong to a share, among how many rows they lie; `None` when there are none.
+fn part_of(
+    selection: &FileSelection,
+    share: &Share,
+    file: usize,
+) -> Option<(FileSelection, usize)> {
     if selection.selected() == 0 {
         return None;
     }
-    if share.of == 1 {
-        return Some(selection.clone());
-    }
     let rows = selection.rows();
+    if share.of == 1 {
+        return Some((selection.clone(), rows));
+    }
     if rows < SHARED_ROWS_MIN {
-        return (file % share.of == share.index).then(|| selection.clone());
+        return (file % share.of == share.index).then(|| (selection.clone(), rows));
     }
     let start = rows * share.index / share.of;
     let end = rows * (share.index + 1) / share.of;
@@ -107,7 +113,7 @@ fn part_of(selection: &FileSelection, share: &Share, file: usize) -> Option<File
     bits.append_buffer(&selection.bits().slice(start, end - start));
     bits.append_n(rows - end, false);
     let part = FileSelection::new(bits.finish());
-    (part.selected() > 0).then_some(part)
+    (part.selected() > 0).then_some((part, end - start))
 }
 
 /// A scan of some files.
@@ -154,50 +160,66 @@ fn pick(
     schema: &SchemaRef,
 ) -> SendableRecordBatchStream {
     let out = schema.clone();
+    let mut next = 0;
     let picked = rows
-        .map(move |batch| picked(&batch?, keep.bits(), &out))
+        .map(move |batch| picked(&batch?, keep.bits(), &mut next, &out))
         .try_filter(|batch| std::future::ready(batch.num_rows() > 0));
     Box::pin(RecordBatchStreamAdapter::new(schema.clone(), picked))
 }
 
-fn picked(batch: &RecordBatch, keep: &BooleanBuffer, schema: &SchemaRef) -> Result<RecordBatch> {
+/// `next` is the first position that may come, and moves behind those of the batch.
+fn picked(
+    batch: &RecordBatch,
+    keep: &BooleanBuffer,
+    next: &mut usize,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
     let Some((positions, columns)) = batch.columns().split_last() else {
         return Err(DataFusionError::Internal("a scan without positions".into()));
     };
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     let rows = RecordBatch::try_new_with_options(schema.clone(), columns.to_vec(), &options)?;
-    let wanted = wanted(positions, keep)?;
+    let wanted = wanted(positions, keep, next)?;
     if wanted.true_count() == rows.num_rows() {
         return Ok(rows);
     }
     Ok(filter_record_batch(&rows, &wanted)?)
 }
 
-/// Whether each position is kept.
-fn wanted(positions: &ArrayRef, keep: &BooleanBuffer) -> Result<BooleanArray> {
+/// Whether each position is kept. They ascend from `next` on: the source counts rows by the numbers that row groups give
+/// themselves, and a damaged footer may repeat those.
+fn wanted(positions: &ArrayRef, keep: &BooleanBuffer, next: &mut usize) -> Result<BooleanArray> {
     let positions = positions
         .as_primitive_opt::<Int64Type>()
         .filter(|p| p.null_count() == 0)
         .ok_or_else(|| DataFusionError::Internal("positions of rows are numbers".into()))?
         .values();
-    let in_file = |at: &i64| usize::try_from(*at).is_ok_and(|at| at < keep.len());
-    if !positions.iter().all(in_file) {
-        return Err(DataFusionError::Internal(format!(
-            "a position outside of the {} rows of a file",
+    let place = |at: &i64| usize::try_from(*at).ok();
+    let Some((first, last)) = positions.first().zip(positions.last()) else {
+        return Ok(BooleanArray::from(Vec::<bool>::new()));
+    };
+    let ends = place(first).zip(place(last)).filter(|(first, last)| {
+        let ascends = positions.windows(2).all(|w| w[0] < w[1]);
+        ascends && *next <= *first && *last < keep.len()
+    });
+    let Some((first, last)) = ends else {
+        return Err(to_datafusion(Error::damaged(format!(
+            "rows of a data file are expected in its order, from row {next} to its {} rows, found {first} to {last}",
             keep.len()
-        )));
-    }
-    let place = |at: i64| usize::try_from(at).unwrap_or_default();
-    if positions.windows(2).all(|w| w[1] == w[0] + 1) {
-        let first = positions.first().map_or(0, |at| place(*at));
+        ))));
+    };
+    *next = last + 1;
+    if last + 1 - first == positions.len() {
         return Ok(BooleanArray::new(keep.slice(first, positions.len()), None));
     }
-    let bits = BooleanBuffer::collect_bool(positions.len(), |i| keep.value(place(positions[i])));
+    let bits = BooleanBuffer::collect_bool(positions.len(), |i| {
+        place(&positions[i]).is_some_and(|at| keep.value(at))
+    });
     Ok(BooleanArray::new(bits, None))
 }
 
-/// Whether the rows kept lie in short runs.
-fn is_scattered(keep: &BooleanBuffer) -> bool {
+/// Whether those that are kept of some rows lie in short runs.
+fn is_scattered(keep: &BooleanBuffer, rows: usize) -> bool {
     let chunks = keep.bit_chunks();
     let mut before = 0;
     let mut runs = 0;
@@ -206,7 +228,7 @@ fn is_scattered(keep: &BooleanBuffer) -> bool {
         runs += (word & !(word << 1 | before)).count_ones() as usize;
         before = word >> 63;
     }
-    runs * RUN_ROWS_MIN > keep.len()
+    runs * RUN_ROWS_MIN > rows
 }
 
 /// The stretches of a file with a row that is kept.
@@ -229,26 +251,30 @@ mod tests {
         BooleanBuffer::collect_bool(len, kept)
     }
 
-    fn answer(positions: Vec<i64>, keep: &BooleanBuffer) -> Option<Vec<bool>> {
+    fn answer(positions: Vec<i64>, keep: &BooleanBuffer, mut next: usize) -> Option<Vec<bool>> {
         let positions: ArrayRef = Arc::new(Int64Array::from(positions));
-        let wanted = wanted(&positions, keep).ok()?;
+        let wanted = wanted(&positions, keep, &mut next).ok()?;
         Some(wanted.values().iter().collect())
     }
 
     #[test]
     fn survivors_are_scattered_when_their_runs_are_short() {
         let every = |n: usize| bits(6400, move |i| i.is_multiple_of(n));
-        assert!(is_scattered(&every(2)));
-        assert!(is_scattered(&every(31)));
-        assert!(!is_scattered(&every(32)));
-        assert!(!is_scattered(&every(6400)));
+        let scattered = |keep: &BooleanBuffer| is_scattered(keep, keep.len());
+        assert!(scattered(&every(2)));
+        assert!(scattered(&every(31)));
+        assert!(!scattered(&every(32)));
+        assert!(!scattered(&every(6400)));
         // runs over the borders of words count once
-        assert!(!is_scattered(&bits(6400, |i| (i / 16).is_multiple_of(2))));
-        assert!(is_scattered(&bits(6400, |i| (i / 15).is_multiple_of(2))));
+        assert!(!scattered(&bits(6400, |i| (i / 16).is_multiple_of(2))));
+        assert!(scattered(&bits(6400, |i| (i / 15).is_multiple_of(2))));
+        // a share of a file is judged by its own rows
+        assert!(is_scattered(&every(31), 6400) && !is_scattered(&every(40), 6400));
+        assert!(is_scattered(&every(40), 3200));
         let sliced = every(31).slice(3, 6000);
-        assert!(is_scattered(&sliced));
-        assert!(!is_scattered(&bits(0, |_| true)));
-        assert!(!is_scattered(&bits(100, |_| false)));
+        assert!(scattered(&sliced));
+        assert!(!scattered(&bits(0, |_| true)));
+        assert!(!scattered(&bits(100, |_| false)));
     }
 
     #[test]
@@ -267,20 +293,16 @@ mod tests {
     fn bits_are_looked_up_wherever_a_row_lies() {
         let keep = bits(70, |i| i.is_multiple_of(3));
         let expected = |rows: &[i64]| rows.iter().map(|i| i % 3 == 0).collect::<Vec<_>>();
-        for rows in [
-            vec![],
-            vec![0],
-            vec![2, 3, 4, 5, 6],
-            vec![1, 3, 69],
-            // ends as far apart as neighbours in a row would be
-            vec![2, 4, 3, 5],
-            vec![69, 0],
-        ] {
+        for rows in [vec![], vec![0], vec![2, 3, 4, 5, 6], vec![1, 3, 69]] {
             let wanted = expected(&rows);
-            assert_eq!(answer(rows.clone(), &keep), Some(wanted), "{rows:?}");
+            assert_eq!(answer(rows.clone(), &keep, 0), Some(wanted), "{rows:?}");
         }
-        assert_eq!(answer(vec![-1], &keep), None);
-        assert_eq!(answer(vec![3, 70], &keep), None);
-        assert_eq!(answer(vec![3, 99, 5], &keep), None);
+        assert_eq!(answer(vec![5, 6], &keep, 5), Some(vec![false, true]));
+        assert_eq!(answer(vec![5, 6], &keep, 6), None);
+        assert_eq!(answer(vec![2, 4, 3, 5], &keep, 0), None);
+        assert_eq!(answer(vec![4, 4], &keep, 0), None);
+        assert_eq!(answer(vec![-1], &keep, 0), None);
+        assert_eq!(answer(vec![3, 70], &keep, 0), None);
+        assert_eq!(answer(vec![3, 99, 100], &keep, 0), None);
     }
 }

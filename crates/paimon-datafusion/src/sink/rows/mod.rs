@@ -82,7 +82,7 @@ impl RowsSink {
         &self,
         context: &Arc<TaskContext>,
     ) -> Result<(Arc<TargetProvider>, SendableRecordBatchStream)> {
-        let pinned = TargetProvider::pin(self.table()).await;
+        let pinned = TargetProvider::pin_settled(self.table()).await;
         let target = Arc::new(pinned.map_err(|e| self.named(e))?);
         if self.statement.dropped.is_none() {
             let readable = target.refuse_waiting_rows().await;

@@ -84,7 +84,7 @@ impl Target {
                 "only the newest state of a table can be changed: take the time travel away",
             )));
         }
-        let provider = TargetProvider::pin(&table).await.map_err(named)?;
+        let provider = TargetProvider::pin_settled(&table).await.map_err(named)?;
         Ok(Self {
             provider: Arc::new(provider),
             table,

@@ -21,27 +21,34 @@ pub(crate) async fn tables(
     like: &str,
 ) -> Result<DataFrame> {
     let (catalog, database) = database_of(session, namespace)?;
-    let mut rows = Vec::new();
-    for (name, own) in names_in(session, &catalog, &database).await? {
-        if !wanted(&name, Some(like)) {
-            continue;
-        }
-        let parts = [&catalog, &database, &name];
-        let provider = session
-            .table(&parts.map(|part| Ident::with_quote('`', part)))
-            .await?;
+    let mut names = names_in(session, &catalog, &database).await?;
+    names.retain(|(name, _)| wanted(name, Some(like)));
+    let mut rows = Vec::with_capacity(names.len());
+    for (name, own) in &names {
         let mut text = String::new();
         for (fact, value) in [
             ("Catalog", &catalog),
             ("Namespace", &database),
-            ("Table", &name),
+            ("Table", name),
         ] {
             let _ = writeln!(text, "{fact}: {value}");
         }
-        if let Some(schema) = schema_of(provider.as_ref()) {
-            describe(&mut text, provider.as_ref(), &schema);
+        // a table of the session goes before one of the catalog
+        let hidden = !own && names.iter().any(|other| *other == (name.clone(), true));
+        if !hidden {
+            let parts = [&catalog, &database, name].map(|part| Ident::with_quote('`', part));
+            match session.table(&parts).await {
+                Ok(provider) => {
+                    if let Some(schema) = schema_of(provider.as_ref()) {
+                        describe(&mut text, provider.as_ref(), &schema);
+                    }
+                }
+                Err(error) => {
+                    let _ = writeln!(text, "Error: {error}");
+                }
+            }
         }
-        rows.push((database.clone(), name, own, text));
+        rows.push((database.clone(), name.clone(), *own, text));
     }
     let names = ["namespace", "tableName", "isTemporary", "information"];
     informed_rows(session, names, &rows)
