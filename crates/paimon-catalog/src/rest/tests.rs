@@ -639,11 +639,15 @@ async fn functions_have_the_paths_and_json_of_java() {
     assert_eq!(service.lines().len(), asked);
 }
 
+fn format_table() -> serde_json::Value {
+    json!({ "id": "1", "path": "/nowhere/f", "isExternal": false, "schemaId": 0, "schema": {
+        "fields": [{ "id": 0, "name": "a", "type": "INT" }, { "id": 1, "name": "p", "type": "DATE" }],
+        "partitionKeys": ["p"], "primaryKeys": [], "options": { "type": "format-table", "file.format": "json" } } })
+}
+
 #[tokio::test]
 async fn a_format_table_is_told_by_its_type() {
-    let answer = json!({ "id": "1", "path": "/nowhere/f", "isExternal": false, "schemaId": 0, "schema": {
-        "fields": [{ "id": 0, "name": "a", "type": "INT" }, { "id": 1, "name": "p", "type": "DATE" }],
-        "partitionKeys": ["p"], "primaryKeys": [], "options": { "type": "format-table", "file.format": "json" } } });
+    let answer = format_table();
     let service = Service::start(move |_, seen| match seen.line.as_str() {
         _ if is_config(seen) => config(),
         "GET /v1/p%2Fq/databases/db/tables/f" => ok(answer.clone()),
@@ -662,9 +666,7 @@ async fn a_format_table_is_told_by_its_type() {
 
 #[tokio::test]
 async fn a_format_table_is_altered_by_the_service() {
-    let answer = json!({ "id": "1", "path": "/nowhere/f", "isExternal": false, "schemaId": 0, "schema": {
-        "fields": [{ "id": 0, "name": "a", "type": "INT" }, { "id": 1, "name": "p", "type": "DATE" }],
-        "partitionKeys": ["p"], "primaryKeys": [], "options": { "type": "format-table", "file.format": "json" } } });
+    let answer = format_table();
     let service = Service::start(move |_, seen| match seen.line.as_str() {
         _ if is_config(seen) => config(),
         "GET /v1/p%2Fq/databases/db/tables/f" => ok(answer.clone()),

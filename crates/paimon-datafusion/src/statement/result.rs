@@ -40,11 +40,19 @@ pub(crate) fn flagged_rows(
     names: [&str; 3],
     rows: &[(String, String, bool)],
 ) -> Result<DataFrame> {
-    let first = StringArray::from_iter_values(rows.iter().map(|r| &r.0));
-    let second = StringArray::from_iter_values(rows.iter().map(|r| &r.1));
-    let flags: BooleanArray = rows.iter().map(|r| Some(r.2)).collect();
-    let arrays: [ArrayRef; 3] = [Arc::new(first), Arc::new(second), Arc::new(flags)];
-    batch(session, names.into_iter().zip(arrays).collect())
+    let rows = rows.iter().map(|r| (&r.0, &r.1, r.2));
+    let columns = flagged(rows).into_iter();
+    batch(session, names.into_iter().zip(columns).collect())
+}
+
+/// Two columns of text and one of booleans.
+fn flagged<'a>(
+    rows: impl Iterator<Item = (&'a String, &'a String, bool)> + Clone,
+) -> [ArrayRef; 3] {
+    let first = StringArray::from_iter_values(rows.clone().map(|r| r.0));
+    let second = StringArray::from_iter_values(rows.clone().map(|r| r.1));
+    let flags: BooleanArray = rows.map(|r| Some(r.2)).collect();
+    [Arc::new(first), Arc::new(second), Arc::new(flags)]
 }
 
 /// Text columns beside a third one of booleans.
@@ -53,17 +61,11 @@ pub(crate) fn informed_rows(
     names: [&str; 4],
     rows: &[(String, String, bool, String)],
 ) -> Result<DataFrame> {
-    let first = StringArray::from_iter_values(rows.iter().map(|r| &r.0));
-    let second = StringArray::from_iter_values(rows.iter().map(|r| &r.1));
-    let flags: BooleanArray = rows.iter().map(|r| Some(r.2)).collect();
-    let last = StringArray::from_iter_values(rows.iter().map(|r| &r.3));
-    let arrays: [ArrayRef; 4] = [
-        Arc::new(first),
-        Arc::new(second),
-        Arc::new(flags),
-        Arc::new(last),
-    ];
-    batch(session, names.into_iter().zip(arrays).collect())
+    let information = StringArray::from_iter_values(rows.iter().map(|r| &r.3));
+    let rows = rows.iter().map(|r| (&r.0, &r.1, r.2));
+    let columns = flagged(rows).into_iter();
+    let columns = columns.chain([Arc::new(information) as ArrayRef]);
+    batch(session, names.into_iter().zip(columns).collect())
 }
 
 fn batch(session: &PaimonSession, columns: Vec<(&str, ArrayRef)>) -> Result<DataFrame> {
