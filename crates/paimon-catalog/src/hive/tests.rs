@@ -482,6 +482,34 @@ async fn a_format_table_is_stored_as_java_stores_it() {
 }
 
 #[tokio::test]
+async fn a_format_table_whose_partitions_have_places_keeps_its_name() {
+    let (_folder, warehouse) = folder();
+    let (catalog, store) = catalog(&warehouse, &[]).await;
+    let options = [
+        ("type", "format-table"),
+        ("file.format", "csv"),
+        ("partition", "b"),
+    ];
+    let table = declared(&[("a", "INT"), ("b", "STRING")], &options);
+    catalog.create_table(&id("f"), table, false).await.unwrap();
+    // a metastore takes them along to the new name
+    let partition = HivePartition {
+        values: vec!["x".to_string()],
+        ..HivePartition::default()
+    };
+    store
+        .add_partitions("default", "g", vec![partition])
+        .await
+        .unwrap();
+    let error = catalog.rename_table(&id("f"), &id("g")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("make a table"), "{error}");
+    let found = catalog.get_format_table(&id("f")).await.unwrap().unwrap();
+    assert!(std::path::Path::new(&found.location).is_dir());
+    assert!(catalog.get_format_table(&id("g")).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_format_table_with_partitions_of_the_metastore_is_refused_by_name() {
     let (_folder, warehouse) = folder();
     let (catalog, _) = catalog(&warehouse, &[]).await;

@@ -225,3 +225,12 @@ async fn small_indexes_lie_in_the_metadata() {
     assert!(files[0].extra_files.is_empty());
     assert!(files[0].embedded_index.as_ref().unwrap().len() < 500);
 }
+
+#[test]
+fn an_index_that_no_reader_takes_is_not_written() {
+    let largest = usize::try_from(crate::read::INDEX_SIZE_MAX).unwrap();
+    let bytes = vec![0; largest + 1];
+    check_index_size(&bytes[..largest]).unwrap();
+    let error = check_index_size(&bytes).unwrap_err().to_string();
+    assert!(error.contains("file-index"), "{error}");
+}
