@@ -1,4 +1,4 @@
-//! Scans in sessions with little memory.
+//! Sessions with little memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,4 +62,32 @@ async fn a_scan_without_any_memory_says_what_asked_for_it() {
     let text = error.to_string();
     assert!(text.contains("PaimonScan[default.levels]"), "{text}");
     assert_eq!(pool.reserved(), 0);
+}
+
+/// A source of which nothing is known, such as rows that a function makes, is the side of the join that is kept.
+#[tokio::test]
+async fn merge_keeps_the_source_in_memory_and_not_the_table() {
+    let folder = warehouse();
+    let (plenty, _) = session_with(folder.path(), 1 << 30);
+    for statement in [
+        "CREATE TABLE large (id BIGINT NOT NULL, note STRING, v BIGINT, PRIMARY KEY (id) NOT ENFORCED) \
+         WITH ('bucket' = '1', 'write-only' = 'true')",
+        "INSERT INTO large SELECT value, repeat('some text ', 10) || value, 0 FROM range(0, 300000)",
+    ] {
+        text_rows(&plenty, statement).await.unwrap();
+    }
+    let (little, pool) = session_with(folder.path(), 24 << 20);
+    let merge = "MERGE INTO large t USING (SELECT value * 1000 AS id, value AS v FROM range(0, 400)) s ON t.id = s.id \
+         WHEN MATCHED THEN UPDATE SET v = s.v + 1 WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)";
+    let counted = text_rows(&little, merge).await.unwrap();
+    assert!(counted.contains("400"), "{counted}");
+    assert_eq!(pool.reserved(), 0);
+    let found = "SELECT count(*), sum(v), count(note) FROM large";
+    let found = text_rows(&plenty, found).await.unwrap();
+    // 300 rows changed to 1..300, 100 are new with 300..399
+    let sum = (1..=300).sum::<u64>() + (300..400).sum::<u64>();
+    assert!(
+        found.contains("300100") && found.contains(&sum.to_string()) && found.contains("300000"),
+        "{found}"
+    );
 }

@@ -81,33 +81,45 @@ impl Parts {
 
     /// All rows of the sides wanted: the columns of the target, then those of the source, and marks of both.
     ///
+    /// The source comes first: rows of that side are kept in memory while the other side streams, unless statistics
+    /// say that it is the larger one.
+    ///
     /// # Errors
     /// As planning.
     pub(super) fn joined(self, target: &Target, sides: &[Side]) -> Result<LogicalPlan> {
-        let left = marked(
+        let rows = marked(
             target.scanned(Arc::unwrap_or_clone(self.join.left))?,
             TARGET_COLUMN,
         )?;
-        let right = marked(Arc::unwrap_or_clone(self.join.right), SOURCE_COLUMN)?;
+        let source = marked(Arc::unwrap_or_clone(self.join.right), SOURCE_COLUMN)?;
+        let columns: Vec<Expr> = [&rows, &source]
+            .into_iter()
+            .flat_map(|side| side.schema().columns())
+            .map(Expr::Column)
+            .collect();
         let join_type = match (
             sides.contains(&Side::TargetOnly),
             sides.contains(&Side::SourceOnly),
         ) {
             (false, false) => JoinType::Inner,
-            (true, false) => JoinType::Left,
-            (false, true) => JoinType::Right,
+            (true, false) => JoinType::Right,
+            (false, true) => JoinType::Left,
             (true, true) => JoinType::Full,
         };
-        Ok(LogicalPlan::Join(Join::try_new(
-            Arc::new(left),
-            Arc::new(right),
-            self.join.on,
+        let on = self.join.on.into_iter().map(|(row, source)| (source, row));
+        let join = Join::try_new(
+            Arc::new(source),
+            Arc::new(rows),
+            on.collect(),
             self.join.filter,
             join_type,
             JoinConstraint::On,
             self.join.null_equality,
             false,
-        )?))
+        )?;
+        LogicalPlanBuilder::from(LogicalPlan::Join(join))
+            .project(columns)?
+            .build()
     }
 }
 
