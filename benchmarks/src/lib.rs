@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release -p paimon-benchmarks --bin compare -- --small` is the one command; see `src/bin/compare.rs`.
 
+pub mod changes;
 pub mod generate;
 pub mod measure;
 pub mod report;

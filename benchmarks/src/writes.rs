@@ -36,6 +36,11 @@ pub enum Kind {
         /// Rows of a commit.
         rows: &'static str,
     },
+    /// In several commits, which compact as they would in use.
+    Split {
+        /// Commits.
+        commits: &'static str,
+    },
     /// A full compaction after several commits.
     Compact {
         /// Commits.
@@ -66,7 +71,7 @@ impl WriteWorkload {
         match self.kind {
             Kind::Load => vec![Engine::Ours, Engine::Peer],
             Kind::Commits { .. } => vec![Engine::Ours, Engine::Unsynced, Engine::Peer],
-            Kind::Compact { .. } => vec![Engine::Ours],
+            Kind::Split { .. } | Kind::Compact { .. } => vec![Engine::Ours],
         }
     }
 }
@@ -87,6 +92,12 @@ pub fn workloads() -> Vec<WriteWorkload> {
         input: Input::Ascending,
         keyed: false,
         options: &[("bucket", "-1")],
+        ..upsert
+    };
+    let updates = WriteWorkload {
+        name: "updates",
+        title: "upserts in 5 commits, compacted inline, 4 buckets",
+        kind: Kind::Split { commits: "5" },
         ..upsert
     };
     vec![
@@ -135,6 +146,19 @@ pub fn workloads() -> Vec<WriteWorkload> {
             title: "100 rows a commit, append",
             kind: Kind::Commits { rows: "100" },
             ..append
+        },
+        updates,
+        WriteWorkload {
+            name: "updates-lookup",
+            title: "the same with the changelog producer `lookup`",
+            options: &[("bucket", "4"), ("changelog-producer", "lookup")],
+            ..updates
+        },
+        WriteWorkload {
+            name: "updates-vectors",
+            title: "the same with deletion vectors",
+            options: &[("bucket", "4"), ("deletion-vectors.enabled", "true")],
+            ..updates
         },
         WriteWorkload {
             name: "compact",
@@ -315,7 +339,7 @@ pub fn page(all: &[Runs], command: &str, setting: &str) -> String {
 }
 
 const INTRODUCTION: &str = "Whole processes that read a Parquet file in batches of 8192 rows (decoding it is part of the time) and write it \
-to a new table, run in turn, medians. Tables are `write-only`: the peer does not compact. The tables of the first runs are \
+to a new table, run in turn, medians. Tables are `write-only`, as the peer does not compact, but those of `updates`. The tables of the first runs are \
 read back and compared. *First* and *last* are medians of ten commits. This engine syncs files and folders; *unsynced* \
 is it without, as the peer works.";
 

@@ -118,12 +118,15 @@ fn main() -> Result<()> {
     });
     if let Some(path) = output {
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        // what `writes` has put there stays
+        // what `writes` and `changes` have put there stays
         let old = std::fs::read_to_string(&path).unwrap_or_default();
-        let page = match section(&old, "Writes") {
-            Some(writes) => replace_section(&page, "Writes", writes),
-            None => page,
-        };
+        let page =
+            ["Writes", "Changes"]
+                .iter()
+                .fold(page, |page, title| match section(&old, title) {
+                    Some(text) => replace_section(&page, title, text),
+                    None => page,
+                });
         std::fs::write(path, page)?;
     }
     Ok(())

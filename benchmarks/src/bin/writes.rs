@@ -132,13 +132,16 @@ impl Bench<'_> {
         let table = warehouse.join("default.db/t");
         let keys: &[&str] = if workload.keyed { &["id"] } else { &[] };
         let mut options = workload.options.to_vec();
-        options.push(("write-only", "true"));
+        if !matches!(workload.kind, Kind::Split { .. }) {
+            options.push(("write-only", "true"));
+        }
         TableFolder::create(&table, &fields(), &[], keys, &options)?;
         let place = warehouse.display().to_string();
         let commits = self.args.commits.to_string();
         let words: Vec<&str> = match workload.kind {
             Kind::Load => vec!["load", &place, "t", &input],
             Kind::Commits { rows } => vec!["load", &place, "t", &input, rows, &commits],
+            Kind::Split { commits } => vec!["split", &place, "t", &input, commits],
             Kind::Compact { commits } => {
                 self.process(
                     Command::new(&self.load).args(["split", &place, "t", &input, commits]),

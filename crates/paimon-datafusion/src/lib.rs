@@ -12,6 +12,7 @@ pub mod filter;
 mod format_table;
 mod function;
 mod leaf;
+mod optimizer;
 mod parse;
 mod planner;
 mod provider;

@@ -39,7 +39,6 @@ use crate::parse::{
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::provider::PaimonTableProvider;
 use crate::statement;
-use crate::stream::refusing_endless_work;
 
 use catalogs::Catalogs;
 pub(crate) use functions::StoredFunction;
@@ -101,7 +100,7 @@ impl PaimonSession {
             .with_runtime_env(runtime)
             .with_analyzer_rules(rules)
             .with_expr_planners(expr_planners)
-            .with_physical_optimizer_rules(refusing_endless_work())
+            .with_physical_optimizer_rules(crate::optimizer::rules())
             .with_relation_planners(vec![Arc::new(PaimonRelationPlanner)])
             .with_type_planner(Arc::new(PaimonTypePlanner {
                 settings: settings.clone(),

@@ -5,27 +5,15 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 
 use super::exec::StreamScanExec;
 use crate::error::to_datafusion;
 
-/// DataFusion's own check, which follows, does not say what to do.
-const SANITY_CHECK: &str = "SanityCheckPlan";
-
-/// DataFusion's rules with ours before its last check.
-pub(crate) fn refusing_endless_work() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
-    let mut rules = PhysicalOptimizer::new().rules;
-    let at = rules.iter().position(|r| r.name() == SANITY_CHECK);
-    rules.insert(at.unwrap_or(rules.len()), Arc::new(EndlessWork));
-    rules
-}
-
 /// Refuses operators that give their first row after the last one of a stream.
 #[derive(Debug)]
-struct EndlessWork;
+pub(crate) struct EndlessWork;
 
 impl PhysicalOptimizerRule for EndlessWork {
     fn optimize(

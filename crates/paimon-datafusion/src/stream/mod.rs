@@ -22,7 +22,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use paimon_core::predicate::Predicate;
 use paimon_core::table::{StreamRead, Table};
 
-pub(crate) use finite::refusing_endless_work;
+pub(crate) use finite::EndlessWork;
 pub(crate) use insert::{plan_insert, refuse_streams};
 
 use crate::catalog::ObjectReference;

@@ -66,7 +66,7 @@ async fn a_scan_without_any_memory_says_what_asked_for_it() {
 
 /// A source of which nothing is known, such as rows that a function makes, is the side of the join that is kept.
 #[tokio::test]
-async fn merge_keeps_the_source_in_memory_and_not_the_table() {
+async fn changes_keep_the_source_in_memory_and_not_the_table() {
     let folder = warehouse();
     let (plenty, _) = session_with(folder.path(), 1 << 30);
     for statement in [
@@ -79,9 +79,17 @@ async fn merge_keeps_the_source_in_memory_and_not_the_table() {
     let (little, pool) = session_with(folder.path(), 24 << 20);
     let merge = "MERGE INTO large t USING (SELECT value * 1000 AS id, value AS v FROM range(0, 400)) s ON t.id = s.id \
          WHEN MATCHED THEN UPDATE SET v = s.v + 1 WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v)";
-    let counted = text_rows(&little, merge).await.unwrap();
-    assert!(counted.contains("400"), "{counted}");
-    assert_eq!(pool.reserved(), 0);
+    let update = "UPDATE large SET v = v WHERE id IN (SELECT value * 750 FROM range(0, 400))";
+    for statement in [merge, update] {
+        let counted = text_rows(&little, statement).await.unwrap();
+        assert!(counted.contains("400"), "{counted}");
+        assert_eq!(pool.reserved(), 0);
+    }
+    let (as_written, _) = session_with(folder.path(), 24 << 20);
+    let setting = "SET datafusion.optimizer.join_reordering = false";
+    text_rows(&as_written, setting).await.unwrap();
+    let error = text_rows(&as_written, update).await.unwrap_err();
+    assert!(error.to_string().contains("HashJoin"), "{error}");
     let found = "SELECT count(*), sum(v), count(note) FROM large";
     let found = text_rows(&plenty, found).await.unwrap();
     // 300 rows changed to 1..300, 100 are new with 300..399
