@@ -1,4 +1,4 @@
-//! Writers, a compactor, an expirer, a tagger and a reader take turns at a store in an order that a seed decides.
+//! Writers, a compactor, an expirer, a tagger, a reader and a maker of file indexes take turns at a store in an order that a seed decides.
 //!
 //! `SCHEDULES` is the number of schedules, `SEED` the first one.
 
@@ -17,7 +17,8 @@ use paimon_core::codec::parse_json;
 use paimon_core::commit::{CommitContext, CommitTurns, Overwrite};
 use paimon_core::io::FileIo;
 use paimon_core::maintenance::{
-    ExpireSnapshots, NewTag, RemoveOrphanFiles, create_tag, delete_tag, fsck::fsck,
+    ExpireSnapshots, NewTag, RemoveOrphanFiles, RewriteFileIndexes, create_tag, delete_tag,
+    fsck::fsck,
 };
 use paimon_core::snapshot::list_tags;
 use paimon_core::spec::{CommitKind, Snapshot};
@@ -56,7 +57,7 @@ const TABLES: &[(&str, &str)] = &[
 ];
 
 const WRITERS: usize = 2;
-const ACTORS: usize = 6;
+const ACTORS: usize = 7;
 const COMMITS: i32 = 3;
 
 fn schema(seed: u64) -> String {
@@ -113,6 +114,8 @@ enum Note {
     Commit(String, i64, Option<bool>),
     /// Rows of a snapshot.
     Read(i64, Rows),
+    /// So many files have another index.
+    Indexed(usize),
     /// A snapshot expired under its reader.
     Expired,
     /// Something that must not happen.
@@ -264,6 +267,28 @@ async fn tag(actor: Actor) {
     }
 }
 
+/// Gives files an index in their entries, then one beside them, then none.
+async fn index(actor: Actor) {
+    let bitmap = ("file-index.bitmap.columns", "p");
+    let beside = ("file-index.in-manifest-threshold", "1 B");
+    for options in [&[bitmap][..], &[bitmap, beside], &[]] {
+        let options = options.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+        let table = actor.table.with_options(&options.collect()).await;
+        let gone = [ErrorKind::SnapshotExpired];
+        let Some(table) = actor.expect("options", table, &gone) else {
+            continue;
+        };
+        let all = RewriteFileIndexes {
+            partitions: None,
+            parallelism: 1,
+        };
+        let made = all.run(&table, &actor.commit()).await;
+        if let Some(made) = actor.expect("indexes", made, &[ErrorKind::CommitConflict]) {
+            actor.note(Note::Indexed(made.files));
+        }
+    }
+}
+
 async fn read(actor: Actor) {
     for _ in 0..3 {
         let rows = rows_now(&actor.table).await;
@@ -362,6 +387,7 @@ async fn play(seed: u64) -> World {
                 2 => compact(actor).await,
                 3 => expire(actor).await,
                 4 => tag(actor).await,
+                5 => index(actor).await,
                 _ => read(actor).await,
             }
         };
@@ -413,7 +439,7 @@ async fn violations(seed: u64, world: &World) -> Vec<String> {
                 }
             }
             Note::Read(id, rows) if model.get(id) == Some(rows) => {}
-            Note::Expired => {}
+            Note::Expired | Note::Indexed(_) => {}
             Note::Read(id, rows) => {
                 wrong.push(format!(
                     "read {rows:?} at {id}, expected {:?}",
@@ -489,6 +515,7 @@ fn no_order_of_requests_breaks_a_table() {
     println!("SEED={first} SCHEDULES={count}");
     let (mut requests, mut snapshots) = (0, 0);
     let (mut commits, mut unknown, mut reads, mut expired) = (0, 0, 0, 0);
+    let mut indexed = 0;
     let mut failed = Vec::new();
     for seed in first..first + count {
         let (world, wrong) = on_one_thread(async {
@@ -503,6 +530,9 @@ fn no_order_of_requests_breaks_a_table() {
             unknown += usize::from(matches!(note, Note::Commit(_, _, None)));
             reads += usize::from(matches!(note, Note::Read(..)));
             expired += usize::from(matches!(note, Note::Expired));
+            if let Note::Indexed(files) = note {
+                indexed += files;
+            }
         }
         if !wrong.is_empty() {
             println!("SEED={seed} SCHEDULES=1: {wrong:#?}");
@@ -514,8 +544,9 @@ fn no_order_of_requests_breaks_a_table() {
     }
     println!("{count} schedules, {requests} requests, {snapshots} snapshots");
     println!(
-        "{commits} commits, {unknown} of unknown outcome, {reads} reads, {expired} of expired snapshots"
+        "{commits} commits, {unknown} of unknown outcome, {reads} reads, {expired} of expired snapshots, {indexed} indexes"
     );
+    assert!(indexed > 0 || count < 20, "no file got another index");
     assert!(
         failed.is_empty(),
         "{} of {count} schedules: SEED={failed:?}",
