@@ -367,6 +367,10 @@ impl Catalog for HiveCatalog {
             .await
     }
 
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        self.put_in_place(identifier, schema).await
+    }
+
     async fn repair(&self, database: Option<&str>, table: Option<&str>) -> Result<()> {
         self.repair_objects(database, table).await
     }

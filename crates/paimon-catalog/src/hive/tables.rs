@@ -15,7 +15,7 @@ use super::HiveCatalog;
 use super::client::HiveTable;
 use super::mapping::{self, COMMENT};
 use crate::identifier::Identifier;
-use crate::tables::{check_plain, is_doubtful, refuse_external_data};
+use crate::tables::{check_plain, not_stored, refuse_external_data};
 
 const TAG_PREVIEW: &str = "metastore.tag-to-partition.preview";
 
@@ -190,22 +190,43 @@ impl HiveCatalog {
         let Err(error) = stored.await else {
             return Ok(());
         };
-        if is_doubtful(&error) || before == Some(altered.id) {
-            return Err(error
-                .with_default("table", identifier)
-                .with("schema_id", altered.id));
+        let error = error.with_default("table", identifier);
+        if before == Some(altered.id) {
+            return Err(error.with("schema_id", altered.id));
         }
-        match table.schemas().withdraw(altered.id).await {
-            Ok(true) => Err(error.with_default("table", identifier)),
-            undone => {
-                if let Err(undo) = undone {
-                    tracing::warn!(error = %undo, schema = altered.id, "a schema could not be taken back");
-                }
-                Err(error
-                    .with_default("table", identifier)
-                    .with("schema_id", altered.id))
+        Err(not_stored(table.schemas(), altered.id, error).await)
+    }
+
+    /// Makes a table another one: first its files, then what the metastore knows of it.
+    pub(super) async fn put_in_place(
+        &self,
+        identifier: &Identifier,
+        schema: &TableSchema,
+    ) -> Result<()> {
+        let identifier = &self.plain(identifier)?;
+        let hive = self.paimon_table(identifier).await?;
+        let table = self.open(identifier, &hive).await?;
+        let gone = |key: &&String| !schema.options.contains_key(*key);
+        let mut removed: BTreeSet<String> = table
+            .schema()
+            .options
+            .keys()
+            .filter(gone)
+            .cloned()
+            .collect();
+        if schema.comment.is_none() {
+            removed.insert(COMMENT.to_string());
+        }
+        let publish = async {
+            let append = table.schemas().append(schema);
+            table.environment().locked(append).await?;
+            match self.store_schema(identifier, hive, schema, &removed).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(not_stored(table.schemas(), schema.id, error).await),
             }
-        }
+        };
+        let replaced = table.replace(schema, publish).await;
+        replaced.map_err(|e| e.with_default("table", identifier))
     }
 
     /// Copies a schema to the metastore.

@@ -372,6 +372,10 @@ impl Catalog for RestCatalog {
         self.change_table(identifier, changes).await
     }
 
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        self.put_in_place(identifier, schema).await
+    }
+
     fn global_system_tables(&self) -> &'static [&'static str] {
         sys_tables::names(&self.options)
     }
