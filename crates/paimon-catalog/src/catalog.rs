@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use paimon_core::maintenance::rollback_schema;
 use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
@@ -367,6 +368,16 @@ pub trait Catalog: Debug + Send + Sync {
     /// # Errors
     /// `NotFound` when there is no such table, `CommitConflict` when another change of the schema came first.
     async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()>;
+
+    /// Makes an earlier schema of a table, or of its branch, the newest one again; later ones are removed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such table or schema, `InvalidInput` when a snapshot, changelog or tag is of a later
+    /// one.
+    async fn rollback_schema(&self, identifier: &Identifier, schema_id: i64) -> Result<()> {
+        let table = self.get_table(identifier).await?;
+        rollback_schema(&table, schema_id).await.map(drop)
+    }
 
     /// Makes a metastore know the tables, columns, options and partitions that the files have: of one table, of one
     /// database, or of the whole warehouse.

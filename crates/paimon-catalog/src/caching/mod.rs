@@ -355,6 +355,11 @@ impl Catalog for CachingCatalog {
         self.inner.schema_of_replacement(identifier, table).await
     }
 
+    async fn rollback_schema(&self, identifier: &Identifier, schema_id: i64) -> Result<()> {
+        let _changing = self.changing(&[identifier]);
+        self.inner.rollback_schema(identifier, schema_id).await
+    }
+
     async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
         let _changing = self.changing(&[identifier]);
         self.inner.replace_table(identifier, schema).await

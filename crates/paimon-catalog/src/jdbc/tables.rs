@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use paimon_core::io::Publication;
+use paimon_core::maintenance::rollback_schema;
 use paimon_core::options::CoreOptions;
 use paimon_core::schema::{NewTable, SchemaChange, SchemaManager};
 use paimon_core::spec::TableSchema;
@@ -282,6 +283,25 @@ impl JdbcCatalog {
             return Err(error.with("schema_id", id));
         }
         Err(not_stored(table.schemas(), id, error).await)
+    }
+
+    /// Makes an earlier schema the newest one again, of the files and of what the database knows.
+    pub(super) async fn go_back_to_schema(
+        &self,
+        identifier: &Identifier,
+        schema_id: i64,
+    ) -> Result<()> {
+        let table = self.open(identifier).await?;
+        let back = async {
+            let schema = rollback_schema(&table, schema_id).await?;
+            // the database knows the main branch only
+            match identifier.branch() {
+                None => self.store_properties(identifier, &schema).await,
+                Some(_) => Ok(()),
+            }
+        };
+        let done = self.exclusively(identifier, back).await;
+        done.map_err(|e| e.with_default("table", identifier))
     }
 
     /// Makes a table another one: first its files, then what the database knows of it.

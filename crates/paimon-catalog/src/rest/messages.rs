@@ -242,6 +242,13 @@ impl<'a> CreateTable<'a> {
     }
 }
 
+/// The schema that is to be the newest again.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RollbackSchema {
+    pub(super) schema_id: i64,
+}
+
 /// What a table becomes.
 #[derive(Debug, Serialize)]
 pub(super) struct ReplaceTable<'a> {

@@ -216,6 +216,16 @@ impl RestCatalog {
         })
     }
 
+    /// Lets the service make an earlier schema the newest one again.
+    pub(super) async fn go_back_to_schema(
+        &self,
+        identifier: &Identifier,
+        schema_id: i64,
+    ) -> Result<()> {
+        let done = self.api.rollback_schema(identifier, schema_id).await;
+        done.map_err(|f| self.error(identifier, f))
+    }
+
     /// Makes a table another one, which the service does.
     pub(super) async fn put_in_place(
         &self,

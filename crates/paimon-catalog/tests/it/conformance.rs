@@ -265,6 +265,15 @@ async fn changes(catalog: &dyn Catalog, database: &str) {
     assert_eq!(table.options().get("x.a"), Some("3"));
     assert_eq!(table.options().get("x.b"), None);
     assert_eq!(table.schema().comment.as_deref(), Some("changed"));
+    let extra = SchemaChange::SetOption {
+        key: "x.c".into(),
+        value: "4".into(),
+    };
+    catalog.alter_table(&t, &[extra]).await.unwrap();
+    catalog.rollback_schema(&t, 1).await.unwrap();
+    let table = catalog.get_table(&t).await.unwrap();
+    assert_eq!((table.schema().id, table.options().get("x.c")), (1, None));
+    assert!(catalog.rollback_schema(&t, 7).await.is_err());
     let missing = SchemaChange::DropColumn {
         path: vec!["nope".into()],
     };

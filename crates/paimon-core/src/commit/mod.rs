@@ -106,6 +106,8 @@ enum Plan<'a> {
     Overwrite(&'a Target, &'a Changes, Option<&'a Replaced>),
     /// The files of an earlier snapshot in place of those that are live.
     Restore(&'a Snapshot),
+    /// What the manifests that are there name, and no other change.
+    Remaining,
 }
 
 /// Checks that commits to a table are possible, before anything is written for one.
