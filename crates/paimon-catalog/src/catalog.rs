@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use paimon_core::maintenance::rollback_schema;
 use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::TableSchema;
 use paimon_core::table::{SystemTable, Table};
 use paimon_core::{Error, ErrorKind, Result};
 
-use crate::format_table::FormatTable;
+use crate::format_table::{FormatTable, is_format_table};
 use crate::function::{Function, FunctionChange};
 use crate::identifier::Identifier;
 use crate::migration::Migration;
@@ -329,6 +330,54 @@ pub trait Catalog: Debug + Send + Sync {
     /// `NotFound` when there is no such table, branch or column, `InvalidInput` naming the option or column that must not
     /// change so, `Unsupported` naming what this engine cannot honour.
     async fn alter_table(&self, identifier: &Identifier, changes: &[SchemaChange]) -> Result<()>;
+
+    /// The schema that makes a table another one, for [`Catalog::replace_table`]. Changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such table; as [`Catalog::create_table`] for the new one; `Unsupported` when its
+    /// partition columns are others, and when one of the two is a table of plain files.
+    async fn schema_of_replacement(
+        &self,
+        identifier: &Identifier,
+        mut table: NewTable,
+    ) -> Result<TableSchema> {
+        let files = is_format_table(table.options.iter());
+        if files || self.get_format_table(identifier).await?.is_some() {
+            return Err(Error::unsupported(
+                "tables of plain files are not replaced, nor do they replace others: DROP the table and CREATE it again",
+            )
+            .with("table", identifier));
+        }
+        let old = self.get_table(identifier).await?;
+        let path = table.options.shift_remove("path");
+        if path.is_some_and(|p| p.trim_end_matches('/') != old.location()) {
+            return Err(Error::unsupported(
+                "a table that is replaced stays where it is: another path cannot be given",
+            )
+            .with("option", "path")
+            .with("table", identifier));
+        }
+        let new = self.schema_of_new(identifier, &table)?;
+        let schema = old.schema().replaced_by(new);
+        schema.map_err(|e| e.with_default("table", identifier))
+    }
+
+    /// Empties a table and gives it other columns, keys and options: a schema of [`Catalog::schema_of_replacement`]. Its
+    /// snapshots, tags and branches stay. What was there comes back when the schema cannot be published.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such table, `CommitConflict` when another change of the schema came first.
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()>;
+
+    /// Makes an earlier schema of a table, or of its branch, the newest one again; later ones are removed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such table or schema, `InvalidInput` when a snapshot, changelog or tag is of a later
+    /// one.
+    async fn rollback_schema(&self, identifier: &Identifier, schema_id: i64) -> Result<()> {
+        let table = self.get_table(identifier).await?;
+        rollback_schema(&table, schema_id).await.map(drop)
+    }
 
     /// Makes a metastore know the tables, columns, options and partitions that the files have: of one table, of one
     /// database, or of the whole warehouse.

@@ -255,6 +255,12 @@ impl Catalog for FileSystemCatalog {
             .map_err(|e| e.with_default("table", identifier))
     }
 
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        let table = self.get_table(identifier).await?;
+        let replaced = table.replace(schema, table.schemas().append(schema)).await;
+        replaced.map_err(|e| e.with_default("table", identifier))
+    }
+
     fn global_system_tables(&self) -> &'static [&'static str] {
         sys_tables::names(&self.options)
     }

@@ -85,6 +85,24 @@ pub(crate) fn is_doubtful(error: &Error) -> bool {
         .any(|(k, v)| (*k, v.as_str()) == unknown)
 }
 
+#[cfg(any(feature = "hive", feature = "jdbc"))]
+/// The error of a change of which a catalog did not take the new schema: the schema is taken back unless nobody knows
+/// whether the catalog took it, or another one builds on it.
+pub(crate) async fn not_stored(schemas: &SchemaManager, id: i64, error: Error) -> Error {
+    if is_doubtful(&error) {
+        return error.with("schema_id", id);
+    }
+    match schemas.withdraw(id).await {
+        Ok(true) => error,
+        undone => {
+            if let Err(undo) = undone {
+                tracing::warn!(error = %undo, schema = id, "a schema could not be taken back");
+            }
+            error.with("schema_id", id)
+        }
+    }
+}
+
 /// Context key of an error after which nobody knows whether a change took effect; its value is [`UNKNOWN`].
 pub(crate) const OUTCOME: &str = "outcome";
 /// See [`OUTCOME`].

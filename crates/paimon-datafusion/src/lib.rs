@@ -35,7 +35,7 @@ pub mod nodes {
     pub use crate::session::CarriedSettings;
     pub use crate::sink::rows::{Operation, RowsParts, RowsSink, RowsTarget};
     pub use crate::sink::{
-        NewTableParts, NewTableTarget, PaimonSink, SinkMode, SinkParts, SinkTarget,
+        Creation, NewTableParts, NewTableTarget, PaimonSink, SinkMode, SinkParts, SinkTarget,
     };
     pub use crate::statement::{Assign, Effect, EffectExec, StatementOrigin};
     pub use crate::stream::{StreamScanExec, StreamSource};

@@ -347,6 +347,24 @@ impl Catalog for CachingCatalog {
         self.inner.alter_table(identifier, changes).await
     }
 
+    async fn schema_of_replacement(
+        &self,
+        identifier: &Identifier,
+        table: NewTable,
+    ) -> Result<TableSchema> {
+        self.inner.schema_of_replacement(identifier, table).await
+    }
+
+    async fn rollback_schema(&self, identifier: &Identifier, schema_id: i64) -> Result<()> {
+        let _changing = self.changing(&[identifier]);
+        self.inner.rollback_schema(identifier, schema_id).await
+    }
+
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        let _changing = self.changing(&[identifier]);
+        self.inner.replace_table(identifier, schema).await
+    }
+
     async fn repair(&self, database: Option<&str>, table: Option<&str>) -> Result<()> {
         let _changing = self.changing_all();
         self.inner.repair(database, table).await

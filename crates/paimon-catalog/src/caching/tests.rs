@@ -115,6 +115,10 @@ impl Catalog for Counting {
         }
     }
 
+    async fn replace_table(&self, id: &Identifier, schema: &TableSchema) -> Result<()> {
+        self.files.replace_table(id, schema).await
+    }
+
     fn global_system_tables(&self) -> &'static [&'static str] {
         self.files.global_system_tables()
     }

@@ -367,6 +367,14 @@ impl Catalog for HiveCatalog {
             .await
     }
 
+    async fn rollback_schema(&self, identifier: &Identifier, schema_id: i64) -> Result<()> {
+        self.go_back_to_schema(identifier, schema_id).await
+    }
+
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        self.put_in_place(identifier, schema).await
+    }
+
     async fn repair(&self, database: Option<&str>, table: Option<&str>) -> Result<()> {
         self.repair_objects(database, table).await
     }

@@ -6,6 +6,7 @@ mod creation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use paimon_core::maintenance::rollback_schema;
 use paimon_core::schema::{SchemaChange, SchemaManager};
 use paimon_core::spec::TableSchema;
 use paimon_core::write::{Clock, SystemClock};
@@ -15,7 +16,7 @@ use super::HiveCatalog;
 use super::client::HiveTable;
 use super::mapping::{self, COMMENT};
 use crate::identifier::Identifier;
-use crate::tables::{check_plain, is_doubtful, refuse_external_data};
+use crate::tables::{check_plain, not_stored, refuse_external_data};
 
 const TAG_PREVIEW: &str = "metastore.tag-to-partition.preview";
 
@@ -190,22 +191,59 @@ impl HiveCatalog {
         let Err(error) = stored.await else {
             return Ok(());
         };
-        if is_doubtful(&error) || before == Some(altered.id) {
-            return Err(error
-                .with_default("table", identifier)
-                .with("schema_id", altered.id));
+        let error = error.with_default("table", identifier);
+        if before == Some(altered.id) {
+            return Err(error.with("schema_id", altered.id));
         }
-        match table.schemas().withdraw(altered.id).await {
-            Ok(true) => Err(error.with_default("table", identifier)),
-            undone => {
-                if let Err(undo) = undone {
-                    tracing::warn!(error = %undo, schema = altered.id, "a schema could not be taken back");
-                }
-                Err(error
-                    .with_default("table", identifier)
-                    .with("schema_id", altered.id))
+        Err(not_stored(table.schemas(), altered.id, error).await)
+    }
+
+    /// Makes an earlier schema the newest one again, of the files and of what the metastore knows.
+    pub(super) async fn go_back_to_schema(
+        &self,
+        identifier: &Identifier,
+        schema_id: i64,
+    ) -> Result<()> {
+        let identifier = &self.known_as(identifier)?;
+        let hive = self.paimon_table(identifier).await?;
+        let main = self.open(identifier, &hive).await?;
+        let table = match identifier.branch() {
+            Some(branch) => main.branch(branch).await?,
+            None => main,
+        };
+        let back = rollback_schema(&table, schema_id);
+        let schema = table.environment().locked(back).await?;
+        if identifier.branch().is_some() {
+            // the metastore knows the main branch only
+            return Ok(());
+        }
+        let removed = gone_options(table.schema(), &schema);
+        let stored = self.store_schema(identifier, hive, &schema, &removed);
+        stored
+            .await
+            .map_err(|e| e.with_default("table", identifier))
+    }
+
+    /// Makes a table another one: first its files, then what the metastore knows of it.
+    pub(super) async fn put_in_place(
+        &self,
+        identifier: &Identifier,
+        schema: &TableSchema,
+    ) -> Result<()> {
+        let identifier = &self.plain(identifier)?;
+        let hive = self.paimon_table(identifier).await?;
+        let table = self.open(identifier, &hive).await?;
+        let removed = gone_options(table.schema(), schema);
+        let publish = async {
+            let append = table.schemas().append(schema);
+            table.environment().locked(append).await?;
+            match self.store_schema(identifier, hive, schema, &removed).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(not_stored(table.schemas(), schema.id, error).await),
             }
-        }
+        };
+        let replaced = table.replace(schema, publish).await;
+        replaced.map_err(|e| e.with_default("table", identifier))
     }
 
     /// Copies a schema to the metastore.
@@ -244,6 +282,16 @@ pub(super) fn same_location(a: &str, b: &str) -> bool {
         format!("/{}", path.trim_matches('/'))
     };
     a == b || plain(a) == plain(b)
+}
+
+/// Options, the comment among them, that one schema has and another one has not.
+fn gone_options(before: &TableSchema, after: &TableSchema) -> BTreeSet<String> {
+    let gone = |key: &&String| !after.options.contains_key(*key);
+    let mut removed: BTreeSet<String> = before.options.keys().filter(gone).cloned().collect();
+    if after.comment.is_none() {
+        removed.insert(COMMENT.to_string());
+    }
+    removed
 }
 
 fn removed_options(changes: &[SchemaChange]) -> BTreeSet<String> {

@@ -97,6 +97,37 @@ async fn changes_reach_the_metastore_and_leave_what_others_stored() {
 }
 
 #[tokio::test]
+async fn a_table_that_the_metastore_does_not_let_be_replaced_keeps_its_rows() {
+    let (_folder, warehouse) = folder();
+    let (catalog, store) = catalog(&warehouse, &[]).await;
+    catalog
+        .create_table(&id("t"), plain(), false)
+        .await
+        .unwrap();
+    let table = catalog.get_table(&id("t")).await.unwrap();
+    conformance::insert(&table, &[(1, "x"), (2, "y")]).await;
+    let new = conformance::declared(&[("k", "BIGINT")], &[("x.b", "2")]);
+    let schema = catalog.schema_of_replacement(&id("t"), new).await.unwrap();
+    store
+        .state
+        .lock()
+        .await
+        .failures
+        .insert("alter_table", refusal());
+    let error = catalog.replace_table(&id("t"), &schema).await.unwrap_err();
+    assert!(error.to_string().contains("does not allow"), "{error}");
+    let table = catalog.get_table(&id("t")).await.unwrap();
+    assert_eq!(table.schema().id, 0);
+    assert_eq!(conformance::count(&table).await, 2);
+    catalog.replace_table(&id("t"), &schema).await.unwrap();
+    let table = catalog.get_table(&id("t")).await.unwrap();
+    assert_eq!(
+        (table.schema().id, conformance::count(&table).await),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
 async fn a_refused_change_is_taken_back_and_a_doubtful_one_stays() {
     let (_folder, warehouse) = folder();
     let (catalog, store) = catalog(&warehouse, &[]).await;

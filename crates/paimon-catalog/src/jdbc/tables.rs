@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use paimon_core::io::Publication;
+use paimon_core::maintenance::rollback_schema;
 use paimon_core::options::CoreOptions;
 use paimon_core::schema::{NewTable, SchemaChange, SchemaManager};
 use paimon_core::spec::TableSchema;
@@ -14,7 +15,7 @@ use paimon_core::{Error, Result};
 use super::JdbcCatalog;
 use super::connections::{Failure, Statement};
 use crate::identifier::Identifier;
-use crate::tables::{add_defaults, check_plain, is_doubtful, refuse_external_data, refuse_kinds};
+use crate::tables::{add_defaults, check_plain, not_stored, refuse_external_data, refuse_kinds};
 
 /// Keys of a schema, as options.
 const KEY_OPTIONS: [&str; 3] = ["primary-key", "partition", "bucket-key"];
@@ -278,18 +279,54 @@ impl JdbcCatalog {
             return Ok(());
         };
         let error = error.with_default("table", identifier);
-        if is_doubtful(&error) || before == Some(id) {
+        if before == Some(id) {
             return Err(error.with("schema_id", id));
         }
-        match table.schemas().withdraw(id).await {
-            Ok(true) => Err(error),
-            undone => {
-                if let Err(undo) = undone {
-                    tracing::warn!(error = %undo, schema = id, "a schema could not be taken back");
-                }
-                Err(error.with("schema_id", id))
+        Err(not_stored(table.schemas(), id, error).await)
+    }
+
+    /// Makes an earlier schema the newest one again, of the files and of what the database knows.
+    pub(super) async fn go_back_to_schema(
+        &self,
+        identifier: &Identifier,
+        schema_id: i64,
+    ) -> Result<()> {
+        let table = self.open(identifier).await?;
+        let back = async {
+            let schema = rollback_schema(&table, schema_id).await?;
+            // the database knows the main branch only
+            match identifier.branch() {
+                None => self.store_properties(identifier, &schema).await,
+                Some(_) => Ok(()),
             }
-        }
+        };
+        let done = self.exclusively(identifier, back).await;
+        done.map_err(|e| e.with_default("table", identifier))
+    }
+
+    /// Makes a table another one: first its files, then what the database knows of it.
+    pub(super) async fn put_in_place(
+        &self,
+        identifier: &Identifier,
+        schema: &TableSchema,
+    ) -> Result<()> {
+        check_plain(identifier)?;
+        let table = self.open(identifier).await?;
+        // what the database cannot hold is refused before anything happens
+        self.synced_properties(schema)
+            .map_err(|e| e.with_default("table", identifier))?;
+        let publish = async {
+            let append = async {
+                table.schemas().append(schema).await?;
+                Ok(self.store_properties(identifier, schema).await)
+            };
+            match self.exclusively(identifier, append).await? {
+                Ok(()) => Ok(()),
+                Err(error) => Err(not_stored(table.schemas(), schema.id, error).await),
+            }
+        };
+        let replaced = table.replace(schema, publish).await;
+        replaced.map_err(|e| e.with_default("table", identifier))
     }
 
     /// Copies the options and keys of a schema to the catalog's database.

@@ -17,7 +17,7 @@ use super::client::{Failure, RestClient, headers};
 use super::messages::{
     self, AlterDatabase, AlterFunction, AlterView, CommitTable, CommitTableAnswer, ConfigAnswer,
     CreateFunction, CreateTable, CreateView, DatabaseAnswer, Name, NamesPage, NewDatabase,
-    RenameTable, TableAnswer, TableTokenAnswer, ViewAnswer,
+    RenameTable, ReplaceTable, RollbackSchema, TableAnswer, TableTokenAnswer, ViewAnswer,
 };
 use super::settings::{RestSettings, gives_tokens};
 use crate::catalog::PropertyChanges;
@@ -357,6 +357,29 @@ impl Api {
         let body = messages::alter_table(changes).map_err(Failure::Refused)?;
         let object = identifier.object();
         let path = ["databases", identifier.database(), "tables", &object];
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn rollback_schema(
+        &self,
+        identifier: &Identifier,
+        schema_id: i64,
+    ) -> Result<(), Failure> {
+        let object = identifier.object();
+        let database = identifier.database();
+        let path = ["databases", database, "tables", &object, "rollback-schema"];
+        let body = RollbackSchema { schema_id };
+        self.post::<Value>(&path, &body).await.map(|_| ())
+    }
+
+    pub(super) async fn replace_table(
+        &self,
+        identifier: &Identifier,
+        schema: &TableSchema,
+    ) -> Result<(), Failure> {
+        let (database, table) = (identifier.database(), identifier.table());
+        let path = ["databases", database, "tables", table, "replace"];
+        let body = ReplaceTable::new(schema);
         self.post::<Value>(&path, &body).await.map(|_| ())
     }
 

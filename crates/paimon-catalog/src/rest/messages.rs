@@ -221,17 +221,44 @@ struct Declared<'a> {
     comment: Option<&'a str>,
 }
 
+impl<'a> From<&'a TableSchema> for Declared<'a> {
+    fn from(schema: &'a TableSchema) -> Self {
+        Self {
+            fields: &schema.fields,
+            partition_keys: &schema.partition_keys,
+            primary_keys: &schema.primary_keys,
+            options: &schema.options,
+            comment: schema.comment.as_deref(),
+        }
+    }
+}
+
 impl<'a> CreateTable<'a> {
     pub(super) fn new(identifier: &'a Identifier, schema: &'a TableSchema) -> Self {
         Self {
             identifier: Name::of(identifier),
-            schema: Declared {
-                fields: &schema.fields,
-                partition_keys: &schema.partition_keys,
-                primary_keys: &schema.primary_keys,
-                options: &schema.options,
-                comment: schema.comment.as_deref(),
-            },
+            schema: schema.into(),
+        }
+    }
+}
+
+/// The schema that is to be the newest again.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RollbackSchema {
+    pub(super) schema_id: i64,
+}
+
+/// What a table becomes.
+#[derive(Debug, Serialize)]
+pub(super) struct ReplaceTable<'a> {
+    schema: Declared<'a>,
+}
+
+impl<'a> ReplaceTable<'a> {
+    pub(super) fn new(schema: &'a TableSchema) -> Self {
+        Self {
+            schema: schema.into(),
         }
     }
 }

@@ -372,6 +372,14 @@ impl Catalog for RestCatalog {
         self.change_table(identifier, changes).await
     }
 
+    async fn rollback_schema(&self, identifier: &Identifier, schema_id: i64) -> Result<()> {
+        self.go_back_to_schema(identifier, schema_id).await
+    }
+
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        self.put_in_place(identifier, schema).await
+    }
+
     fn global_system_tables(&self) -> &'static [&'static str] {
         sys_tables::names(&self.options)
     }

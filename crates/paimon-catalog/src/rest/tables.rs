@@ -216,6 +216,29 @@ impl RestCatalog {
         })
     }
 
+    /// Lets the service make an earlier schema the newest one again.
+    pub(super) async fn go_back_to_schema(
+        &self,
+        identifier: &Identifier,
+        schema_id: i64,
+    ) -> Result<()> {
+        let done = self.api.rollback_schema(identifier, schema_id).await;
+        done.map_err(|f| self.error(identifier, f))
+    }
+
+    /// Makes a table another one, which the service does.
+    pub(super) async fn put_in_place(
+        &self,
+        identifier: &Identifier,
+        schema: &TableSchema,
+    ) -> Result<()> {
+        check_plain(identifier)?;
+        let table = self.open(identifier).await?;
+        table.schemas().check_next(schema).await?;
+        let done = self.api.replace_table(identifier, schema).await;
+        done.map_err(|f| self.error(identifier, f))
+    }
+
     fn database_error(&self, database: &str, failure: Failure) -> Error {
         match failure {
             Failure::Missing(..) => self.no_database(database),

@@ -79,6 +79,7 @@ pub(crate) async fn suite_but(catalog: &dyn Catalog, prefix: &str, quirks: Quirk
     }
     tables(catalog, &names[0]).await;
     changes(catalog, &names[0]).await;
+    replacements(catalog, &names[0]).await;
     renames(catalog, &names[0], &names[1], quirks).await;
     rows(catalog, &names[0], quirks).await;
     concurrent_creation(catalog, &names[0]).await;
@@ -264,6 +265,15 @@ async fn changes(catalog: &dyn Catalog, database: &str) {
     assert_eq!(table.options().get("x.a"), Some("3"));
     assert_eq!(table.options().get("x.b"), None);
     assert_eq!(table.schema().comment.as_deref(), Some("changed"));
+    let extra = SchemaChange::SetOption {
+        key: "x.c".into(),
+        value: "4".into(),
+    };
+    catalog.alter_table(&t, &[extra]).await.unwrap();
+    catalog.rollback_schema(&t, 1).await.unwrap();
+    let table = catalog.get_table(&t).await.unwrap();
+    assert_eq!((table.schema().id, table.options().get("x.c")), (1, None));
+    assert!(catalog.rollback_schema(&t, 7).await.is_err());
     let missing = SchemaChange::DropColumn {
         path: vec!["nope".into()],
     };
@@ -275,6 +285,45 @@ async fn changes(catalog: &dyn Catalog, database: &str) {
         kind_of(catalog.alter_table(&id(database, "nope"), &made)).await,
         Some(ErrorKind::NotFound)
     );
+    catalog.drop_table(&t, false).await.unwrap();
+}
+
+/// A table becomes another one in place.
+async fn replacements(catalog: &dyn Catalog, database: &str) {
+    let t = id(database, "replaced");
+    let new = || {
+        declared(
+            &[("k", "BIGINT"), ("v", "DOUBLE")],
+            &[("x.b", "2"), ("primary-key", "k")],
+        )
+    };
+    let missing = catalog.schema_of_replacement(&t, new()).await;
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+    let old = declared(&[("a", "INT"), ("b", "STRING")], &[("x.a", "1")]);
+    catalog.create_table(&t, old, false).await.unwrap();
+    insert(&catalog.get_table(&t).await.unwrap(), &[(1, "x"), (2, "y")]).await;
+    let schema = catalog.schema_of_replacement(&t, new()).await.unwrap();
+    assert_eq!(count(&catalog.get_table(&t).await.unwrap()).await, 2);
+    catalog.replace_table(&t, &schema).await.unwrap();
+    let table = catalog.get_table(&t).await.unwrap();
+    assert_eq!(count(&table).await, 0);
+    assert_eq!(table.schema().id, 1);
+    assert_eq!(table.schema().fields, schema.fields);
+    assert_eq!(table.schema().primary_keys, ["k"]);
+    assert_eq!(table.options().get("x.a"), None);
+    assert_eq!(table.options().get("x.b"), Some("2"));
+    let first = [("scan.snapshot-id".to_string(), "1".to_string())];
+    let before = table.with_options(&first.into()).await.unwrap();
+    assert_eq!(count(&before).await, 2);
+    // of two replacements of one state the second one changes nothing
+    assert_eq!(
+        kind_of(catalog.replace_table(&t, &schema)).await,
+        Some(ErrorKind::CommitConflict)
+    );
+    let mut elsewhere = plain();
+    elsewhere.partition_keys = vec!["a".into()];
+    let refused = catalog.schema_of_replacement(&t, elsewhere).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
     catalog.drop_table(&t, false).await.unwrap();
 }
 

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use paimon_catalog::{Identifier, redacted};
 use paimon_core::Error;
 use paimon_core::schema::{NewColumn, NewTable};
-use paimon_datafusion::nodes::NewTableParts;
+use paimon_datafusion::nodes::{Creation, NewTableParts};
 use paimon_datafusion::to_datafusion;
 use prost::Message;
 
@@ -16,6 +16,26 @@ use crate::envelope::{malformed, required};
 use crate::resolver::Catalogs;
 use crate::wire::identity::IdentityMessage;
 use crate::wire::predicate::{json, of_json};
+
+/// What becomes of a table that is there, by number.
+const CREATIONS: [Creation; 4] = [
+    Creation::Create,
+    Creation::CreateIfMissing,
+    Creation::CreateOrReplace,
+    Creation::Replace,
+];
+
+fn number_of(creation: Creation) -> u32 {
+    let numbered = (0..).zip(CREATIONS);
+    let mut found = numbered.filter(|(_, c)| *c == creation);
+    found.next().map_or(0, |(number, _)| number)
+}
+
+fn creation_of(number: u32) -> paimon_core::Result<Creation> {
+    let at = usize::try_from(number).ok().and_then(|n| CREATIONS.get(n));
+    at.copied()
+        .ok_or_else(|| Error::damaged(format!("there is no way {number} of making a table")))
+}
 
 /// A table to make and fill.
 #[derive(Clone, PartialEq, Message)]
@@ -36,8 +56,9 @@ pub(crate) struct NewTableMessage {
     options: Vec<OptionMessage>,
     #[prost(string, optional, tag = "8")]
     comment: Option<String>,
-    #[prost(bool, tag = "9")]
-    if_not_exists: bool,
+    /// Place in [`CREATIONS`].
+    #[prost(uint32, tag = "9")]
+    creation: u32,
     /// Arrow schema as DataFusion writes it.
     #[prost(bytes = "vec", tag = "10")]
     schema: Vec<u8>,
@@ -93,7 +114,7 @@ impl NewTableMessage {
             primary_keys: table.primary_keys,
             options: options(table.options),
             comment: table.comment,
-            if_not_exists: parts.if_not_exists,
+            creation: number_of(parts.creation),
             schema: protobuf::Schema::try_from(parts.schema.as_ref())?.encode_to_vec(),
             time_zone: parts.time_zone,
             identity: Some(parts.identity.into()),
@@ -119,7 +140,7 @@ impl NewTableMessage {
                 options: options.collect(),
                 comment: self.comment,
             },
-            if_not_exists: self.if_not_exists,
+            creation: creation_of(self.creation).map_err(to_datafusion)?,
             schema: Arc::new(schema),
             time_zone: self.time_zone,
             identity: identity.into(),

@@ -73,11 +73,24 @@ const COMMITS: &[(&str, &str)] = &[
         "CREATE TABLE made WITH ('file.format' = 'orc') AS SELECT * FROM keyed",
         "SELECT * FROM made",
     ),
+    (
+        "CREATE OR REPLACE TABLE plain AS SELECT id + 1 AS n FROM plain",
+        "SELECT * FROM plain",
+    ),
+    (
+        "REPLACE TABLE keyed AS SELECT name FROM plain",
+        "SELECT * FROM keyed",
+    ),
+    (
+        "CREATE OR REPLACE TABLE made AS SELECT id FROM plain",
+        "SELECT * FROM made",
+    ),
 ];
 
 /// Statements that change names, settings of tables or what compactions do.
 const STATEMENTS: &[(&str, &str)] = &[
     ("CREATE TABLE fresh (a INT)", "SELECT * FROM fresh"),
+    ("CREATE OR REPLACE TABLE plain (a INT)", "DESCRIBE plain"),
     ("CREATE DATABASE other", "SHOW DATABASES"),
     ("DROP TABLE plain", "SHOW TABLES"),
     ("ALTER TABLE plain RENAME TO renamed", "SHOW TABLES"),

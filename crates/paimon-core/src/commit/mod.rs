@@ -78,6 +78,7 @@ pub struct FileStoreCommit {
     user: String,
     options: CommitOptions,
     context: CommitContext,
+    operation: Option<&'static str>,
 }
 
 /// What to publish, and how it is checked.
@@ -105,6 +106,8 @@ enum Plan<'a> {
     Overwrite(&'a Target, &'a Changes, Option<&'a Replaced>),
     /// The files of an earlier snapshot in place of those that are live.
     Restore(&'a Snapshot),
+    /// What the manifests that are there name, and no other change.
+    Remaining,
 }
 
 /// Checks that commits to a table are possible, before anything is written for one.
@@ -129,7 +132,15 @@ impl FileStoreCommit {
             user: user.to_string(),
             options,
             context,
+            operation: None,
         })
+    }
+
+    /// What snapshots of rows say that they come from, where a commit does not say so itself.
+    #[must_use]
+    pub fn with_operation(mut self, operation: &'static str) -> Self {
+        self.operation = Some(operation);
+        self
     }
 
     /// Adds the files of a committable: what was written as an APPEND snapshot (OVERWRITE when files are removed), then
@@ -183,7 +194,7 @@ impl FileStoreCommit {
             };
             let check = removes || writes.adds_columns();
             let mut request = self.request(kind, committable, check, Plan::Fixed(&writes));
-            request.operation = change.map(|change| change.operation);
+            request.operation = change.map_or(self.operation, |change| Some(change.operation));
             request.read = change;
             ids.push(self.publish(&request).await?);
         }
@@ -286,7 +297,8 @@ impl FileStoreCommit {
         let mut ids = Vec::new();
         if !nothing {
             let plan = Plan::Overwrite(&target, &writes, replaced);
-            let request = self.request(CommitKind::Overwrite, committable, true, plan);
+            let mut request = self.request(CommitKind::Overwrite, committable, true, plan);
+            request.operation = self.operation;
             ids.push(self.publish(&request).await?);
         }
         self.compact(committable, &compactions, &mut ids).await?;

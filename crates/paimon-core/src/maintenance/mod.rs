@@ -42,12 +42,12 @@ pub use done_partitions::mark_partitions_done;
 pub use earliest::repair_earliest_snapshot;
 pub use expire::{ChangelogLimits, ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};
 pub use file_indexes::{RewriteFileIndexes, RewrittenIndexes};
-pub use manifests::compact_manifests;
+pub use manifests::{compact_manifests, remove_missing_manifests};
 pub use missing_files::RemoveMissingFiles;
 pub use orphans::{OrphanFiles, RemoveOrphanFiles};
 pub use partitions::{ExpirePartitions, ExpiredPartition};
 pub use rescale::RescaleBuckets;
-pub use rollback::{RollbackTarget, RolledBack, rollback_as_latest, rollback_to};
+pub use rollback::{RollbackTarget, RolledBack, rollback_as_latest, rollback_schema, rollback_to};
 pub use tags::{
     NewTag, TagsOlderThan, create_tag, delete_tag, expire_tags, rename_tag, replace_tag,
 };

@@ -4,6 +4,7 @@
 
 mod alter;
 mod create;
+mod replace;
 mod validation;
 
 use std::collections::HashMap;

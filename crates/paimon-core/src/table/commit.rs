@@ -26,6 +26,7 @@ pub struct TableCommit {
     context: CommitContext,
     watermark: Option<i64>,
     properties: BTreeMap<String, String>,
+    operation: Option<&'static str>,
     metrics: Arc<WriteMetrics>,
 }
 
@@ -62,6 +63,13 @@ impl TableCommit {
     #[must_use]
     pub fn with_property(mut self, key: &str, value: &str) -> Self {
         self.properties.insert(key.to_string(), value.to_string());
+        self
+    }
+
+    /// Says in the snapshot what statement it comes from, where the commit itself does not. Java: `Snapshot.Operation`.
+    #[must_use]
+    pub fn with_operation(mut self, operation: &'static str) -> Self {
+        self.operation = Some(operation);
         self
     }
 
@@ -280,7 +288,11 @@ impl TableCommit {
                 }
             }
         };
-        FileStoreCommit::new(&self.table, &user, self.context.clone())
+        let commit = FileStoreCommit::new(&self.table, &user, self.context.clone())?;
+        Ok(match self.operation {
+            Some(operation) => commit.with_operation(operation),
+            None => commit,
+        })
     }
 
     async fn done_before(
@@ -314,6 +326,7 @@ impl Table {
             context: CommitContext::default(),
             watermark: None,
             properties: BTreeMap::new(),
+            operation: None,
             metrics: Arc::default(),
         }
     }

@@ -6,6 +6,7 @@ mod compact;
 mod incremental;
 mod other_branch;
 mod read_builder;
+mod replace;
 mod state;
 mod stream;
 pub mod system;

@@ -27,7 +27,7 @@ pub(super) fn object(line: &str) -> Option<Map<String, Value>> {
 ///
 /// # Errors
 /// `Damaged` for a value that cannot be read, unless these are null; `Unsupported` for a type that JSON cannot hold.
-pub(super) fn column(
+pub(crate) fn column(
     values: &[Option<&Value>],
     data_type: &DataType,
     ignores_errors: bool,

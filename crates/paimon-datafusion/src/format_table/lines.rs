@@ -8,7 +8,7 @@ const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// Cuts bytes that come in pieces into lines.
 #[derive(Debug)]
-pub(super) struct LineSplitter {
+pub(crate) struct LineSplitter {
     /// None for line feeds and carriage returns.
     delimiter: Option<Vec<u8>>,
     /// Bytes of the line that has begun.
@@ -19,7 +19,7 @@ pub(super) struct LineSplitter {
 }
 
 impl LineSplitter {
-    pub(super) fn new(delimiter: &str) -> Self {
+    pub(crate) fn new(delimiter: &str) -> Self {
         let is_standard = ["\n", "\r", "\r\n"].contains(&delimiter);
         Self {
             delimiter: (!is_standard).then(|| delimiter.as_bytes().to_vec()),
@@ -30,7 +30,7 @@ impl LineSplitter {
     }
 
     /// The lines that end in these bytes.
-    pub(super) fn push(&mut self, bytes: &[u8], lines: &mut Vec<String>) {
+    pub(crate) fn push(&mut self, bytes: &[u8], lines: &mut Vec<String>) {
         self.rest.extend_from_slice(bytes);
         if self.delimiter.is_some() {
             return self.cut_at_delimiter(lines);
@@ -83,7 +83,7 @@ impl LineSplitter {
     }
 
     /// The last line, when bytes are left.
-    pub(super) fn finish(self) -> Option<String> {
+    pub(crate) fn finish(self) -> Option<String> {
         (!self.rest.is_empty()).then(|| text(&self.rest))
     }
 }

@@ -48,6 +48,8 @@ use crate::scan::balance;
 use crate::session::SessionSettings;
 use crate::sink::SinkMode;
 
+pub(crate) use json::column as json_column;
+pub(crate) use lines::LineSplitter;
 pub(crate) use options::refuse_options;
 
 /// A format table as DataFusion sees it.

@@ -1,5 +1,7 @@
 //! A cursor over tokens for the statements that Paimon adds.
 
+use std::ops::Range;
+
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -49,6 +51,25 @@ impl Cursor {
             }
             None => self.expected("a query"),
         }
+    }
+
+    /// Takes `( .. )` and returns where its content lies among all tokens of the statement.
+    pub(crate) fn parenthesised(&mut self) -> Result<Range<usize>> {
+        let start = self.at;
+        if !self.eat(&Token::LParen) {
+            return self.expected("(");
+        }
+        let mut depth = 1usize;
+        while depth > 0 {
+            match self.take() {
+                Some(Token::LParen) => depth += 1,
+                Some(Token::RParen) => depth -= 1,
+                Some(_) => {}
+                None => return self.expected(")"),
+            }
+        }
+        let origin = |at: usize| self.origins.get(at).copied().unwrap_or_default();
+        Ok(origin(start) + 1..origin(self.at - 1))
     }
 
     /// Takes the tokens up to a comma or the parenthesis that closes what is around them.

@@ -5,6 +5,7 @@
 mod cleanup;
 mod memory;
 mod metrics;
+mod new_table;
 pub(crate) mod rows;
 mod target;
 
@@ -26,10 +27,12 @@ use paimon_core::write::WriteContext;
 use paimon_core::{Error, ErrorKind};
 
 pub use cleanup::finish_cleanups;
-pub use target::{NewTableParts, NewTableTarget, SinkTarget};
+pub use new_table::{Creation, NewTableParts, NewTableTarget};
+pub use target::SinkTarget;
 
 pub(crate) use self::cleanup::WriteGuard;
 pub(crate) use self::memory::write_context;
+pub(crate) use self::new_table::Step;
 use crate::error::to_datafusion;
 use crate::session::{CommitIdentity, FixedIdentity, SessionSettings, USER_PREFIX};
 use crate::store::StoreAssignment;
@@ -61,6 +64,9 @@ pub struct PaimonSink {
     mode: SinkMode,
     store: StoreAssignment,
     identity: FixedIdentity,
+    /// Whether nothing that is there now will be there at the commit.
+    emptied: bool,
+    operation: Option<&'static str>,
     metrics: ExecutionPlanMetricsSet,
 }
 
@@ -104,6 +110,22 @@ impl PaimonSink {
         Self { identity, ..self }
     }
 
+    /// What snapshots say that they come from.
+    pub(crate) fn of_operation(self, operation: &'static str) -> Self {
+        Self {
+            operation: Some(operation),
+            ..self
+        }
+    }
+
+    /// A sink whose table loses what it holds before the commit.
+    pub(crate) fn into_emptied(self, operation: &'static str) -> Self {
+        Self {
+            emptied: true,
+            ..self.of_operation(operation)
+        }
+    }
+
     /// A sink for a table.
     ///
     /// # Errors
@@ -131,6 +153,8 @@ impl PaimonSink {
             settings,
             mode,
             identity: FixedIdentity::default(),
+            emptied: false,
+            operation: None,
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
@@ -147,6 +171,10 @@ impl PaimonSink {
     /// Who commits: the identity of the plan, else the session's, else a random one.
     fn commit(&self) -> (TableCommit, Option<String>, i64) {
         let commit = self.table.new_commit();
+        let commit = match self.operation {
+            Some(operation) => commit.with_operation(operation),
+            None => commit,
+        };
         let fixed = self.identity.get().cloned();
         match fixed.or_else(|| self.settings.next_commit_identity()) {
             Some(own) => (commit.with_user(&own.user), Some(own.user), own.identifier),
@@ -162,7 +190,7 @@ impl PaimonSink {
         let mut builder = self
             .table
             .write_builder()
-            .with_ignore_previous_files(self.mode.overwrites())
+            .with_ignore_previous_files(self.emptied || self.mode.overwrites())
             .with_context(context);
         if let Some(user) = user {
             builder = builder.with_commit_user(user);
@@ -189,6 +217,39 @@ impl PaimonSink {
         }
         let messages = write.get()?.prepare_commit().await;
         Ok((rows, messages.map_err(|e| self.named(e))?))
+    }
+
+    /// Writes all rows, does something, and commits them. When that fails the files are taken back.
+    pub(crate) async fn write_then(
+        &self,
+        data: SendableRecordBatchStream,
+        context: &Arc<TaskContext>,
+        then: impl Future<Output = paimon_core::Result<()>>,
+    ) -> Result<u64> {
+        let (commit, user, identifier) = self.commit();
+        if commit.is_done(identifier).await.map_err(to_datafusion)? {
+            return count(data).await;
+        }
+        let own = write_context(&self.table, context).map_err(to_datafusion)?;
+        let spent = Arc::clone(&own.metrics);
+        let commit = commit.with_metrics(Arc::clone(&spent));
+        let mut write = self.start(user, own).map_err(to_datafusion)?;
+        let (rows, messages) = match self.write(&mut write, data).await {
+            Ok(done) => done,
+            Err(error) => {
+                write.abort().await;
+                return Err(error);
+            }
+        };
+        write.finish();
+        if let Err(error) = then.await {
+            commit.abort(&messages).await;
+            return Err(self.named(error));
+        }
+        let published = self.publish(&commit, identifier, messages).await;
+        metrics::report(&self.metrics, &spent);
+        published.map_err(|e| self.named(e))?;
+        Ok(rows)
     }
 
     fn named(&self, error: Error) -> datafusion::error::DataFusionError {
@@ -266,26 +327,7 @@ impl DataSink for PaimonSink {
         data: SendableRecordBatchStream,
         context: &Arc<TaskContext>,
     ) -> Result<u64> {
-        let (commit, user, identifier) = self.commit();
-        if commit.is_done(identifier).await.map_err(to_datafusion)? {
-            return count(data).await;
-        }
-        let own = write_context(&self.table, context).map_err(to_datafusion)?;
-        let spent = Arc::clone(&own.metrics);
-        let commit = commit.with_metrics(Arc::clone(&spent));
-        let mut write = self.start(user, own).map_err(to_datafusion)?;
-        let (rows, messages) = match self.write(&mut write, data).await {
-            Ok(done) => done,
-            Err(error) => {
-                write.abort().await;
-                return Err(error);
-            }
-        };
-        write.finish();
-        let published = self.publish(&commit, identifier, messages).await;
-        metrics::report(&self.metrics, &spent);
-        published.map_err(|e| self.named(e))?;
-        Ok(rows)
+        self.write_then(data, context, async { Ok(()) }).await
     }
 }
 

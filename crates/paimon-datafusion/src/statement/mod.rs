@@ -4,6 +4,7 @@ mod alter;
 mod analyze;
 mod catalogs;
 mod command;
+mod copy;
 mod ddl;
 mod describe;
 mod dml;
@@ -69,6 +70,9 @@ pub(crate) async fn write(
             true => insert::plan(session, &insert, tokens).await.map(Some),
             false => Ok(None),
         };
+    }
+    if let Some(copy) = copy::parse(&mut cursor.clone())? {
+        return copy::plan(session, copy, tokens).await.map(Some);
     }
     if let Some(call) = procedure::Call::parse(&mut cursor.clone())? {
         return procedure::plan(session, &call).map(Some);

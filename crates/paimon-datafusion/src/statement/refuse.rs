@@ -83,7 +83,6 @@ fn table_statement(cursor: &mut Cursor) -> Option<&'static str> {
         (&["ALTER", "TABLE"], "ALTER TABLE"),
         (&["ANALYZE", "TABLE"], "ANALYZE TABLE"),
         (&["MSCK", "REPAIR", "TABLE"], "MSCK REPAIR TABLE"),
-        (&["COPY", "INTO"], "COPY INTO"),
         (&["UPDATE"], "UPDATE"),
     ];
     let form = FORMS.iter().find(|(words, _)| cursor.keywords(words));

@@ -296,6 +296,10 @@ impl Catalog for Layered {
         self.base.alter_table(identifier, changes).await
     }
 
+    async fn replace_table(&self, identifier: &Identifier, schema: &TableSchema) -> Result<()> {
+        self.base.replace_table(identifier, schema).await
+    }
+
     fn global_system_tables(&self) -> &'static [&'static str] {
         self.base.global_system_tables()
     }

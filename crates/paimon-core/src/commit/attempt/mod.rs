@@ -13,7 +13,7 @@ use crate::codec::parse_json;
 use crate::commit::changes::Changes;
 use crate::commit::checks::{conflict, vectors};
 use crate::commit::manifests::files::{ManifestFiles, NamedSize};
-use crate::commit::manifests::index;
+use crate::commit::manifests::{index, missing};
 use crate::commit::versions::{
     CommitAnswer, SnapshotPublication, VersionManagement, added_to_partitions,
 };
@@ -22,7 +22,9 @@ use crate::commit::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{FileIo, Publication};
-use crate::manifest::{ManifestScan, partition_values, read_index_manifest, read_manifest_list};
+use crate::manifest::{
+    ManifestScan, live_entries, partition_values, read_index_manifest, read_manifest_list,
+};
 use crate::predicate::{Predicate, PredicateOp};
 use crate::spec::{
     CommitKind, DataField, FileKind, IndexManifestEntry, ManifestEntry, ManifestFileMeta, Snapshot,
@@ -187,6 +189,7 @@ impl<'a> Attempt<'a> {
     async fn changes(&self) -> Result<Changes> {
         match &self.request.plan {
             Plan::Fixed(changes) => Ok((*changes).clone()),
+            Plan::Remaining => Ok(Changes::default()),
             Plan::Restore(target) => {
                 let scan = self.scan(Predicate::AlwaysTrue);
                 let (wanted, _) = scan.live_files(target).await?;
@@ -294,8 +297,21 @@ impl<'a> Attempt<'a> {
         next
     }
 
+    /// The manifests of the newest snapshot that are there.
+    async fn remaining(&self) -> Result<Vec<ManifestFileMeta>> {
+        match &self.latest {
+            Some(snapshot) => missing::existing(&self.commit.table, snapshot).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Rows before this commit; snapshots of very old releases do not record them.
     async fn previous_rows(&self) -> Result<i64> {
+        if matches!(self.request.plan, Plan::Remaining) {
+            let scan = self.scan(Predicate::AlwaysTrue);
+            let entries = scan.entries(&self.remaining().await?).await?;
+            return Ok(changed_rows(&live_entries(entries)));
+        }
         match self.latest.as_ref().map(|s| s.total_record_count) {
             None => Ok(0),
             Some(Some(rows)) => Ok(rows),
@@ -315,6 +331,7 @@ impl<'a> Attempt<'a> {
         };
         let base = match self.request.plan {
             Plan::Restore(_) => files.entries(&self.live_files().await?).await?,
+            Plan::Remaining => self.remaining().await?,
             _ => self.base_manifests(shared).await?,
         };
         let base = files.list(&base).await?;

@@ -4,3 +4,4 @@ pub(super) mod compact;
 pub(super) mod files;
 pub(super) mod index;
 pub(super) mod merge;
+pub(super) mod missing;

@@ -3,8 +3,10 @@
 //! Source: `RollbackHelper`. Data files of the snapshots left behind stay until orphan cleaning.
 
 mod as_latest;
+mod schema;
 
 pub use as_latest::{RolledBack, rollback_as_latest};
+pub use schema::rollback_schema;
 
 use crate::commit::VersionManagement;
 use crate::error::{Error, ErrorKind, Result};

@@ -22,6 +22,7 @@ use super::alter::key_list;
 use super::ident_text;
 use super::partition::PartitionSpec;
 use crate::parse::Cursor;
+use crate::sink::Creation;
 
 /// A statement as parsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,7 @@ pub(crate) enum Ddl {
     },
     CreateTable {
         name: Vec<Ident>,
-        if_not_exists: bool,
+        creation: Creation,
         /// Columns are those of the query when it has none.
         table: NewTable,
         /// Where the query behind AS begins among the tokens of the statement.
@@ -81,9 +82,13 @@ pub(crate) fn parse(cursor: &mut Cursor) -> Result<Option<Ddl>> {
             create_database(cursor)?
         } else if cursor.keyword("TABLE") {
             create_table(cursor)?
+        } else if cursor.keywords(&["OR", "REPLACE", "TABLE"]) {
+            replace_table(cursor, Creation::CreateOrReplace)?
         } else {
             return Ok(None);
         }
+    } else if cursor.keywords(&["REPLACE", "TABLE"]) {
+        replace_table(cursor, Creation::Replace)?
     } else if cursor.keyword("DROP") {
         if is_database(cursor) {
             drop_database(cursor)?
@@ -206,6 +211,21 @@ fn create_table(cursor: &mut Cursor) -> Result<Ddl> {
             options,
         });
     }
+    let creation = match if_not_exists {
+        true => Creation::CreateIfMissing,
+        false => Creation::Create,
+    };
+    definition(cursor, name, creation)
+}
+
+/// Reads behind CREATE OR REPLACE TABLE and REPLACE TABLE.
+fn replace_table(cursor: &mut Cursor, creation: Creation) -> Result<Ddl> {
+    let name = cursor.object_name()?;
+    definition(cursor, name, creation)
+}
+
+/// Reads what a table is made of.
+fn definition(cursor: &mut Cursor, name: Vec<Ident>, creation: Creation) -> Result<Ddl> {
     let mut table = NewTable::default();
     if cursor.peek() == Some(&Token::LParen) {
         columns::read(cursor, &mut table)?;
@@ -216,7 +236,7 @@ fn create_table(cursor: &mut Cursor) -> Result<Ddl> {
     }
     Ok(Ddl::CreateTable {
         name,
-        if_not_exists,
+        creation,
         table,
         query,
     })
@@ -411,6 +431,35 @@ mod tests {
     }
 
     #[test]
+    fn tables_that_take_the_place_of_others() {
+        for (sql, expected, has_query) in [
+            ("CREATE TABLE t (a INT)", Creation::Create, false),
+            (
+                "CREATE TABLE IF NOT EXISTS t (a INT)",
+                Creation::CreateIfMissing,
+                false,
+            ),
+            (
+                "create or replace table db.t (a INT) COMMENT 'c'",
+                Creation::CreateOrReplace,
+                false,
+            ),
+            (
+                "REPLACE TABLE t USING paimon AS SELECT 1 AS a",
+                Creation::Replace,
+                true,
+            ),
+        ] {
+            match parse(&mut Cursor::from_sql(sql).unwrap()) {
+                Ok(Some(Ddl::CreateTable {
+                    creation, query, ..
+                })) => assert_eq!((creation, query.is_some()), (expected, has_query), "{sql}"),
+                other => panic!("{sql}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn malformed_statements_are_errors() {
         for sql in [
             "CREATE TABLE t",
@@ -421,6 +470,9 @@ mod tests {
             "CREATE TABLE t (a INT DEFAULT now())",
             "CREATE TABLE t (a INT) USING delta",
             "CREATE TABLE t (id INT PRIMARY KEY, PRIMARY KEY (id))",
+            "CREATE OR REPLACE TABLE t",
+            "CREATE OR REPLACE TABLE IF NOT EXISTS t (a INT)",
+            "REPLACE TABLE t LIKE u",
         ] {
             let parsed = parse(&mut Cursor::from_sql(sql).unwrap());
             assert!(parsed.is_err(), "{sql}: {parsed:?}");

@@ -15,6 +15,7 @@ use paimon_core::arrow_bridge::{arrow_schema, paimon_type};
 use paimon_core::commit::Overwrite;
 use paimon_core::options::CoreOptions;
 use paimon_core::schema::{NewColumn, NewTable};
+use paimon_core::spec::TableSchema;
 use paimon_core::write::WriteOptions;
 
 use super::Ddl;
@@ -22,7 +23,7 @@ use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
 use crate::format_table::FormatTableProvider;
 use crate::session::{FixedIdentity, PaimonSession, WrittenTable};
-use crate::sink::{NewTableTarget, SinkMode};
+use crate::sink::{Creation, NewTableTarget, SinkMode, Step};
 use crate::statement::effect::effect;
 use crate::statement::partition::{PartitionSpec, drop_partitions};
 use crate::statement::result::nothing;
@@ -61,18 +62,18 @@ pub(crate) async fn plan(
         Ddl::AlterDatabase { name, changes } => alter_database(session, &name, changes),
         Ddl::CreateTable {
             name,
-            if_not_exists,
+            creation,
             table,
             query,
         } => {
             let target = target(session, &name)?;
             match query {
-                None => create(session, target, if_not_exists, table).await,
+                None => create(session, target, creation, table).await,
                 Some(at) => {
                     let rest = tokens.get(at..).unwrap_or_default().to_vec();
                     let query = session.plan_query(rest, &[]).await?;
-                    refuse_streams("CREATE TABLE AS", &query)?;
-                    create_as(session, target, if_not_exists, table, query).await
+                    refuse_streams(&format!("{} AS", creation.statement()), &query)?;
+                    create_as(session, target, creation, table, query).await
                 }
             }
         }
@@ -85,7 +86,11 @@ pub(crate) async fn plan(
             let source = session.paimon_table(&source, Vec::new()).await?;
             let mut table = NewTable::like(source.schema());
             table.options.extend(options);
-            create(session, target(session, &name)?, if_not_exists, table).await
+            let creation = match if_not_exists {
+                true => Creation::CreateIfMissing,
+                false => Creation::Create,
+            };
+            create(session, target(session, &name)?, creation, table).await
         }
         Ddl::RenameTable { name, to } => rename(session, &name, &to),
         Ddl::DropTable { name, if_exists } => {
@@ -252,79 +257,106 @@ pub(in crate::statement) fn target(
     Ok((paimon_catalog(session, &catalog)?, identifier))
 }
 
-/// Refuses what cannot become a table, and options that writes would refuse.
-fn check(catalog: &dyn Catalog, identifier: &Identifier, table: &NewTable) -> Result<()> {
-    let checked = || {
-        let schema = catalog.schema_of_new(identifier, table)?;
-        let kind = schema.options.get("type");
-        if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORMAT_TABLE)) {
-            // there are no commits that options could change
-            return Ok(());
+/// The schema that a statement would make, when it makes any. Refuses what cannot become a table, and options that writes
+/// would refuse.
+async fn schema_of(
+    catalog: &dyn Catalog,
+    identifier: &Identifier,
+    creation: Creation,
+    table: &NewTable,
+) -> paimon_core::Result<Option<TableSchema>> {
+    let exists = catalog.table_exists(identifier).await?;
+    let schema = match creation.step(exists, identifier)? {
+        None => return Ok(None),
+        Some(Step::Make) => catalog.schema_of_new(identifier, table)?,
+        Some(Step::Replace) => {
+            let replaced = catalog.schema_of_replacement(identifier, table.clone());
+            replaced.await?
         }
-        let options = CoreOptions::new(&schema)?;
-        WriteOptions::new(&schema, &options).map(|_| ())
     };
-    checked().map_err(|e| to_datafusion(e.with_default("table", identifier)))
+    let kind = schema.options.get("type");
+    // of files there are no commits that options could change
+    if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORMAT_TABLE)) {
+        let options = CoreOptions::new(&schema)?;
+        WriteOptions::new(&schema, &options)?;
+    }
+    Ok(Some(schema))
 }
 
 async fn create(
     session: &PaimonSession,
     (catalog, identifier): (Arc<dyn Catalog>, Identifier),
-    if_not_exists: bool,
+    creation: Creation,
     mut table: NewTable,
 ) -> Result<DataFrame> {
-    let exists = catalog.table_exists(&identifier).await;
-    if if_not_exists && exists.map_err(to_datafusion)? {
+    name_columns(&mut table);
+    let schema = schema_of(catalog.as_ref(), &identifier, creation, &table).await;
+    let schema = schema.map_err(|e| to_datafusion(e.with_default("table", &identifier)))?;
+    if schema.is_none() {
         return nothing(session);
     }
-    name_columns(&mut table);
-    check(catalog.as_ref(), &identifier, &table)?;
-    let what = format!("CREATE TABLE {identifier}");
+    let what = format!("{} {identifier}", creation.statement());
     effect(session, what, move || {
         let (catalog, identifier, table) = (catalog.clone(), identifier.clone(), table.clone());
         async move {
-            let created = catalog
-                .create_table(&identifier, table, if_not_exists)
-                .await;
-            created.map(|_| ()).map_err(to_datafusion)
+            let made = make(catalog.as_ref(), &identifier, creation, table).await;
+            made.map_err(to_datafusion)
         }
     })
+}
+
+async fn make(
+    catalog: &dyn Catalog,
+    identifier: &Identifier,
+    creation: Creation,
+    table: NewTable,
+) -> paimon_core::Result<()> {
+    if !creation.replaces() {
+        let keep = creation == Creation::CreateIfMissing;
+        return catalog
+            .create_table(identifier, table, keep)
+            .await
+            .map(drop);
+    }
+    let exists = catalog.table_exists(identifier).await?;
+    match creation.step(exists, identifier)? {
+        Some(Step::Replace) => {
+            let schema = catalog.schema_of_replacement(identifier, table).await?;
+            catalog.replace_table(identifier, &schema).await
+        }
+        _ => catalog
+            .create_table(identifier, table, false)
+            .await
+            .map(drop),
+    }
 }
 
 async fn create_as(
     session: &PaimonSession,
     (catalog, identifier): (Arc<dyn Catalog>, Identifier),
-    if_not_exists: bool,
+    creation: Creation,
     mut table: NewTable,
     query: LogicalPlan,
 ) -> Result<DataFrame> {
     if !table.columns.is_empty() {
-        return Err(DataFusionError::Plan(
-            "CREATE TABLE .. AS SELECT takes its columns from the query".into(),
-        ));
-    }
-    let exists = catalog.table_exists(&identifier).await;
-    match exists.map_err(to_datafusion)? {
-        true if if_not_exists => return nothing(session),
-        true => {
-            return Err(to_datafusion(
-                paimon_core::Error::invalid("table exists already").with("table", identifier),
-            ));
-        }
-        false => {}
+        return Err(DataFusionError::Plan(format!(
+            "{} .. AS SELECT takes its columns from the query",
+            creation.statement()
+        )));
     }
     table.columns = columns_of(&query)?;
     name_columns(&mut table);
-    check(catalog.as_ref(), &identifier, &table)?;
-    let schema = catalog
-        .schema_of_new(&identifier, &table)
-        .map_err(to_datafusion)?;
+    let schema = schema_of(catalog.as_ref(), &identifier, creation, &table).await;
+    let schema = schema.map_err(|e| to_datafusion(e.with_default("table", &identifier)))?;
+    let Some(schema) = schema else {
+        return nothing(session);
+    };
     let name = TableReference::partial(identifier.database(), identifier.table()).to_string();
     let target = NewTableTarget {
         catalog,
         identifier,
         table,
-        if_not_exists,
+        creation,
         schema: arrow_schema(&schema.fields),
         settings: session.settings().clone(),
         identity: FixedIdentity::default(),

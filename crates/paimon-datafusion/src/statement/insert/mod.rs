@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-pub(crate) use plan::{count_of, plan, position};
+pub(crate) use plan::{append, count_of, plan, position};
 
 use super::partition::PartitionSpec;
 use crate::parse::Cursor;
@@ -91,7 +91,7 @@ fn is_query(cursor: &Cursor) -> bool {
         .is_some()
 }
 
-fn names(cursor: &mut Cursor) -> Result<Vec<Ident>> {
+pub(super) fn names(cursor: &mut Cursor) -> Result<Vec<Ident>> {
     cursor.eat(&Token::LParen);
     let mut names = Vec::new();
     loop {

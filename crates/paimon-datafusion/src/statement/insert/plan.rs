@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_core::commit::Overwrite;
 use paimon_core::spec::{DataField, TableSchema};
+use paimon_core::table::Table;
 
 use super::{Columns, Insert};
 use crate::error::to_datafusion;
@@ -84,6 +85,25 @@ pub(crate) async fn plan(
         false => table,
     };
     let target = SinkTarget::new(table, session.settings().clone(), mode);
+    count_of(session, &name, Arc::new(target), input)
+}
+
+/// A plan that appends rows to columns of a table; the others get their default or null.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) fn append(
+    session: &PaimonSession,
+    table: Table,
+    columns: &Columns,
+    input: LogicalPlan,
+) -> Result<DataFrame> {
+    let schema = table.schema().clone();
+    let listed = listed_columns(&schema, &[], columns)?;
+    let fillings = fillings(&schema, &[], listed.as_deref(), &input)?;
+    let input = projected(&schema, &[], &fillings, input)?;
+    let name = table.name().to_string();
+    let target = SinkTarget::new(table, session.settings().clone(), SinkMode::Append);
     count_of(session, &name, Arc::new(target), input)
 }
 

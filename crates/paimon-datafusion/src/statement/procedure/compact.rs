@@ -40,6 +40,21 @@ pub(super) const PROCEDURES: &[Procedure] = &[
         run: compact,
     },
     Procedure {
+        name: "materialize_deletion_vectors",
+        parameters: &[
+            TABLE,
+            optional(&["partitions"], Kind::Text),
+            OPTIONS,
+            optional(&["where"], Kind::Text),
+        ],
+        result: RESULT,
+        check: |arguments| {
+            partitions::check_choice(arguments)?;
+            options_of(arguments).map(drop)
+        },
+        run: materialize,
+    },
+    Procedure {
         name: "compact_manifest",
         parameters: &[
             TABLE,
@@ -248,4 +263,51 @@ fn compact<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<
             .map_err(|e| to_datafusion(e.with_default("table", table.name())))
     }
     .boxed()
+}
+
+/// Rewrites the files that have deletion vectors, and no others of tables without buckets.
+fn materialize<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
+    async move {
+        let mut options = options_of(arguments)?;
+        for (key, value) in [
+            ("write-only", "false"),
+            // no file is too small, and none with a vector has too few deleted rows
+            ("compaction.small-file-ratio", "0"),
+            ("compaction.delete-ratio-threshold", "0"),
+        ] {
+            options.push((key.into(), value.into()));
+        }
+        let table = table_with(session, arguments, options).await?;
+        check_vectors(&table).map_err(|e| to_datafusion(e.with("table", table.name())))?;
+        let chosen = partitions::chosen(session, &table, arguments).await?;
+        if chosen.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(done());
+        }
+        let compaction = table.new_compact().partitions(chosen.unwrap_or_default());
+        let compacted = compaction.commit().await;
+        compacted
+            .map(|_| done())
+            .map_err(|e| to_datafusion(e.with_default("table", table.name())))
+    }
+    .boxed()
+}
+
+/// Refuses tables whose compactions do not leave deleted rows out.
+fn check_vectors(table: &Table) -> paimon_core::Result<()> {
+    if table.schema().has_primary_key() {
+        return Err(Error::unsupported(
+            "deletion vectors of primary-key tables go with compactions: CALL sys.compact",
+        ));
+    }
+    if table.options().data_evolution {
+        return Err(Error::unsupported(
+            "rows of data-evolution tables keep their ids, and so their deletion vectors",
+        )
+        .with("option", "data-evolution.enabled"));
+    }
+    match table.options().deletion_vectors {
+        true => Ok(()),
+        false => Err(Error::invalid("the table has no deletion vectors")
+            .with("option", "deletion-vectors.enabled")),
+    }
 }

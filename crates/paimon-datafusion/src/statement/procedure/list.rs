@@ -64,11 +64,8 @@ const UNSUPPORTED: &[&str] = &[
     "create_global_index",
     "drop_global_index",
     "full_text_search",
-    "materialize_deletion_vectors",
     "query_service",
     "reassign_row_id",
-    "remove_unexisting_manifests",
-    "rollback_schema",
     "vector_search",
 ];
 

@@ -1,7 +1,7 @@
 //! Going back to snapshots, and expiring them and their changelogs.
 //!
 //! Source: `RollbackProcedure`, `RollbackToAsLatestProcedure`, `RollbackToTimestampProcedure`, `RepairEarliestSnapshotProcedure`,
-//! `ExpireSnapshotsProcedure`, `ExpireChangelogsProcedure`.
+//! `ExpireSnapshotsProcedure`, `ExpireChangelogsProcedure`, `FileStoreTable.rollbackSchema`.
 
 use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
@@ -18,10 +18,11 @@ use paimon_core::{Error, ErrorKind};
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
 use super::compact::options_of;
 use super::list::{Procedure, Running, nothing_to_check};
-use super::plan::{table, table_with};
+use super::plan::{name_parts, table, table_with};
 use super::rows::{Column, count, long};
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
+use crate::statement::ddl::target as target_of;
 
 const TABLE: Parameter = required(&["table"], Kind::Text);
 const VERSION: Parameter = optional(&["version"], Kind::Text);
@@ -70,6 +71,30 @@ pub(super) const PROCEDURES: &[Procedure] = &[
                     done.map_err(|e| to_datafusion(e.with_default("table", table.name())))?;
                 let ids = [done.previous, done.target, done.current];
                 Ok(ids.into_iter().map(|id| long(Some(id))).collect())
+            }
+            .boxed()
+        },
+    },
+    Procedure {
+        name: "rollback_schema",
+        parameters: &[TABLE, required(&["schema_id", "schema"], Kind::Number)],
+        result: &[
+            Column::Long("previous_schema_id"),
+            Column::Long("current_schema_id"),
+        ],
+        check: nothing_to_check,
+        run: |session, arguments| {
+            async move {
+                let (catalog, identifier) =
+                    target_of(session, &name_parts(arguments.required("table")))?;
+                let wanted = arguments.number("schema_id").unwrap_or_default();
+                let done = async {
+                    let before = catalog.get_table(&identifier).await?.schema().id;
+                    catalog.rollback_schema(&identifier, wanted).await?;
+                    Ok(vec![long(Some(before)), long(Some(wanted))])
+                };
+                done.await
+                    .map_err(|e: Error| to_datafusion(e.with_default("table", &identifier)))
             }
             .boxed()
         },

@@ -1,6 +1,6 @@
 //! Procedures over what a table or database holds as a whole.
 //!
-//! Source: `PurgeFilesProcedure`, `RemoveUnexistingFilesProcedure`, `MarkPartitionDoneProcedure`,
+//! Source: `PurgeFilesProcedure`, `RemoveUnexistingFilesProcedure`, `RemoveUnexistingManifestsProcedure`, `MarkPartitionDoneProcedure`,
 //! `CompactDatabaseProcedure`, `AlterColumnDefaultValueProcedure`.
 
 use std::num::NonZeroUsize;
@@ -11,9 +11,10 @@ use datafusion::error::{DataFusionError, Result};
 use futures::FutureExt;
 use paimon_catalog::DEFAULT_BRANCH;
 use paimon_core::Error;
+use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::{
     ChangelogLimits, ExpireChangelogs, ExpireSnapshots, RemoveMissingFiles, clear_consumers,
-    delete_branch, delete_tag, mark_partitions_done,
+    delete_branch, delete_tag, mark_partitions_done, remove_missing_manifests,
 };
 use paimon_core::schema::SchemaChange;
 use paimon_core::snapshot::{list_branches, list_tags};
@@ -62,6 +63,21 @@ pub(super) const PROCEDURES: &[Procedure] = &[
         result: &[Column::Text("fileName")],
         check: |arguments| parallelism(arguments).map(drop),
         run: remove_missing,
+    },
+    Procedure {
+        name: "remove_unexisting_manifests",
+        parameters: &[required(&["table", "tableId"], Kind::Text)],
+        result: SUCCESS,
+        check: nothing_to_check,
+        run: |session, arguments| {
+            async move {
+                let table = table(session, arguments).await?;
+                let made = remove_missing_manifests(&table, CommitContext::default()).await;
+                made.map_err(|e| to_datafusion(e.with_default("table", table.name())))?;
+                Ok(vec![texts([Some("Success")])])
+            }
+            .boxed()
+        },
     },
     Procedure {
         name: "mark_partition_done",

@@ -178,6 +178,11 @@ const WRITES: &[Statement] = &[
         "TRUNCATE TABLE t PARTITION (p = 1)",
         "3 30 c 2",
     ),
+    writes(
+        "CREATE OR REPLACE TABLE AS",
+        "CREATE OR REPLACE TABLE t PARTITIONED BY (p) AS SELECT id, v + 1 AS v, w, p FROM t",
+        "1 11 a 1 | 2 21 b 1 | 3 31 c 2",
+    ),
 ];
 
 const CHANGES: &[Statement] = &[
@@ -237,6 +242,12 @@ const CALLS: &[Statement] = &[
         "CALL sys.compact('t', order_strategy => 'order', order_by => 'id')",
         BASE,
     ),
+    follows(
+        "materialize_deletion_vectors",
+        &["DELETE FROM t WHERE id = 2"],
+        "CALL sys.materialize_deletion_vectors('t')",
+        "1 10 a 1 | 3 30 c 2",
+    ),
     writes("rescale", "CALL sys.rescale('t', 3)", BASE),
     follows(
         "rollback",
@@ -248,6 +259,12 @@ const CALLS: &[Statement] = &[
         "rollback_to_as_latest",
         &[TAG, INSERT_4],
         "CALL sys.rollback_to_as_latest('t', 'before')",
+        BASE,
+    ),
+    follows(
+        "rollback_schema",
+        &["ALTER TABLE t ADD COLUMN n INT"],
+        "CALL sys.rollback_schema('t', 0)",
         BASE,
     ),
     asks(
