@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Released Java Paimon against tables written here. Usage: run.sh [--share K/N] [NAME..]
-# (only the K-th of every N cases; only cases whose name holds one of the texts)
+# Released Java Paimon against tables written here. Usage: run.sh [--share K/N] [--release 1.4.2|2.0.0] [NAME..]
+# (only the K-th of every N cases; only one release; only cases whose name holds one of the texts)
+#
+# run.sh --random A..B [--release 1.4.2|2.0.0] plays random histories of the seeds A to B instead, or of one seed.
 #
 # Needs JDK 17 or newer and Maven 3. Exit codes: 0 everything agreed, 1 a case failed, 2 bad usage or a broken build,
 # 3 Java, Maven or the jars cannot be had.
@@ -19,6 +21,27 @@ case "${1:-}" in
     ;;
 esac
 need java javac mvn
+
+only=""
+words=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --release)
+      only="${2:-}"
+      shift
+      case "$only" in
+        1.4.2 | 2.0.0) ;;
+        both) only="" ;;
+        *)
+          echo "--release takes 1.4.2, 2.0.0 or both" >&2
+          exit 2
+          ;;
+      esac
+      ;;
+    *) words+=("$1") ;;
+  esac
+  shift
+done
 
 # jars of 1.4.2 and what all releases need beside their own jar
 pom_key="$(sha256sum "$here/java/pom.xml" | cut -c1-16)"
@@ -68,9 +91,13 @@ play() {
     ${PAIMON_INTEROP_KEEP:+--keep "$PAIMON_INTEROP_KEEP/$release"} "$@" || failed=1
 }
 
-play 1.4.2 "$libs/paimon-bundle-1.4.2.jar" "$@"
-if [ -s "$flink_jar" ]; then
-  play 2.0.0 "$flink_jar" "$@"
+if [ "$only" != 2.0.0 ]; then
+  play 1.4.2 "$libs/paimon-bundle-1.4.2.jar" "${words[@]}"
+fi
+if [ "$only" = 1.4.2 ]; then
+  :
+elif [ -s "$flink_jar" ]; then
+  play 2.0.0 "$flink_jar" "${words[@]}"
 else
   echo "== Java Paimon 2.0.0 left out: its jar cannot be fetched ($(grep -m1 -o 'ERROR.*' "$cache/fetch-2.0.0.log" | cut -c1-160))"
 fi

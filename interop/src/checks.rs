@@ -5,6 +5,7 @@ use std::path::Path;
 use paimon_core::spec::{DataField, TypeKind};
 use serde_json::{Value, json};
 
+use crate::java::Java;
 use crate::ours::{self, Options};
 use crate::play::{Play, Stop};
 use crate::rows::{difference, fields_of_java, texts_of_java};
@@ -156,31 +157,46 @@ async fn follow(play: &Play<'_>, folder: &Path) -> Result<Vec<String>, String> {
 
 /// Java's system tables over our metadata hold what ours do.
 pub async fn system_tables(play: &Play<'_>, stage: &str) -> Result<(), Stop> {
-    let location = play.table.display().to_string();
+    let fields = &play.case.schema.fields;
     for name in SYSTEM_TABLES {
-        let stage = format!("{stage}: ${name}");
-        let system = json!({"system": name});
-        let answer = play.ask("read", &play.table, system).await?;
-        let fields = fields_of_java(&answer).map_err(|e| Stop::ours(&stage, &e))?;
-        let (fields, rows) = comparable(play, fields, &answer["rows"]);
-        let java = texts_of_java(&rows, &fields);
-        let scheme = format!("file:{location}");
-        let mut java: Vec<String> = java.iter().map(|t| t.replace(&scheme, &location)).collect();
-        java.sort();
-        let ours = ours::system(&play.table, name, &fields).await;
-        let ours = ours.map_err(|e| Stop::ours(&stage, &e))?;
-        same(&stage, ("this engine", &ours), ("Java", &java))?;
+        system_table(play.java, &play.table, fields, name, stage).await?;
     }
     Ok(())
 }
 
+/// Java's rows of one system table of a table with these columns are ours.
+pub async fn system_table(
+    java: &Java,
+    table: &Path,
+    of: &[DataField],
+    name: &str,
+    stage: &str,
+) -> Result<(), Stop> {
+    let location = table.display().to_string();
+    let stage = format!("{stage}: ${name}");
+    let asked = java.ask("read", table, json!({"system": name})).await;
+    let answer = asked.map_err(|e| Stop::java(&stage, &e))?;
+    let fields = fields_of_java(&answer).map_err(|e| Stop::ours(&stage, &e))?;
+    let (fields, rows) = comparable(of, fields, &answer["rows"]);
+    let texts = texts_of_java(&rows, &fields);
+    let scheme = format!("file:{location}");
+    let mut java: Vec<String> = texts
+        .iter()
+        .map(|t| t.replace(&scheme, &location))
+        .collect();
+    java.sort();
+    let ours = ours::system(table, name, &fields).await;
+    let ours = ours.map_err(|e| Stop::ours(&stage, &e))?;
+    same(&stage, ("this engine", &ours), ("Java", &java))
+}
+
 /// The columns of a system table without bounds of binary columns, which Java shows as the identities of objects.
-fn comparable(play: &Play<'_>, fields: Vec<DataField>, rows: &Value) -> (Vec<DataField>, Value) {
+fn comparable(of: &[DataField], fields: Vec<DataField>, rows: &Value) -> (Vec<DataField>, Value) {
     let binary = |f: &DataField| {
         let kind = &f.data_type.kind;
         matches!(kind, TypeKind::Binary(_) | TypeKind::VarBinary(_))
     };
-    let some_binary = play.case.schema.fields.iter().any(binary);
+    let some_binary = of.iter().any(binary);
     let kept =
         |f: &DataField| !some_binary || !(f.name.starts_with("min_") || f.name.starts_with("max_"));
     let keep: Vec<bool> = fields.iter().map(kept).collect();

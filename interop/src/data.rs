@@ -6,6 +6,8 @@ use indexmap::IndexMap;
 use paimon_core::spec::{DataField, DataType, TableSchema, TypeKind};
 use serde_json::{Value, json};
 
+use crate::numbers::Numbers;
+
 /// Number of commits in a case.
 pub const BATCHES: usize = 5;
 /// Rows per commit, about.
@@ -63,27 +65,10 @@ pub fn schema(keys: &[&str], partitioned: bool, options: &[(&str, &str)]) -> Tab
     }
 }
 
-/// Numbers that look random and are the same on every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-
-    fn one_in(&mut self, bound: u64) -> bool {
-        self.below(bound) == 0
-    }
-}
-
 /// The batches of a case.
 pub fn batches(changes: Changes, moves: bool) -> Vec<Vec<Value>> {
     let mut history = History {
-        numbers: Numbers(7),
+        numbers: Numbers::from_state(7),
         changes,
         moves,
         live: BTreeMap::new(),

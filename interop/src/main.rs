@@ -6,12 +6,15 @@ mod checks;
 mod data;
 mod java;
 mod matrix;
+mod numbers;
 mod ours;
 mod play;
 mod program;
+mod random;
 mod rows;
 mod summary;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,10 +26,11 @@ use crate::case::{Case, Outcome};
 use crate::java::Java;
 use crate::summary::Summary;
 
-const USAGE: &str = "usage: paimon-interop --class-path JARS --program PAIMON [--release NAME] [--jobs N] [--keep FOLDER] [--share K/N] [NAME..]
+const USAGE: &str = "usage: paimon-interop --class-path JARS --program PAIMON [--release NAME] [--jobs N] [--keep FOLDER] [--share K/N] [--random A[..B]] [NAME..]
   NAME     only cases whose name holds one of these texts
   --keep   leave the tables in this folder
-  --share  only the K-th of every N cases";
+  --share  only the K-th of every N cases
+  --random histories of the seeds A to B in place of the cases";
 
 /// The command line.
 struct Args {
@@ -36,6 +40,7 @@ struct Args {
     jobs: usize,
     keep: Option<PathBuf>,
     share: Share,
+    seeds: Option<RangeInclusive<u64>>,
     names: Vec<String>,
 }
 
@@ -58,6 +63,13 @@ impl Share {
     }
 }
 
+/// Seeds from `A` or `A..B`, both ends among them.
+fn seeds(text: &str) -> Option<RangeInclusive<u64>> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let seeds = first.parse().ok()?..=last.parse().ok()?;
+    (!seeds.is_empty()).then_some(seeds)
+}
+
 impl Args {
     fn parse(mut words: impl Iterator<Item = String>) -> Option<Self> {
         let mut args = Self {
@@ -67,6 +79,7 @@ impl Args {
             jobs: std::thread::available_parallelism().map_or(2, usize::from),
             keep: None,
             share: Share::ALL,
+            seeds: None,
             names: Vec::new(),
         };
         while let Some(word) = words.next() {
@@ -77,6 +90,7 @@ impl Args {
                 "--jobs" => args.jobs = words.next()?.parse().ok().filter(|n| *n > 0)?,
                 "--keep" => args.keep = Some(words.next()?.into()),
                 "--share" => args.share = Share::parse(&words.next()?)?,
+                "--random" => args.seeds = Some(seeds(&words.next()?)?),
                 _ if word.starts_with('-') => return None,
                 _ => args.names.push(word),
             }
@@ -109,6 +123,10 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<bool, String> {
     let temp = tempfile::tempdir().map_err(|e| e.to_string())?;
     let root = args.keep.clone().unwrap_or(temp.path().join("tables"));
+    if let Some(seeds) = args.seeds.clone() {
+        let java = Arc::new(Java::start(&args.class_path, args.jobs)?);
+        return random::run(seeds, java, &args.release, &root, args.jobs).await;
+    }
     let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/golden");
     let catalogue = catalogue
         .canonicalize()
@@ -177,6 +195,9 @@ mod tests {
         }
         played.sort_unstable();
         assert_eq!(played, (0..10).collect::<Vec<_>>());
+        assert_eq!(seeds("3..5"), Some(3..=5));
+        assert_eq!(seeds("7"), Some(7..=7));
+        assert!(seeds("5..3").is_none());
         for wrong in ["0/3", "4/3", "1/0", "1", "a/b"] {
             assert!(Share::parse(wrong).is_none(), "{wrong}");
         }

@@ -42,7 +42,7 @@ impl Summary {
             }
             Outcome::Refused(whys) => {
                 self.refused += 1;
-                println!("refused {name}");
+                println!("refused {name}: {}", whys.join("; "));
                 for why in whys {
                     *self.refusals.entry(why).or_default() += 1;
                 }
@@ -56,7 +56,7 @@ impl Summary {
             }
             Outcome::Skipped(why) => {
                 self.skipped += 1;
-                println!("skipped {name}");
+                println!("skipped {name}: {why}");
                 *self.reasons.entry(why).or_default() += 1;
             }
             Outcome::Failed(why) => {

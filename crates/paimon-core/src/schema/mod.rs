@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+pub(crate) use alter::options_in_names_of;
 pub use alter::{ColumnPath, ColumnPosition, SchemaChange};
 pub use create::{NewColumn, NewTable};
 pub use validation::validate_schema;

@@ -42,7 +42,7 @@ use crate::io::FileIo;
 use crate::manifest::ManifestScan;
 use crate::options::CoreOptions;
 use crate::predicate::Predicate;
-use crate::schema::SchemaManager;
+use crate::schema::{SchemaManager, options_in_names_of};
 use crate::snapshot::{SnapshotManager, branch_root, list_branches};
 use crate::spec::{Snapshot, TableSchema};
 
@@ -234,7 +234,7 @@ impl Table {
         {
             let old = i.schemas.schema(snapshot.schema_id).await?;
             schema = TableSchema {
-                options: schema.options,
+                options: options_in_names_of(&schema, &old),
                 ..TableSchema::clone(&old)
             };
         }

@@ -34,11 +34,11 @@ import org.apache.paimon.table.source.Split;
 import org.apache.paimon.types.RowKind;
 import org.apache.paimon.utils.CloseableIterator;
 
-/** Full compactions, one way per bucket mode. */
+/** Compactions, one way per bucket mode: of everything, or of what the strategy chooses. */
 final class Compactions {
     private Compactions() {}
 
-    static void compact(FileStoreTable stored) throws Exception {
+    static void compact(FileStoreTable stored, boolean full) throws Exception {
         FileStoreTable table = stored.copy(Collections.singletonMap("write-only", "false"));
         switch (table.bucketMode()) {
             case BUCKET_UNAWARE:
@@ -48,11 +48,11 @@ final class Compactions {
                 postpone(table);
                 break;
             default:
-                buckets(table);
+                buckets(table, full);
         }
     }
 
-    private static void buckets(FileStoreTable table) throws Exception {
+    private static void buckets(FileStoreTable table, boolean full) throws Exception {
         Map<String, ManifestEntry> buckets = new LinkedHashMap<>();
         for (Iterator<ManifestEntry> it = table.newSnapshotReader().readFileIterator(); it.hasNext(); ) {
             ManifestEntry entry = it.next();
@@ -61,7 +61,7 @@ final class Compactions {
         long identifier = Tables.nextIdentifier(table);
         try (TableWriteImpl<?> write =
                 (TableWriteImpl<?>) table.newWrite(Tables.USER).withIOManager(Tables.spill())) {
-            for (ManifestEntry entry : buckets.values()) write.compact(entry.partition(), entry.bucket(), true);
+            for (ManifestEntry entry : buckets.values()) write.compact(entry.partition(), entry.bucket(), full);
             Tables.commit(table, identifier, write.prepareCommit(true, identifier));
         }
     }

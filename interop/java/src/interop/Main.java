@@ -69,16 +69,22 @@ public final class Main {
                 Reads.follow(Reads.open(table, request), answer);
                 break;
             case "write":
-                Writes.write(Tables.open(table), request.get("rows"), request.path("compact").asBoolean());
+                Writes.write(Tables.open(table), request);
                 break;
             case "delete":
                 Deletes.delete(Tables.open(table), request.get("filter"));
                 break;
             case "compact":
-                Compactions.compact(Tables.open(table));
+                Compactions.compact(Tables.open(table), request.path("full").asBoolean(true));
                 break;
             case "expire":
                 answer.put("expired", Tables.expire(Tables.open(table), request.get("keep").asInt()));
+                break;
+            case "alter":
+                Alters.alter(table, request.get("changes"));
+                break;
+            case "tag":
+                Tables.open(table).createTag(request.get("name").asText());
                 break;
             default:
                 throw new IllegalArgumentException("unknown command " + command);

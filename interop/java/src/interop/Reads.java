@@ -2,10 +2,14 @@ package interop;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.paimon.data.InternalRow;
 import org.apache.paimon.predicate.Predicate;
 import org.apache.paimon.predicate.PredicateBuilder;
@@ -35,9 +39,16 @@ final class Reads {
         return options.isEmpty() ? table : table.copy(options);
     }
 
-    /** Answers "columns", "rows" and the number of planned "files"; "push_down" gives the filter to the planner too. */
+    /**
+     * Answers "columns", "rows" and the number of planned "files"; "push_down" gives the filter to the planner too.
+     * "projection" names the columns to answer; the filter may be on others.
+     */
     static void read(Table table, JsonNode request, ObjectNode answer) throws Exception {
         RowType type = table.rowType();
+        if (request.has("projection")) {
+            projected(table, request, answer);
+            return;
+        }
         ArrayNode columns = answer.putArray("columns");
         type.getFields().forEach(f -> columns.addArray().add(f.name()).add(f.type().asSQLString()));
         Predicate filter = request.has("filter") ? filter(request.get("filter"), type) : null;
@@ -48,6 +59,39 @@ final class Reads {
         int files = 0;
         for (Split split : splits) if (split instanceof DataSplit) files += ((DataSplit) split).dataFiles().size();
         answer.put("files", files);
+    }
+
+    /** Rows of some columns: the table's reader projects, and filters as well as it can; the rest is filtered here. */
+    private static void projected(Table table, JsonNode request, ObjectNode answer) throws Exception {
+        RowType type = table.rowType();
+        List<String> names = new ArrayList<>();
+        request.get("projection").forEach(n -> names.add(n.asText()));
+        Set<String> read = new LinkedHashSet<>(names);
+        ReadBuilder builder = table.newReadBuilder();
+        Predicate filter = null;
+        if (request.has("filter")) {
+            builder.withFilter(filter(request.get("filter"), type));
+            columns(request.get("filter"), read);
+        }
+        builder.withProjection(read.stream().mapToInt(type::getFieldIndex).toArray());
+        RowType readType = type.project(new ArrayList<>(read));
+        if (request.has("filter")) filter = filter(request.get("filter"), readType);
+        ArrayNode rows = JsonNodeFactory.instance.arrayNode();
+        rows(builder, builder.newScan().plan().splits(), readType, filter, rows);
+        ArrayNode columns = answer.putArray("columns");
+        for (String name : names) columns.addArray().add(name).add(type.getField(name).type().asSQLString());
+        ArrayNode out = answer.putArray("rows");
+        for (JsonNode row : rows) {
+            ArrayNode kept = out.addArray();
+            // the row's kind comes first
+            for (int i = 0; i <= names.size(); i++) kept.add(row.get(i));
+        }
+    }
+
+    /** The columns that a filter is on. */
+    private static void columns(JsonNode filter, Set<String> names) {
+        if (filter.get(1).isTextual()) names.add(filter.get(1).asText());
+        else for (int i = 1; i < filter.size(); i++) columns(filter.get(i), names);
     }
 
     /** Answers "batches": the rows of one plan after the other until there is nothing new. */
@@ -83,26 +127,48 @@ final class Reads {
         }
     }
 
-    /** A filter [op, column, literals...]. */
+    /** A filter [op, column, literals...], or ["and" or "or", filters...]. */
     static Predicate filter(JsonNode json, RowType type) {
+        String op = json.get(0).asText();
+        if (op.equals("and") || op.equals("or")) {
+            List<Predicate> parts = new ArrayList<>();
+            for (int i = 1; i < json.size(); i++) parts.add(filter(json.get(i), type));
+            return op.equals("and") ? PredicateBuilder.and(parts) : PredicateBuilder.or(parts);
+        }
         PredicateBuilder builder = new PredicateBuilder(type);
         int field = builder.indexOf(json.get(1).asText());
-        Object first = json.size() > 2 ? Values.decode(json.get(2), type.getTypeAt(field)) : null;
-        switch (json.get(0).asText()) {
+        List<Object> literals = new ArrayList<>();
+        for (int i = 2; i < json.size(); i++) literals.add(Values.decode(json.get(i), type.getTypeAt(field)));
+        Object first = literals.isEmpty() ? null : literals.get(0);
+        switch (op) {
             case "=":
                 return builder.equal(field, first);
             case "!=":
                 return builder.notEqual(field, first);
             case "<":
                 return builder.lessThan(field, first);
+            case "<=":
+                return builder.lessOrEqual(field, first);
+            case ">":
+                return builder.greaterThan(field, first);
+            case "in":
+                return builder.in(field, literals);
+            case "not_in":
+                return builder.notIn(field, literals);
             case ">=":
                 return builder.greaterOrEqual(field, first);
             case "between":
-                return builder.between(field, first, Values.decode(json.get(3), type.getTypeAt(field)));
+                return builder.between(field, first, literals.get(1));
             case "starts_with":
                 return builder.startsWith(field, first);
+            case "ends_with":
+                return builder.endsWith(field, first);
+            case "contains":
+                return builder.contains(field, first);
             case "is_null":
                 return builder.isNull(field);
+            case "is_not_null":
+                return builder.isNotNull(field);
             default:
                 throw new IllegalArgumentException("unknown filter " + json);
         }

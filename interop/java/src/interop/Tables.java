@@ -4,6 +4,7 @@ import java.io.File;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import org.apache.paimon.Snapshot;
 import org.apache.paimon.disk.IOManager;
 import org.apache.paimon.fs.Path;
@@ -62,8 +63,17 @@ final class Tables {
     }
 
     static void commit(FileStoreTable table, long identifier, List<CommitMessage> messages) throws Exception {
-        if (messages.stream().allMatch(m -> ((CommitMessageImpl) m).isEmpty())) return;
+        commit(table, identifier, messages, null);
+    }
+
+    /** Commits what replaces the partitions with these values; null replaces nothing. */
+    static void commit(
+            FileStoreTable table, long identifier, List<CommitMessage> messages, Map<String, String> overwrite)
+            throws Exception {
+        boolean empty = messages.stream().allMatch(m -> ((CommitMessageImpl) m).isEmpty());
+        if (empty && overwrite == null) return;
         try (TableCommitImpl commit = table.newCommit(USER)) {
+            if (overwrite != null) commit.withOverwrite(overwrite);
             commit.commit(identifier, messages);
         }
     }

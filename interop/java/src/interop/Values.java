@@ -4,12 +4,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -115,8 +116,13 @@ final class Values {
         ArrayNode values = list(map.valueArray(), valueType);
         List<JsonNode> pairs = new ArrayList<>();
         for (int i = 0; i < keys.size(); i++) pairs.add(NODES.arrayNode().add(keys.get(i)).add(values.get(i)));
-        pairs.sort(Comparator.comparing(p -> p.get(0).toString()));
+        // the order of UTF-8, not that of UTF-16
+        pairs.sort((a, b) -> Arrays.compareUnsigned(utf8(a), utf8(b)));
         return NODES.arrayNode().addAll(pairs);
+    }
+
+    private static byte[] utf8(JsonNode pair) {
+        return pair.get(0).toString().getBytes(StandardCharsets.UTF_8);
     }
 
     /** A row whose first element is its kind. */

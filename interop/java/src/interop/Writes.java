@@ -13,25 +13,37 @@ import org.apache.paimon.table.FileStoreTable;
 import org.apache.paimon.table.sink.SinkRecord;
 import org.apache.paimon.table.sink.TableWriteImpl;
 
-/** Writes of rows, with the compaction of what they touched or none at all. */
+/**
+ * Writes of rows, with the compaction of what they touched or none at all; "overwrite" holds the values of the
+ * partitions that they replace.
+ */
 final class Writes {
     private Writes() {}
 
-    static void write(FileStoreTable table, JsonNode rows, boolean compact) throws Exception {
+    static void write(FileStoreTable table, JsonNode request) throws Exception {
+        boolean compact = request.path("compact").asBoolean();
+        Map<String, String> overwrite = request.has("overwrite") ? partition(request.get("overwrite")) : null;
         // compaction is the caller's decision, not that of the number of files
         FileStoreTable target = compact ? table : table.copy(Collections.singletonMap("write-only", "true"));
         long identifier = Tables.nextIdentifier(target);
         try (Writer writer = new Writer(target)) {
+            if (overwrite != null) writer.write.withIgnorePreviousFiles(true);
             Assigner assigner = Assigner.of(target);
-            for (JsonNode json : rows) {
+            for (JsonNode json : request.get("rows")) {
                 GenericRow row = Values.row(json, target.rowType());
                 if (assigner == null) writer.write(row);
                 else assigner.assign(row, writer::write);
             }
             boolean append = target.bucketMode() == BucketMode.BUCKET_UNAWARE;
             if (compact && !append && target.bucketMode() != BucketMode.POSTPONE_MODE) writer.compact();
-            Tables.commit(target, identifier, writer.write.prepareCommit(true, identifier));
+            Tables.commit(target, identifier, writer.write.prepareCommit(true, identifier), overwrite);
         }
+    }
+
+    private static Map<String, String> partition(JsonNode json) {
+        Map<String, String> values = new LinkedHashMap<>();
+        json.fields().forEachRemaining(e -> values.put(e.getKey(), e.getValue().asText()));
+        return values;
     }
 
     /** A write that remembers which buckets it touched. */

@@ -16,6 +16,7 @@ mod tests;
 use std::sync::Arc;
 
 use self::columns::Columns;
+pub(crate) use self::renames::options_in_names_of;
 use super::{SchemaManager, validate_schema};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Publication;

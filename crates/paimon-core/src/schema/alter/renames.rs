@@ -33,11 +33,34 @@ pub(super) fn follow(schema: &mut TableSchema, changes: &[SchemaChange]) {
             *key = (*new).to_string();
         }
     }
-    let options = std::mem::take(&mut schema.options);
-    schema.options = options
+    schema.options = with_names(std::mem::take(&mut schema.options), &names);
+}
+
+/// The options of a schema in the words of another one of the same table: where they name a column, by the name that it
+/// has there.
+pub(crate) fn options_in_names_of(
+    schema: &TableSchema,
+    other: &TableSchema,
+) -> IndexMap<String, String> {
+    let names: HashMap<&str, &str> = schema
+        .fields
+        .iter()
+        .filter_map(|field| {
+            let there = other.field_by_id(field.id)?;
+            (there.name != field.name).then_some((field.name.as_str(), there.name.as_str()))
+        })
+        .collect();
+    with_names(schema.options.clone(), &names)
+}
+
+fn with_names(
+    options: IndexMap<String, String>,
+    names: &HashMap<&str, &str>,
+) -> IndexMap<String, String> {
+    options
         .into_iter()
-        .map(|(key, value)| renamed(key, value, &names))
-        .collect::<IndexMap<_, _>>();
+        .map(|(key, value)| renamed(key, value, names))
+        .collect()
 }
 
 fn renamed(key: String, value: String, names: &HashMap<&str, &str>) -> (String, String) {

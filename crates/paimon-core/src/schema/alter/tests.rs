@@ -166,6 +166,23 @@ fn columns_move_and_change() {
 }
 
 #[test]
+fn options_name_columns_as_an_older_schema_does() {
+    let options = [
+        ("merge-engine", "partial-update"),
+        ("fields.s.sequence-group", "v,m"),
+        ("fields.v.aggregate-function", "sum"),
+    ];
+    let old = schema(&options);
+    let changes = [rename("s", "seq"), rename("v", "s")];
+    let mut new = old.altered(&changes, true, 0).unwrap();
+    assert!(new.options.contains_key("fields.seq.sequence-group"));
+    new.options.insert("read.batch-size".into(), "7".into());
+    let mut expected = old.options.clone();
+    expected.insert("read.batch-size".into(), "7".into());
+    assert_eq!(options_in_names_of(&new, &old), expected);
+}
+
+#[test]
 fn names_in_options_and_keys_follow_a_rename() {
     let options = [
         ("bucket", "2"),
