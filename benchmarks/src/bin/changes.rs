@@ -1,7 +1,7 @@
 //! Times UPDATE, DELETE and MERGE beside a full scan of the same table.
 //!
 //! ```text
-//! cargo run --release -p paimon-benchmarks --bin changes -- [--small|--large] [--only NAME] [--runs N] [--page]
+//! cargo run --release -p paimon-benchmarks --bin changes -- [--large] [--only NAME] [--runs N] [--page]
 //! ```
 //! Tables are those of `compare`; statements run on copies. `--page` puts the figures into `docs/src/benchmarks.md`.
 

@@ -7,9 +7,10 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::memory::LazyMemoryExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use crate::stream::EndlessWork;
 
@@ -37,7 +38,8 @@ pub(crate) fn rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 }
 
 /// Swaps the sides of a hash join that would keep many rows in memory, to find them for the rows of a side of which no
-/// size is known: a table function, or nested values laid out as rows.
+/// size is known: a table function, or nested values of a small table laid out as rows. Files of unknown size, which may
+/// be large, stay where they are, and so do streams.
 #[derive(Debug)]
 struct LargeSideStreams;
 
@@ -71,10 +73,28 @@ fn swapped(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn Execution
     }
     let kept = Size::of(join.left().as_ref())?;
     let streamed = Size::of(join.right().as_ref())?;
-    match kept.is_large() && streamed.is_unknown() {
+    match kept.is_large() && streamed.is_unknown() && is_made_of_little(join.right().as_ref())? {
         true => Ok(Transformed::yes(join.swap_inputs(*join.partition_mode())?)),
         false => Ok(Transformed::no(plan)),
     }
+}
+
+/// Whether a plan ends, and reads nothing but what functions make and tables of few rows.
+fn is_made_of_little(plan: &dyn ExecutionPlan) -> Result<bool> {
+    if plan.boundedness().is_unbounded() {
+        return Ok(false);
+    }
+    let children = plan.children();
+    if children.is_empty() {
+        let few = |rows: usize| rows < MANY_ROWS;
+        return Ok(plan.is::<LazyMemoryExec>() || Size::of(plan)?.rows.is_some_and(few));
+    }
+    for child in children {
+        if !is_made_of_little(child.as_ref())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What statistics say of the rows of a plan.

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 pub(crate) use alter::options_in_names_of;
 pub use alter::{ColumnPath, ColumnPosition, SchemaChange};
 pub use create::{NewColumn, NewTable};
+pub(crate) use replace::changed_meanwhile;
 pub use validation::validate_schema;
 
 use crate::codec::parse_json;

@@ -75,7 +75,8 @@ impl SchemaManager {
     }
 }
 
-fn changed_meanwhile(schema: &TableSchema) -> Error {
+/// The error of who comes second.
+pub(crate) fn changed_meanwhile(schema: &TableSchema) -> Error {
     Error::new(
         ErrorKind::CommitConflict,
         "another change of the schema came first",

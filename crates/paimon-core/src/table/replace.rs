@@ -1,15 +1,21 @@
-//! A table that becomes another one in place: emptied, then given its next schema. Its snapshots and tags stay.
+//! A table that becomes another one in place: given its next schema, then emptied. Its snapshots and tags stay.
 //!
-//! Source: `AbstractCatalog.replaceTableImpl`, which leaves the table empty when the schema cannot be published.
+//! Source: `AbstractCatalog.replaceTableImpl`, which empties the table first. Here the schema decides who of several
+//! goes on, so that nobody removes rows in vain.
 
 use std::sync::Arc;
 
 use super::{BATCH_COMMIT_IDENTIFIER, ScanTarget, Table};
 use crate::arrow_bridge::arrow_schema;
-use crate::commit::{CommitContext, FileStoreCommit};
+use crate::commit::{CommitContext, FileStoreCommit, Overwrite, Replaced};
 use crate::error::{ErrorKind, Result};
+use crate::manifest::read_index_manifest;
 use crate::options::CoreOptions;
-use crate::spec::{Snapshot, TableSchema};
+use crate::schema::changed_meanwhile;
+use crate::spec::{ManifestCommittable, Snapshot, TableSchema};
+
+/// So often the files are looked at anew when other commits change them meanwhile.
+const ATTEMPTS: usize = 10;
 
 impl Table {
     /// This table as it will be once it is [replaced](Self::replace) by a schema: for writing rows before that. Such a
@@ -27,62 +33,73 @@ impl Table {
         Ok(table)
     }
 
-    /// Removes all rows and lets `publish` make a schema (of [`TableSchema::replaced_by`]) the newest one. When that was
-    /// in vain the rows come back.
+    /// Lets `publish` make a schema (of [`TableSchema::replaced_by`]) the newest one, and then removes all rows that were
+    /// there. Of several that replace the table at once one publishes; the others change nothing.
     ///
     /// # Errors
-    /// `CommitConflict` when another change of the schema came first; else those of the commit and of `publish`.
+    /// `CommitConflict` when another change of the schema came first; else those of the commit and of `publish`. An
+    /// error after the publication names the schema.
     ///
     /// # Cancel safety
-    /// A cancelled call may have emptied the table; what it held is in the snapshot before.
+    /// A cancelled call may have published the schema and left the rows, whose columns it does not have: call it again
+    /// with the schema after that, or remove them.
     pub async fn replace(
         &self,
         schema: &TableSchema,
         publish: impl Future<Output = Result<()>>,
     ) -> Result<()> {
         self.schemas().check_next(schema).await?;
-        let before = self.snapshots().latest().await?;
-        if before.is_some() {
-            self.new_commit().truncate(BATCH_COMMIT_IDENTIFIER).await?;
-        }
-        let Err(error) = publish.await else {
-            return Ok(());
-        };
-        let Some(before) = before else {
-            return Err(error);
-        };
-        let in_vain = match error.kind() {
-            ErrorKind::CommitConflict => true,
-            _ => self.schemas().check_next(schema).await.is_ok(),
-        };
-        match in_vain {
-            true => Err(self.refilled(&before, error).await),
-            false => Err(error),
-        }
+        let next = self.to_be(schema)?;
+        publish.await?;
+        let emptied = next.empty_for(schema).await;
+        emptied.map_err(|e| e.with("published_schema", schema.id))
     }
 
-    /// Makes the rows of a snapshot those of the table again, after a failure.
-    async fn refilled(&self, before: &Snapshot, failure: crate::Error) -> crate::Error {
+    /// Removes what is there, but nothing that came under a later schema.
+    async fn empty_for(&self, schema: &TableSchema) -> Result<()> {
         let context = CommitContext::default();
         let user = context.ids.uuid().to_string();
-        let restored = match FileStoreCommit::new(self, &user, context) {
-            Ok(commit) => commit.restore(before, BATCH_COMMIT_IDENTIFIER).await,
-            Err(error) => Err(error),
+        let commit = FileStoreCommit::new(self, &user, context)?.with_operation("TRUNCATE");
+        let nothing = ManifestCommittable {
+            identifier: BATCH_COMMIT_IDENTIFIER,
+            ..ManifestCommittable::default()
         };
-        match restored {
-            Ok(_) => failure,
-            Err(undo) => {
-                tracing::warn!(table = self.name(), error = %undo, "the rows of a table could not be brought back");
-                failure.with("rows_in_snapshot", before.id)
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let Some(snapshot) = self.snapshots().latest().await? else {
+                return Ok(());
+            };
+            // looked at after the snapshot: rows of a later schema come after that schema
+            if self.schemas().ids().await?.last() != Some(&schema.id) {
+                return Err(changed_meanwhile(schema));
+            }
+            let files = all_files(self, &snapshot).await?;
+            let all = Overwrite::Static(Vec::new());
+            match commit.replace(&all, &nothing, &files).await {
+                Err(error) if error.kind() == ErrorKind::CommitConflict && attempt < ATTEMPTS => {}
+                done => return done.map(drop),
             }
         }
     }
+}
+
+/// All data and index files of a snapshot.
+async fn all_files(table: &Table, snapshot: &Snapshot) -> Result<Replaced> {
+    let (entries, _) = table.manifest_scan().live_files(snapshot).await?;
+    let index = snapshot.index_manifest.as_deref();
+    let index = read_index_manifest(table.io(), table.location(), index).await?;
+    Ok(Replaced {
+        files: entries.iter().map(|e| e.file.file_name.clone()).collect(),
+        index_files: index.into_iter().map(|e| e.file_name).collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use arrow_array::{Int32Array, RecordBatch};
+    use futures::FutureExt;
     use object_store::memory::InMemory;
 
     use super::*;
@@ -163,30 +180,68 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_come_back_when_the_schema_is_not_published() {
+    async fn rows_stay_when_the_schema_is_not_published() {
         let table = filled().await;
         let schema = table.schema().replaced_by(declared("v", "INT")).unwrap();
+        let newest = table.snapshots().latest_id().await.unwrap();
         let fails = async { Err(Error::invalid("the metastore is gone")) };
         let error = table.replace(&schema, fails).await.unwrap_err();
         assert!(error.to_string().contains("metastore"), "{error}");
-        assert_eq!(rows(&table).await, 3);
-        // another schema comes while the table is emptied
+        // another one publishes first
         let other = declared("id", "INT");
         let other = TableSchema { id: 1, ..other };
         let races = async {
             table.schemas().append(&other).await?;
             table.schemas().append(&schema).await
         };
-        let error = table.replace(&schema, races).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::CommitConflict);
+        for late in [races.boxed(), table.schemas().append(&schema).boxed()] {
+            let error = table.replace(&schema, late).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::CommitConflict);
+        }
         assert_eq!(rows(&table).await, 3);
-        // nothing happens to one that comes too late
-        let newest = table.snapshots().latest_id().await.unwrap();
-        let error = table
-            .replace(&schema, table.schemas().append(&schema))
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::CommitConflict);
         assert_eq!(table.snapshots().latest_id().await.unwrap(), newest);
+    }
+
+    async fn insert(table: &Table, identifier: i64) {
+        let mut write = table.new_write().unwrap();
+        let new = Arc::new(Int32Array::from(vec![9]));
+        let new = RecordBatch::try_new(table.arrow_schema(), vec![new]).unwrap();
+        write.write(&new).await.unwrap();
+        let messages = write.prepare_commit().await.unwrap();
+        let commit = table.new_commit();
+        commit.commit(identifier, messages).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_another_replacement_wrote_stays() {
+        let table = filled().await;
+        let first = table.schema().replaced_by(declared("v", "INT")).unwrap();
+        // before the first one has removed the rows, a second one is through
+        let publish = async {
+            table.schemas().append(&first).await?;
+            let second = first.replaced_by(declared("w", "INT")).unwrap();
+            let then = table.to_be(&first).unwrap();
+            then.replace(&second, table.schemas().append(&second))
+                .await?;
+            insert(&then.to_be(&second).unwrap(), 2).await;
+            Ok(())
+        };
+        let error = table.replace(&first, publish).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CommitConflict);
+        let again = Table::open(table.io().clone(), "memory:/t", "t").await;
+        assert_eq!(rows(&again.unwrap()).await, 1);
+    }
+
+    #[tokio::test]
+    async fn rows_of_before_the_publication_go() {
+        let table = filled().await;
+        let schema = table.schema().replaced_by(declared("v", "INT")).unwrap();
+        let publish = async {
+            insert(&table, 2).await;
+            table.schemas().append(&schema).await
+        };
+        table.replace(&schema, publish).await.unwrap();
+        assert_eq!(rows(&table.to_be(&schema).unwrap()).await, 0);
+        assert_eq!(operation(&table).await.as_deref(), Some("TRUNCATE"));
     }
 }

@@ -99,3 +99,32 @@ async fn changes_keep_the_source_in_memory_and_not_the_table() {
         "{found}"
     );
 }
+
+/// Files whose size nobody knows may be larger than the table: the join stays as it is written.
+#[tokio::test]
+async fn files_of_unknown_size_are_not_kept_in_memory() {
+    let folder = warehouse();
+    let (session, _) = session_with(folder.path(), 1 << 30);
+    let files = folder.path().join("files.csv");
+    std::fs::write(&files, "1\n2\n").unwrap();
+    for statement in [
+        "CREATE TABLE many (id BIGINT NOT NULL, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1')".to_string(),
+        "INSERT INTO many SELECT value FROM range(0, 300000)".to_string(),
+        format!(
+            "CREATE EXTERNAL TABLE files (id BIGINT) STORED AS CSV LOCATION '{}'",
+            files.display()
+        ),
+    ] {
+        text_rows(&session, &statement).await.unwrap();
+    }
+    let kept_first = async |few: &str| {
+        let sql = format!("EXPLAIN SELECT * FROM many m JOIN {few} f ON m.id = f.id");
+        let plan = text_rows(&session, &sql).await.unwrap();
+        let (_, join) = plan.split_once("HashJoinExec").expect(&plan);
+        let table = join.find("bucket-0").expect(&plan);
+        let other = join.find("LazyMemory").or(join.find("files.csv"));
+        other.expect(&plan) < table
+    };
+    assert!(kept_first("(SELECT value AS id FROM range(0, 9))").await);
+    assert!(!kept_first("files").await);
+}

@@ -32,8 +32,10 @@ pub async fn rollback_schema(table: &Table, schema_id: i64) -> Result<Arc<TableS
         .with("schema_id", schema_id)
         .with("table", table.name()));
     }
+    let mut withdrawn = Vec::new();
     // newest first: what is left is without gaps whenever this stops
     for later in ids.into_iter().rev().filter(|id| *id > schema_id) {
+        withdrawn.push(schemas.schema(later).await?);
         if !schemas.withdraw(later).await? {
             return Err(Error::new(
                 ErrorKind::CommitConflict,
@@ -42,6 +44,17 @@ pub async fn rollback_schema(table: &Table, schema_id: i64) -> Result<Arc<TableS
             .with("schema_id", later)
             .with("table", table.name()));
         }
+    }
+    // a commit that was under way with one of them needs it
+    if let Some((user, used)) = later_use(&table.uncached()?, schema_id).await? {
+        for schema in withdrawn.iter().rev() {
+            schemas.append(schema).await?;
+        }
+        return Err(Error::new(
+            ErrorKind::CommitConflict,
+            format!("{user} came with schema {used} meanwhile, which stays"),
+        )
+        .with("table", table.name()));
     }
     schemas.schema(schema_id).await
 }

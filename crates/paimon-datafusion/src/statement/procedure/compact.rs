@@ -275,6 +275,11 @@ fn materialize<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Runn
             ("compaction.small-file-ratio", "0"),
             ("compaction.delete-ratio-threshold", "0"),
         ] {
+            if options.iter().any(|(given, _)| given == key) {
+                return Err(to_datafusion(
+                    Error::invalid(format!("the procedure sets {key} itself")).with("option", key),
+                ));
+            }
             options.push((key.into(), value.into()));
         }
         let table = table_with(session, arguments, options).await?;
