@@ -1,17 +1,14 @@
 //! Rows into files of a folder.
 //!
-//! New files are written beside the old ones, which go only then: a query that fails leaves the folder as it was.
+//! Nothing is ever deleted: others may write into the folder meanwhile, and the names of the files are DataFusion's own.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use datafusion::dataframe::{DataFrame, DataFrameWriteOptions};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
-use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt};
 use paimon_core::Error;
 
 use super::Export;
@@ -68,61 +65,34 @@ pub(super) async fn run(
     rows: LogicalPlan,
 ) -> Result<RecordBatch> {
     let place = Place::new(session, &export.path)?;
-    if place.is_in_table().await? {
-        return Err(in_table(&place));
-    }
-    let before = place.all_files().await?;
-    refuse(&place, &before, export.overwrite)?;
+    refuse(&place).await?;
     let rows = DataFrame::new(session.context().state(), rows);
-    let written = write(rows, &place.folder_url()?, format).await;
-    let known: HashSet<&Path> = before.iter().map(|meta| &meta.location).collect();
-    let mut new = place.all_files().await?;
-    new.retain(|meta| !known.contains(&meta.location));
-    let count = match written {
-        Ok(count) => count,
-        Err(error) => {
-            if let Err(undo) = remove(&place, &new).await {
-                tracing::warn!(path = place.text, error = %undo, "files of a failed statement stay");
-            }
-            return Err(error);
-        }
-    };
-    remove(&place, &before).await?;
-    let files = i32::try_from(new.len()).unwrap_or(i32::MAX);
+    let count = write(rows, &place.folder_url()?, format)
+        .await
+        .map_err(|e| e.context("files that were written so far stay in the folder"))?;
+    let files = place.all_files().await?.len();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(vec![export.path.as_str()])),
-        Arc::new(Int32Array::from(vec![files])),
+        Arc::new(Int32Array::from(vec![
+            i32::try_from(files).unwrap_or(i32::MAX),
+        ])),
         Arc::new(Int64Array::from(vec![count])),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }
 
 /// Refuses a folder that must not be written to.
-fn refuse(place: &Place, before: &[ObjectMeta], overwrite: bool) -> Result<()> {
-    if before.is_empty() {
+async fn refuse(place: &Place) -> Result<()> {
+    let reason = if place.is_in_table().await? {
+        "the target is in the folder of a Paimon table"
+    } else if !place.all_files().await?.is_empty() {
+        "the target holds files: give an empty folder"
+    } else {
         return Ok(());
-    }
-    if !overwrite {
-        return Err(to_datafusion(
-            Error::invalid("the target holds files: OVERWRITE = TRUE replaces them")
-                .with("path", &place.text),
-        ));
-    }
-    let is_of_table = |meta: &&ObjectMeta| {
-        let path = place.relative(meta);
-        path.starts_with("schema/schema-") || path.contains("/schema/schema-")
     };
-    match before.iter().find(is_of_table) {
-        None => Ok(()),
-        Some(_) => Err(in_table(place)),
-    }
-}
-
-fn in_table(place: &Place) -> DataFusionError {
-    to_datafusion(
-        Error::invalid("the target is in the folder of a Paimon table, or holds one")
-            .with("path", &place.text),
-    )
+    Err(to_datafusion(
+        Error::invalid(reason).with("path", &place.text),
+    ))
 }
 
 async fn write(rows: DataFrame, folder: &str, format: ExportFormat) -> Result<i64> {
@@ -142,9 +112,68 @@ async fn write(rows: DataFrame, folder: &str, format: ExportFormat) -> Result<i6
     Ok(i64::try_from(counts.fold(0, u64::saturating_add)).unwrap_or(i64::MAX))
 }
 
-async fn remove(place: &Place, files: &[ObjectMeta]) -> Result<()> {
-    for file in files {
-        place.store.delete(&file.location).await?;
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::statement::copy::format::FileFormat;
+    use crate::statement::copy::{Source, parse};
+
+    async fn exported(folder: &std::path::Path, query: &str) -> Result<RecordBatch> {
+        let session = PaimonSession::new();
+        let format = "(TYPE = JSON)";
+        let mut cursor = crate::parse::Cursor::from_sql(format)?;
+        let export = Export {
+            path: folder.display().to_string(),
+            source: Source::Query(0..0),
+            format: FileFormat::parse(&mut cursor)?,
+            overwrite: false,
+        };
+        let rows = session.context().sql(query).await?.into_unoptimized_plan();
+        run(&session, &export, export.format.for_export()?, rows).await
     }
-    Ok(())
+
+    #[tokio::test]
+    async fn rows_go_into_empty_folders_and_no_file_goes_away() {
+        let folder = tempfile::tempdir().unwrap();
+        // a folder whose name looks encoded, and the one it would be taken for
+        let (own, other) = (folder.path().join("a%20b"), folder.path().join("a b"));
+        exported(&own, "SELECT 1 AS a").await.unwrap();
+        assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
+        assert!(!other.exists());
+        let error = exported(&own, "SELECT 2 AS a").await.unwrap_err();
+        assert!(
+            error.to_string().contains("give an empty folder"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_query_that_fails_says_what_becomes_of_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let query = "SELECT 1 / (a - 1) AS a FROM (VALUES (1)) AS v (a)";
+        let error = exported(folder.path(), query)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("stay in the folder"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_overwriting_statement_is_refused_when_it_is_planned() {
+        let sql = "COPY INTO '/out' FROM (VALUES (1)) FILE_FORMAT = (TYPE = CSV) OVERWRITE = TRUE";
+        let copy = parse(&mut crate::parse::Cursor::from_sql(sql).unwrap())
+            .unwrap()
+            .unwrap();
+        let session = PaimonSession::new();
+        let error = crate::statement::copy::plan(&session, copy, &[])
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("OVERWRITE = TRUE is not supported: give an empty folder"),
+            "{error}"
+        );
+    }
 }

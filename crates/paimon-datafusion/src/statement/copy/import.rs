@@ -1,5 +1,7 @@
 //! Files into a table: one commit, then the load history.
 
+use std::error::Error as StdError;
+use std::io;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -13,10 +15,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
-use paimon_core::Error;
 use paimon_core::spec::DataField;
 use paimon_core::table::Table;
 use paimon_core::write::{Clock, SystemClock};
+use paimon_core::{Error, ErrorKind};
 use parking_lot::Mutex;
 
 use super::format::ImportFormat;
@@ -158,6 +160,8 @@ struct Outcome {
     parsed: u64,
     errors: u64,
     first_error: Option<String>,
+    /// Whether the file was read to its end.
+    whole: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +192,7 @@ impl Outcome {
             parsed: 0,
             errors: 0,
             first_error: None,
+            whole: true,
         }
     }
 
@@ -214,6 +219,7 @@ impl Outcome {
 
     /// Counts that the rest of the file cannot be read.
     fn broken(&mut self, error: &DataFusionError) {
+        self.whole = false;
         self.parsed += 1;
         self.errors += 1;
         self.first_error.get_or_insert_with(|| error.to_string());
@@ -226,6 +232,11 @@ impl Outcome {
             (_, 0) => Status::LoadFailed,
             _ => Status::PartiallyLoaded,
         };
+    }
+
+    /// Files of which rows were loaded, and those without a row; not those whose rest could not be read.
+    fn is_remembered(&self) -> bool {
+        self.whole && matches!(self.status, Status::Loaded | Status::PartiallyLoaded)
     }
 
     /// The whole file is left out.
@@ -349,15 +360,47 @@ fn changed(name: &str) -> DataFusionError {
     to_datafusion(Error::invalid("the file changed while it was read").with("file", name))
 }
 
-/// Whether an error is one of a file's content, and not of the statement, the store or the machine.
+/// Whether an error is one of a file's content, and not of the statement, the store or the machine. What wraps another
+/// error does not tell: all of them are looked at.
 fn is_of_the_file(error: &DataFusionError) -> bool {
-    !matches!(
-        error.find_root(),
-        DataFusionError::Plan(_)
-            | DataFusionError::ObjectStore(_)
-            | DataFusionError::ResourcesExhausted(_)
-            | DataFusionError::Internal(_)
-            | DataFusionError::NotImplemented(_)
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<object_store::Error>() {
+            return false;
+        }
+        if let Some(error) = error.downcast_ref::<DataFusionError>() {
+            match error {
+                DataFusionError::Plan(_)
+                | DataFusionError::ObjectStore(_)
+                | DataFusionError::ResourcesExhausted(_)
+                | DataFusionError::Internal(_)
+                | DataFusionError::NotImplemented(_) => return false,
+                DataFusionError::Collection(all) => return all.iter().all(is_of_the_file),
+                _ => {}
+            }
+        }
+        if let Some(error) = error.downcast_ref::<Error>()
+            && matches!(error.kind(), ErrorKind::Io | ErrorKind::Internal)
+        {
+            return false;
+        }
+        next = match error.downcast_ref::<io::Error>() {
+            Some(error) if !is_of_content(error.kind()) => return false,
+            // `source` leaves out what an I/O error wraps
+            Some(error) => error
+                .get_ref()
+                .map(|inner| inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    true
+}
+
+/// Whether decoders report damaged content in this way.
+fn is_of_content(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput
     )
 }
 
@@ -383,16 +426,15 @@ impl PartitionStream for Files {
     }
 }
 
-/// Records the files of which rows were loaded, and those without a row.
+/// Records the files that are not loaded again.
 async fn remember(
     table: &Table,
     history: &History,
     outcomes: &[Outcome],
 ) -> paimon_core::Result<()> {
-    let kept = |o: &&Outcome| matches!(o.status, Status::Loaded | Status::PartiallyLoaded);
     let snapshot = table.snapshots().latest_id().await?;
     let at_ms = SystemClock.epoch_ms();
-    for outcome in outcomes.iter().filter(kept) {
+    for outcome in outcomes.iter().filter(|o| o.is_remembered()) {
         let load = Load {
             at_ms,
             snapshot_id: snapshot.unwrap_or(-1),
@@ -423,4 +465,68 @@ fn report(outcomes: &[Outcome]) -> Result<RecordBatch> {
         )),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn gone() -> object_store::Error {
+        object_store::Error::Generic {
+            store: "S3",
+            source: "connection reset".into(),
+        }
+    }
+
+    #[test]
+    fn errors_of_stores_and_machines_are_not_of_the_file_however_wrapped() {
+        let io = |kind| io::Error::new(kind, "it");
+        let external = |e: io::Error| DataFusionError::External(Box::new(e));
+        for error in [
+            DataFusionError::from(gone()),
+            DataFusionError::External(Box::new(gone())),
+            // what a decoder makes of an error of its input
+            DataFusionError::from(io::Error::other(DataFusionError::from(gone()))),
+            DataFusionError::from(io::Error::new(io::ErrorKind::InvalidData, gone())),
+            DataFusionError::from(parquet::errors::ParquetError::External(Box::new(gone()))),
+            DataFusionError::from(arrow::error::ArrowError::ExternalError(Box::new(gone()))),
+            external(io(io::ErrorKind::PermissionDenied)),
+            external(io(io::ErrorKind::StorageFull)).context("file a"),
+            DataFusionError::Shared(Arc::new(DataFusionError::from(gone()))),
+            DataFusionError::Plan("types".to_string()),
+            to_datafusion(Error::invalid("it").with_source(gone())),
+        ] {
+            assert!(!is_of_the_file(&error), "{error:?}");
+        }
+        for error in [
+            external(io(io::ErrorKind::UnexpectedEof)),
+            DataFusionError::from(io(io::ErrorKind::InvalidData)).context("file a"),
+            DataFusionError::from(parquet::errors::ParquetError::EOF("short".to_string())),
+            DataFusionError::Execution("no UTF-8".to_string()),
+            to_datafusion(Error::unsupported("a line too long")),
+        ] {
+            assert!(is_of_the_file(&error), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_whose_rest_was_not_read_is_not_remembered() {
+        let mut outcome = Outcome::new(SourceFile {
+            name: "a.csv.gz".to_string(),
+            hadoop_path: "file:/data/a.csv.gz".to_string(),
+            meta: object_store::ObjectMeta {
+                location: object_store::path::Path::from("data/a.csv.gz"),
+                last_modified: Default::default(),
+                size: 1,
+                e_tag: None,
+                version: None,
+            },
+        });
+        assert!(outcome.is_remembered());
+        (outcome.parsed, outcome.loaded) = (5, 5);
+        outcome.broken(&DataFusionError::Execution("end".to_string()));
+        assert_eq!(outcome.status, Status::PartiallyLoaded);
+        assert!(!outcome.is_remembered());
+    }
 }

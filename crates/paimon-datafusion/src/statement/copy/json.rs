@@ -3,7 +3,7 @@
 use serde_json::{Deserializer, Map, Value};
 
 /// Largest file of one JSON value, bytes.
-pub(super) const WHOLE_MAX: usize = 256 << 20;
+pub(super) const WHOLE_MAX: usize = 8 << 20;
 
 /// A record, or what is wrong with it.
 pub(super) type Record = Result<Map<String, Value>, String>;

@@ -3,7 +3,7 @@
 //! ```text
 //! COPY INTO t [(columns)] FROM 'path' FILE_FORMAT = (TYPE = .., ..)
 //!   [PATTERN = 'regex'] [FORCE = TRUE | FALSE] [ON_ERROR = ABORT_STATEMENT | CONTINUE | SKIP_FILE]
-//! COPY INTO 'path' FROM t | (query) FILE_FORMAT = (TYPE = .., ..) [OVERWRITE = TRUE | FALSE]
+//! COPY INTO 'path' FROM t | (query) FILE_FORMAT = (TYPE = .., ..) [OVERWRITE = FALSE]
 //! ```
 //!
 //! Source: `PaimonSqlExtensions.g4`, `CopyIntoTableExec`, `CopyIntoLocationExec`; page "SQL Write" of Spark.
@@ -24,10 +24,12 @@ use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
+use paimon_core::Error;
 
 use self::format::FileFormat;
 use super::effect::effect_rows;
 use super::insert::names;
+use crate::error::to_datafusion;
 use crate::parse::{Cursor, tokenize};
 use crate::session::PaimonSession;
 use crate::stream::refuse_streams;
@@ -211,6 +213,7 @@ pub(super) async fn plan(
         Copy::Import(import) => {
             let what = format!("COPY INTO {}", super::command::dotted(&import.table));
             let format = import.format.for_import()?;
+            place::location(&import.path)?;
             import::check(session, &import).await?;
             let own = session.clone();
             effect_rows(session, what, import::schema(), move || {
@@ -219,6 +222,12 @@ pub(super) async fn plan(
             })
         }
         Copy::Export(export) => {
+            if export.overwrite {
+                return Err(to_datafusion(Error::unsupported(
+                    "OVERWRITE = TRUE is not supported: give an empty folder",
+                )));
+            }
+            place::location(&export.path)?;
             let what = format!("COPY INTO {:?}", export.path);
             let format = export.format.for_export()?;
             let query = match &export.source {

@@ -40,27 +40,14 @@ impl Place {
     /// # Errors
     /// `InvalidInput` for a malformed path; when the session has no store for it.
     pub(super) fn new(session: &PaimonSession, text: &str) -> Result<Self> {
-        let malformed = |e: &dyn std::fmt::Display| {
-            to_datafusion(
-                Error::invalid(format!("a local path or a URL is expected: {e}"))
-                    .with("path", text),
-            )
-        };
-        let location = match Url::parse(text) {
-            Ok(url) => url,
-            Err(_) => {
-                let absolute = std::path::absolute(text).map_err(|e| malformed(&e))?;
-                Url::from_file_path(&absolute)
-                    .map_err(|()| malformed(&"the path cannot be written as a URL"))?
-            }
-        };
+        let location = location(text)?;
         let store = &location[url::Position::BeforeScheme..url::Position::BeforePath];
         let url = ObjectStoreUrl::parse(store)?;
         Ok(Self {
             text: text.to_string(),
             store: session.context().runtime_env().object_store(&url)?,
             url,
-            path: Path::from_url_path(location.path()).map_err(|e| malformed(&e))?,
+            path: Path::from_url_path(location.path()).map_err(|e| malformed(text, &e))?,
         })
     }
 
@@ -68,8 +55,12 @@ impl Place {
     pub(super) fn folder_url(&self) -> Result<String> {
         let mut url = Url::parse(self.url.as_str())
             .map_err(|e| DataFusionError::Internal(format!("a store has no URL: {e}")))?;
-        let parts: Vec<String> = self.path.parts().map(|p| p.as_ref().to_string()).collect();
-        url.set_path(&format!("/{}/", parts.join("/")));
+        let parts = self.path.parts();
+        let parts: Vec<String> = parts.map(|p| percent_encoded(p.as_ref())).collect();
+        url.set_path(&match parts.is_empty() {
+            true => "/".to_string(),
+            false => format!("/{}/", parts.join("/")),
+        });
         Ok(url.to_string())
     }
 
@@ -114,30 +105,45 @@ impl Place {
         Ok(self.store.list(Some(&self.path)).try_collect().await?)
     }
 
-    /// Whether the folder, or one around it, is that of a Paimon table.
+    /// Whether the folder, or one around it, is that of a Paimon table. A folder around it that cannot be listed, as one
+    /// may be denied, counts as none.
     pub(super) async fn is_in_table(&self) -> Result<bool> {
-        let parts: Vec<_> = self.path.parts().collect();
-        for count in (1..=parts.len()).rev() {
-            let folder: Path = parts.iter().take(count).cloned().collect();
-            let schemas = folder.join("schema");
-            let schemas = self.store.list_with_delimiter(Some(&schemas)).await?;
-            let is_schema = |meta: &ObjectMeta| {
-                let name = meta.location.filename().unwrap_or_default();
-                name.starts_with("schema-")
-            };
-            if schemas.objects.iter().any(is_schema) {
-                return Ok(true);
+        let paths = std::iter::once(self.path.clone()).chain(self.resolved());
+        for path in paths {
+            let parts: Vec<_> = path.parts().collect();
+            for count in (0..=parts.len()).rev() {
+                let folder: Path = parts.iter().take(count).cloned().collect();
+                match self.is_table(&folder).await {
+                    Ok(true) => return Ok(true),
+                    Ok(false) => {}
+                    Err(error) if count < parts.len() => {
+                        tracing::debug!(%error, %folder, "a folder around the target is not listed");
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(false)
     }
 
-    /// Path of a file from the folder on.
-    pub(super) fn relative(&self, meta: &ObjectMeta) -> String {
-        let parts = meta.location.prefix_match(&self.path);
-        let parts = parts.into_iter().flatten();
-        let parts: Vec<String> = parts.map(|p| p.as_ref().to_string()).collect();
-        parts.join("/")
+    async fn is_table(&self, folder: &Path) -> object_store::Result<bool> {
+        let schemas = folder.clone().join("schema");
+        let schemas = self.store.list_with_delimiter(Some(&schemas)).await?;
+        let mut names = schemas.objects.iter().filter_map(|o| o.location.filename());
+        Ok(names.any(is_schema))
+    }
+
+    /// A local path without links, as far as its folders are there.
+    fn resolved(&self) -> Option<Path> {
+        if !self.url.as_str().starts_with("file:") {
+            return None;
+        }
+        let path = std::path::PathBuf::from(format!("/{}", self.path));
+        let mut there = path.ancestors().filter_map(|folder| {
+            let real = folder.canonicalize().ok()?;
+            Some(real.join(path.strip_prefix(folder).ok()?))
+        });
+        Path::from_absolute_path(there.next()?).ok()
     }
 
     /// Whether there is such a folder on local disk, perhaps an empty one, which stores cannot list.
@@ -155,6 +161,75 @@ impl Place {
             meta,
         }
     }
+}
+
+/// The URL of a local path or a URL.
+///
+/// # Errors
+/// `InvalidInput` for a malformed one; `Unsupported` for one with more than a store and a path: it may hold a secret, which
+/// is not repeated.
+pub(super) fn location(text: &str) -> Result<Url> {
+    let is_scheme = |s: &str| {
+        s.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    let location = match (Url::parse(text), text.split_once("://")) {
+        (Ok(url), _) => url,
+        (Err(e), Some((scheme, _))) if is_scheme(scheme) => {
+            return Err(malformed(&format!("{scheme}://.."), &e));
+        }
+        (Err(_), _) => {
+            let absolute = std::path::absolute(text).map_err(|e| malformed(text, &e))?;
+            return Url::from_file_path(&absolute)
+                .map_err(|()| malformed(text, &"the path cannot be written as a URL"));
+        }
+    };
+    let shown = format!(
+        "{}://{}",
+        location.scheme(),
+        location.host_str().unwrap_or_default()
+    );
+    if location.cannot_be_a_base() {
+        return Err(malformed(&shown, &"the URL has no path"));
+    }
+    let part = if !location.username().is_empty() || location.password().is_some() {
+        "user info"
+    } else if location.query().is_some() {
+        "a query string (in a path, ? is written %3F)"
+    } else if location.fragment().is_some() {
+        "a fragment (in a path, # is written %23)"
+    } else {
+        return Ok(location);
+    };
+    Err(to_datafusion(
+        Error::unsupported(format!("a URL with {part} is not supported")).with("store", shown),
+    ))
+}
+
+fn malformed(text: &str, reason: &dyn std::fmt::Display) -> DataFusionError {
+    to_datafusion(
+        Error::invalid(format!("a local path or a URL is expected: {reason}")).with("path", text),
+    )
+}
+
+/// A part of a path as URLs have it. [`Url::set_path`] leaves percent signs and backslashes as they stand.
+fn percent_encoded(part: &str) -> String {
+    let mut encoded = String::with_capacity(part.len());
+    for byte in part.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Whether a file of a folder `schema` is a schema of a table.
+fn is_schema(name: &str) -> bool {
+    let id = name.strip_prefix("schema-").unwrap_or_default();
+    !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The files in whose names a regular expression is found.
@@ -205,12 +280,67 @@ mod tests {
         let url = Url::from_directory_path(&text).unwrap().to_string();
         let same = Place::new(&session, &url).unwrap();
         assert_eq!(names(&same.files(None).await.unwrap()).len(), 2);
-        assert_eq!(place.folder_url().unwrap(), url);
+        let folder = Place::new(&session, &place.folder_url().unwrap()).unwrap();
+        assert_eq!(folder.path, place.path);
         let empty = Place::new(&session, &format!("{}/empty", root.display())).unwrap();
         assert!(empty.files(None).await.unwrap().is_empty());
         let none = Place::new(&session, &format!("{}/none", root.display())).unwrap();
         let error = none.files(None).await.unwrap_err().to_string();
         assert!(error.contains("neither"), "{error}");
         assert!(Place::new(&session, "nosuch://x/y").is_err());
+    }
+
+    #[test]
+    fn names_of_folders_are_kept_in_urls() {
+        let session = PaimonSession::new();
+        for text in ["/a%20b/c", "/100%/é", "/a b?c#d", "/a\\b", "/"] {
+            let place = Place::new(&session, text).unwrap();
+            let url = place.folder_url().unwrap();
+            let read = datafusion::datasource::listing::ListingTableUrl::parse(&url).unwrap();
+            assert_eq!(read.prefix(), &place.path, "{text}: {url}");
+            assert!(url.ends_with('/') && read.get_glob().is_none(), "{url}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_urls_are_refused_and_not_repeated() {
+        for (text, named) in [
+            ("s3://user:hush@bucket/x", "s3://bucket"),
+            ("s3://hush@bucket/x", "user info"),
+            ("https://host/x?sig=hush", "query string"),
+            ("file:///x#hush", "fragment"),
+            ("s3://user:hush@/x", "s3://"),
+            ("s3:hush@bucket/x", "s3://"),
+        ] {
+            let error = location(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{text}: {error}");
+            assert!(!error.contains("hush"), "{error}");
+            assert!(Place::new(&PaimonSession::new(), text).is_err(), "{text}");
+        }
+        assert!(location("/a?b#c@d").is_ok());
+    }
+
+    #[tokio::test]
+    async fn folders_of_tables_are_known_by_their_schemas() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for (table, file) in [("t", "schema-0"), ("other", "schema-registry.json")] {
+            std::fs::create_dir_all(root.join(table).join("schema")).unwrap();
+            std::fs::write(root.join(table).join("schema").join(file), "{}").unwrap();
+        }
+        let session = PaimonSession::new();
+        let is_in_table = async |path: &std::path::Path| {
+            let place = Place::new(&session, &path.display().to_string()).unwrap();
+            place.is_in_table().await.unwrap()
+        };
+        assert!(is_in_table(&root.join("t")).await);
+        assert!(is_in_table(&root.join("t/new/deep")).await);
+        assert!(!is_in_table(&root.join("other/out")).await);
+        #[cfg(unix)]
+        {
+            std::fs::create_dir(root.join("t/inside")).unwrap();
+            std::os::unix::fs::symlink(root.join("t/inside"), root.join("link")).unwrap();
+            assert!(is_in_table(&root.join("link/new")).await);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The rows of one file, part by part.
 
+use std::collections::VecDeque;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ use super::rows::{Columns, Rows};
 use super::{csv, json};
 use crate::error::to_datafusion;
 use crate::format_table::LineSplitter;
+
+/// Longest line, bytes.
+const LINE_MAX: usize = 64 << 20;
 
 /// Parts of a file.
 pub(super) type Parts = BoxStream<'static, Result<Rows>>;
@@ -88,7 +92,9 @@ impl Reader {
         let state = Lines {
             bytes: self.bytes(file, text).await?,
             splitter: Some(LineSplitter::new("\n")),
-            waiting: Vec::new(),
+            pending: Vec::new(),
+            open: 0,
+            waiting: VecDeque::new(),
             skips_first: has_header,
             batch_size: self.state.config().batch_size().max(1),
         };
@@ -118,11 +124,11 @@ impl Reader {
         drop(all);
         let size = self.state.config().batch_size().max(1);
         let (columns, text) = (self.columns.clone(), text.clone());
-        let parts = futures::stream::try_unfold(records, move |mut waiting| {
-            let rest = waiting.split_off(size.min(waiting.len()));
-            let rows = match waiting.is_empty() {
+        let parts = futures::stream::try_unfold(records.into_iter(), move |mut rest| {
+            let next: Vec<_> = rest.by_ref().take(size).collect();
+            let rows = match next.is_empty() {
                 true => Ok(None),
-                false => columns.of_records(&waiting, &text).map(Some),
+                false => columns.of_records(&next, &text).map(Some),
             };
             async move { Ok(rows.map_err(to_datafusion)?.map(|rows| (rows, rest))) }
         });
@@ -212,7 +218,11 @@ struct Lines {
     bytes: BoxStream<'static, Result<Bytes>>,
     /// None at the end of the file.
     splitter: Option<LineSplitter>,
-    waiting: Vec<String>,
+    /// Bytes without the end of a line, which the splitter has not seen.
+    pending: Vec<u8>,
+    /// Length of the line that has begun.
+    open: usize,
+    waiting: VecDeque<String>,
     skips_first: bool,
     batch_size: usize,
 }
@@ -224,22 +234,81 @@ impl Lines {
         {
             let mut found = Vec::new();
             match self.bytes.next().await {
-                Some(bytes) => splitter.push(&bytes?, &mut found),
-                None => found.extend(self.splitter.take().and_then(LineSplitter::finish)),
+                Some(bytes) => {
+                    let bytes = bytes?;
+                    let end = bytes.iter().rposition(|b| matches!(b, b'\n' | b'\r'));
+                    self.open = end.map_or(self.open + bytes.len(), |at| bytes.len() - at - 1);
+                    if self.open > LINE_MAX {
+                        return Err(too_long());
+                    }
+                    self.pending.extend_from_slice(&bytes);
+                    // the splitter looks at all bytes of a line that has begun: they come to it once
+                    if end.is_some() {
+                        splitter.push(&self.pending, &mut found);
+                        self.pending.clear();
+                    }
+                }
+                None => {
+                    splitter.push(&self.pending, &mut found);
+                    found.extend(self.splitter.take().and_then(LineSplitter::finish));
+                }
             }
             found.retain(|line| !line.trim().is_empty());
             if self.skips_first && !found.is_empty() {
                 found.remove(0);
                 self.skips_first = false;
             }
-            self.waiting.append(&mut found);
+            self.waiting.extend(found);
         }
         if self.waiting.is_empty() {
             return Ok(None);
         }
-        let rest = self
-            .waiting
-            .split_off(self.batch_size.min(self.waiting.len()));
-        Ok(Some(std::mem::replace(&mut self.waiting, rest)))
+        let count = self.batch_size.min(self.waiting.len());
+        Ok(Some(self.waiting.drain(..count).collect()))
+    }
+}
+
+fn too_long() -> DataFusionError {
+    to_datafusion(Error::unsupported(format!(
+        "a line of more than {LINE_MAX} bytes is not read"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn lines(pieces: Vec<Bytes>, skips_first: bool) -> Lines {
+        Lines {
+            bytes: futures::stream::iter(pieces.into_iter().map(Ok)).boxed(),
+            splitter: Some(LineSplitter::new("\n")),
+            pending: Vec::new(),
+            open: 0,
+            waiting: VecDeque::new(),
+            skips_first,
+            batch_size: 2,
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_come_in_batches_wherever_pieces_end() {
+        let pieces = ["he", "ad\r", "\na\n\nb", "b", "b\nc\nd"];
+        let pieces = pieces.map(|p| Bytes::from_static(p.as_bytes()));
+        let mut lines = lines(pieces.to_vec(), true);
+        assert_eq!(lines.next().await.unwrap().unwrap(), ["a", "bbb"]);
+        assert_eq!(lines.next().await.unwrap().unwrap(), ["c", "d"]);
+        assert!(lines.next().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_line_without_an_end_is_refused() {
+        let piece = Bytes::from(vec![b'x'; 1 << 20]);
+        let mut pieces = vec![piece.clone(); 64];
+        let whole = lines(pieces.clone(), false).next().await.unwrap().unwrap();
+        assert_eq!(whole[0].len(), LINE_MAX);
+        pieces.push(piece);
+        let error = lines(pieces, false).next().await.unwrap_err();
+        assert!(error.to_string().contains("67108864"), "{error}");
     }
 }
