@@ -455,7 +455,7 @@ impl Draft<'_> {
     fn partial_update(&mut self, values: &[String]) -> &'static [&'static str] {
         let groups = self.columns(values, ordered);
         let mut retractable = true;
-        if groups.first().is_some() && values.len() >= 3 && self.numbers.one_in(2) {
+        if !groups.is_empty() && values.len() >= 3 && self.numbers.one_in(2) {
             let order = self.numbers.pick(&groups).clone();
             let others: Vec<String> = values.iter().filter(|v| **v != order).cloned().collect();
             let mut members = self.numbers.some(&others, 3);
