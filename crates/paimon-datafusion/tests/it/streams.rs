@@ -201,6 +201,25 @@ async fn queries_that_wait_for_the_end_are_refused_with_the_way_out() {
     assert!(explained.contains("PaimonStreamScanExec"), "{explained}");
 }
 
+/// The side with an end is the one that is kept, however many rows it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_joined_with_a_large_table() {
+    let warehouse = warehouse();
+    let session = streaming(warehouse.path()).await;
+    let file = warehouse.path().join("many.parquet");
+    let file = file.display();
+    for sql in [
+        format!("COPY (SELECT CAST(value AS INT) AS id FROM range(0, 300000)) TO '{file}'"),
+        format!("CREATE EXTERNAL TABLE many STORED AS PARQUET LOCATION '{file}'"),
+    ] {
+        run(&session, &sql).await;
+    }
+    let joined = "EXPLAIN SELECT t.id FROM many m JOIN travel t ON m.id = t.id";
+    let plan = run(&session, joined).await.join("\n");
+    let (many, stream) = (plan.find("many.parquet"), plan.find("PaimonStreamScanExec"));
+    assert!(many.is_some() && many < stream, "{plan}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn inserts_that_need_many_rows_are_refused_before_anything_is_written() {
     let warehouse = warehouse();
