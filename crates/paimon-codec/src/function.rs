@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::ScalarUDF;
 use paimon_core::spec::DataField;
-use paimon_datafusion::nodes::Assign;
+use paimon_datafusion::nodes::{Assign, ZoneCast};
 use paimon_datafusion::to_datafusion;
 use prost::Message;
 
@@ -26,8 +27,25 @@ struct AssignMessage {
     column: u64,
 }
 
+/// A cast between times without zone and instants.
+#[derive(Clone, PartialEq, Message)]
+struct ZoneCastMessage {
+    #[prost(string, tag = "1")]
+    time_zone: String,
+    /// Digits of the seconds of the target: 0, 3, 6 or 9.
+    #[prost(uint32, tag = "2")]
+    digits: u32,
+    /// Zone of the target, if it has one.
+    #[prost(string, optional, tag = "3")]
+    target_zone: Option<String>,
+}
+
 /// Functions of DataFusion travel by their name alone.
 pub(crate) fn encode(function: &ScalarUDF, bytes: &mut Vec<u8>) -> Result<()> {
+    if let Some(cast) = function.inner().downcast_ref::<ZoneCast>() {
+        bytes.extend(sealed(&zone_cast_message(cast)?));
+        return Ok(());
+    }
     let Some(assign) = function.inner().downcast_ref::<Assign>() else {
         return Ok(());
     };
@@ -46,6 +64,10 @@ pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
         return Err(DataFusionError::Plan(format!(
             "a plan calls the function {name}, which this process does not have"
         )));
+    }
+    if name == ZoneCast::NAME {
+        let cast = zone_cast(bytes).map_err(to_datafusion)?;
+        return Ok(Arc::new(ScalarUDF::new_from_impl(cast)));
     }
     let assign = || -> paimon_core::Result<Assign> {
         let message: AssignMessage = opened(bytes)?;
@@ -66,4 +88,39 @@ pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
     };
     let assign = assign().map_err(to_datafusion)?;
     Ok(Arc::new(ScalarUDF::new_from_impl(assign)))
+}
+
+fn zone_cast_message(cast: &ZoneCast) -> Result<ZoneCastMessage> {
+    let DataType::Timestamp(unit, target_zone) = cast.target() else {
+        return Err(DataFusionError::Internal(
+            "a cast of times has another target".into(),
+        ));
+    };
+    Ok(ZoneCastMessage {
+        time_zone: cast.zone().to_string(),
+        digits: match unit {
+            TimeUnit::Second => 0,
+            TimeUnit::Millisecond => 3,
+            TimeUnit::Microsecond => 6,
+            TimeUnit::Nanosecond => 9,
+        },
+        target_zone: target_zone.as_ref().map(ToString::to_string),
+    })
+}
+
+fn zone_cast(bytes: &[u8]) -> paimon_core::Result<ZoneCast> {
+    let message: ZoneCastMessage = opened(bytes)?;
+    let unit = match message.digits {
+        0 => TimeUnit::Second,
+        3 => TimeUnit::Millisecond,
+        6 => TimeUnit::Microsecond,
+        9 => TimeUnit::Nanosecond,
+        other => {
+            return Err(paimon_core::Error::damaged(format!(
+                "a plan casts to a time of {other} digits"
+            )));
+        }
+    };
+    let target = DataType::Timestamp(unit, message.target_zone.map(Into::into));
+    Ok(ZoneCast::new(&message.time_zone, target))
 }

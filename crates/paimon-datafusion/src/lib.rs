@@ -22,6 +22,7 @@ mod sink;
 mod statement;
 mod store;
 mod stream;
+mod zone;
 
 /// Nodes of plans and what they are made of, for whoever carries plans to other processes.
 pub mod nodes {
@@ -39,6 +40,7 @@ pub mod nodes {
     };
     pub use crate::statement::{Assign, Effect, EffectExec, StatementOrigin};
     pub use crate::stream::{StreamScanExec, StreamSource};
+    pub use crate::zone::ZoneCast;
 }
 
 pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};

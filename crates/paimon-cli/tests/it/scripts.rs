@@ -150,3 +150,37 @@ fn memory_limits_hold_and_spill() {
         "{run:?}"
     );
 }
+
+#[test]
+fn times_in_options_and_system_tables_are_of_the_zone_of_the_process() {
+    let wh = warehouse(&["meta-time-travel"]);
+    let asked = |zone: &str, sql: &str| {
+        let mut command = command();
+        let command = command.env("TZ", zone).arg("--warehouse").arg(wh.path());
+        let output = command.args(["-q", "--format", "csv", "-c", sql]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().nth(1).unwrap().to_string()
+    };
+    let time = "SELECT commit_time FROM meta_time_travel$snapshots WHERE snapshot_id = 2";
+    let (utc, east) = (asked("UTC", time), asked("Asia/Kolkata", time));
+    assert_ne!(utc, east);
+    let count = |zone: &str, clause: &str| {
+        asked(
+            zone,
+            &format!("SELECT count(*) AS n FROM meta_time_travel {clause}"),
+        )
+    };
+    let expected = count("UTC", "VERSION AS OF 2");
+    assert_ne!(expected, count("UTC", "VERSION AS OF 3"));
+    let hint = format!("/*+ OPTIONS('scan.timestamp'='{east}') */");
+    assert_eq!(count("Asia/Kolkata", &hint), expected);
+    let clause = format!("TIMESTAMP AS OF '{east}'");
+    assert_eq!(count("Asia/Kolkata", &clause), expected);
+    let from_then =
+        format!("/*+ OPTIONS('incremental-between-timestamp'='{east},2100-01-01 00:00:00') */");
+    let since =
+        format!("/*+ OPTIONS('incremental-between-timestamp'='{utc},2100-01-01 00:00:00') */");
+    assert_eq!(count("Asia/Kolkata", &from_then), count("UTC", &since));
+}

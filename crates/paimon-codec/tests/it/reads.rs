@@ -185,3 +185,20 @@ async fn plans_are_decoded_on_a_runtime_of_one_thread() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn casts_keep_the_zone_of_the_session_that_planned_them() {
+    let warehouse = warehouse();
+    let (sender, receiver) = (session(warehouse.path()), session(warehouse.path()));
+    sender.sql("SET TIME ZONE 'Europe/Berlin'").await.unwrap();
+    let sql = "SELECT id, CAST('2024-01-0' || (id % 9 + 1) AS TIMESTAMP_LTZ(3)) AS a, \
+               CAST(CAST(id AS TIMESTAMP_LTZ) AS TIMESTAMP(9)) AS b FROM pk";
+    let expected = run(Way::Direct, &sender, &receiver, sql).await.unwrap();
+    for way in [Way::Logical, Way::Physical] {
+        assert_eq!(
+            run(way, &sender, &receiver, sql).await.unwrap(),
+            expected,
+            "{way:?}"
+        );
+    }
+}

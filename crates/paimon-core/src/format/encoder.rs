@@ -2,15 +2,12 @@
 //!
 //! Encoders do no I/O: whoever drives one moves the bytes to a store. Source: `FileFormat`, `FormatWriterFactory`.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Decimal128Type;
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::DataType as ArrowType;
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use indexmap::IndexMap;
 
 use super::{avro, orc, parquet};
-use crate::arrow_bridge::arrow_type;
+use crate::arrow_bridge::{arrow_type, check_decimals, declared_max};
 use crate::error::{Error, Result};
 use crate::spec::DataField;
 
@@ -100,31 +97,18 @@ pub(super) fn check_columns(batch: &RecordBatch, fields: &[DataField]) -> Result
                 field.data_type
             )));
         }
-        check_decimals(column).map_err(|e| e.with("column", &field.name))?;
+        check_decimals(column, stored_max).map_err(|e| e.with("column", &field.name))?;
     }
     Ok(())
 }
 
-/// Checks that decimals have no more digits than their type: narrow ones would be cut to fewer bytes.
-fn check_decimals(array: &ArrayRef) -> Result<()> {
-    match array.data_type() {
-        ArrowType::Decimal128(precision, _) => array
-            .as_primitive::<Decimal128Type>()
-            .validate_decimal_precision(*precision)
-            .map_err(|e| Error::invalid("decimal has more digits than its type").with_source(e)),
-        ArrowType::List(_) => check_decimals(array.as_list::<i32>().values()),
-        ArrowType::FixedSizeList(..) => check_decimals(array.as_fixed_size_list().values()),
-        ArrowType::Map(..) => {
-            let map = array.as_map();
-            check_decimals(map.keys())?;
-            check_decimals(map.values())
-        }
-        ArrowType::Struct(_) => array
-            .as_struct()
-            .columns()
-            .iter()
-            .try_for_each(check_decimals),
-        _ => Ok(()),
+/// The largest unscaled value that files hold of a decimal: narrow ones are numbers of 32 or 64 bits. Sums of narrow
+/// decimals may have more digits than their type, as in Java (`DecimalUtils.add`).
+fn stored_max(precision: u8) -> i128 {
+    match precision {
+        0..=9 => i32::MAX.into(),
+        10..=18 => i64::MAX.into(),
+        _ => declared_max(precision),
     }
 }
 
@@ -134,26 +118,45 @@ mod tests {
     use std::sync::Arc;
 
     use arrow_array::Decimal128Array;
+    use arrow_schema::DataType as ArrowType;
 
     use super::*;
     use crate::arrow_bridge::arrow_schema;
     use crate::spec::{DataType, TypeKind};
 
-    #[test]
-    fn decimals_with_too_many_digits_are_refused() {
+    fn of_decimal(precision: u8, value: i128) -> (Vec<DataField>, RecordBatch) {
         let kind = TypeKind::Decimal {
-            precision: 5,
+            precision: precision.into(),
             scale: 2,
         };
-        let fields = [DataField::new(0, "d", DataType::nullable(kind))];
-        let batch = |v| {
-            let array = Decimal128Array::from(vec![None, Some(v)])
-                .with_data_type(ArrowType::Decimal128(5, 2));
-            RecordBatch::try_new(arrow_schema(&fields), vec![Arc::new(array)]).unwrap()
-        };
-        assert!(check_columns(&batch(99_999), &fields).is_ok());
-        let error = check_columns(&batch(-100_000), &fields).unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::InvalidInput);
-        assert!(check_columns(&batch(1), &[]).is_err());
+        let fields = vec![DataField::new(0, "d", DataType::nullable(kind))];
+        let array = Decimal128Array::from(vec![None, Some(value)])
+            .with_data_type(ArrowType::Decimal128(precision, 2));
+        let batch = RecordBatch::try_new(arrow_schema(&fields), vec![Arc::new(array)]);
+        (fields, batch.unwrap())
+    }
+
+    #[test]
+    fn decimals_that_files_would_cut_are_refused() {
+        for (precision, value, fits) in [
+            (5, 99_999, true),
+            (5, -100_000, true),
+            (9, 2_147_483_647, true),
+            (9, 2_147_483_648, false),
+            (9, -3_000_000_000, false),
+            (18, 1_000_000_000_000_000_000, true),
+            (18, 1 << 63, false),
+            (20, 99_999_999_999_999_999_999, true),
+            (20, 100_000_000_000_000_000_000, false),
+        ] {
+            let (fields, batch) = of_decimal(precision, value);
+            let checked = check_columns(&batch, &fields);
+            assert_eq!(checked.is_ok(), fits, "{precision} {value}");
+            if let Err(error) = checked {
+                assert_eq!(error.kind(), crate::ErrorKind::InvalidInput);
+            }
+        }
+        let (_, batch) = of_decimal(5, 1);
+        assert!(check_columns(&batch, &[]).is_err());
     }
 }

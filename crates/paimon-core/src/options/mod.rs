@@ -6,9 +6,11 @@
 mod parse;
 mod partition_time;
 mod retention;
+mod scan_mode;
 mod secret;
 mod streaming;
 mod tagging;
+mod types;
 
 pub use secret::{is_secret_key, redacted};
 
@@ -19,9 +21,11 @@ use indexmap::IndexMap;
 pub use parse::{parse_bool, parse_bytes, parse_duration_ms, parse_i64};
 pub(crate) use partition_time::PartitionTime;
 pub use retention::{Retained, RetentionOptions};
+pub(crate) use scan_mode::{POINTS, check_scan_mode};
 pub(crate) use streaming::folding_engine;
 pub use streaming::{ConsumerMode, StreamingOptions};
 pub use tagging::{TagCreation, TagFormat, TagPeriod, TaggingOptions};
+pub(crate) use types::check_types;
 
 use crate::error::{Error, Result};
 use crate::spec::TableSchema;

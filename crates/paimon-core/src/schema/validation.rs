@@ -12,7 +12,10 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::index::FileIndexWriter;
-use crate::options::{CoreOptions, parse_bool, parse_i64};
+use crate::options::{
+    CoreOptions, RetentionOptions, TaggingOptions, check_scan_mode, check_types, parse_bool,
+    parse_i64,
+};
 use crate::spec::TableSchema;
 
 /// Checks a schema before it becomes that of a table.
@@ -24,6 +27,8 @@ pub fn validate_schema(schema: &TableSchema) -> Result<()> {
     schema
         .validate()
         .map_err(|e| Error::invalid(e.message().to_string()))?;
+    check_types(&schema.options)?;
+    check_scan_mode(&schema.options)?;
     let core = CoreOptions::new(schema)?;
     let check = Check {
         schema,
@@ -33,6 +38,8 @@ pub fn validate_schema(schema: &TableSchema) -> Result<()> {
     check.keys()?;
     check.buckets()?;
     check.bounds()?;
+    RetentionOptions::new(&core)?;
+    TaggingOptions::new(&core)?;
     check.formats()?;
     check.record_level_expire()?;
     check.row_tracking()?;

@@ -4,12 +4,14 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
+
 use super::Table;
 use super::changes::ChangesBuilder;
 use super::travel::parse_timestamp_ms;
 use crate::error::{Error, Result};
 use crate::maintenance::Periods;
-use crate::options::TaggingOptions;
+use crate::options::{TaggingOptions, check_scan_mode};
 use crate::read::ChangeScan;
 use crate::snapshot::{TagInfo, list_tags, read_tag};
 use crate::spec::Snapshot;
@@ -33,7 +35,7 @@ impl Table {
     /// options.
     ///
     /// `incremental-between` = `a,b` takes what came after snapshot a up to b, `incremental-between-timestamp` =
-    /// `t1,t2` (epoch milliseconds or `yyyy-MM-dd HH:mm:ss`, UTC) the snapshots committed after t1 and not after t2. With
+    /// `t1,t2` (epoch milliseconds or `yyyy-MM-dd HH:mm:ss` in the zone of the process) the snapshots committed after t1 and not after t2. With
     /// two tags, or `incremental-between-scan-mode` = `diff`, the two states are compared; so they are with
     /// `incremental-to-auto-tag` = `t`: t and the automatic tag before it.
     ///
@@ -50,12 +52,11 @@ impl Table {
         if asked.is_empty() {
             return Ok(None);
         }
-        // the mode that comes with these options
-        if rest
-            .get("scan.mode")
-            .is_some_and(|mode| mode == "incremental")
-        {
-            rest.remove("scan.mode");
+        // the mode that comes with these options, or fits them
+        if let Some(mode) = rest.remove("scan.mode") {
+            let mut options: IndexMap<String, String> = asked.clone().into_iter().collect();
+            options.insert("scan.mode".into(), mode);
+            check_scan_mode(&options).map_err(|e| e.with_default("table", self.name()))?;
         }
         let table = match rest.is_empty() {
             true => self.clone(),

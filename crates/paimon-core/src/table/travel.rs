@@ -8,8 +8,9 @@ use chrono::{NaiveDate, NaiveDateTime};
 use indexmap::IndexMap;
 
 use super::Table;
+use crate::arrow_bridge::zone::{instant_of, process_zone};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::parse_i64;
+use crate::options::{check_scan_mode, parse_i64};
 use crate::snapshot::read_tag;
 use crate::spec::{CommitKind, Snapshot};
 
@@ -119,6 +120,7 @@ pub(super) async fn resolve(
             .with("option", key));
         }
     }
+    check_scan_mode(options)?;
     let given: Vec<(&str, &str)> = TRAVEL_KEYS
         .iter()
         .filter_map(|k| options.get(*k).map(|v| (*k, v.as_str())))
@@ -147,18 +149,6 @@ async fn by_mode(table: &Table, options: &IndexMap<String, String>) -> Result<Sc
             },
             None => ScanTarget::Empty,
         }),
-        "from-timestamp"
-        | "from-snapshot"
-        | "from-snapshot-full"
-        | "from-file-creation-time"
-        | "from-creation-timestamp" => Err(Error::invalid(format!(
-            "`scan.mode` = {mode} needs the option that names the point in time"
-        ))
-        .with("option", "scan.mode")),
-        "incremental" => {
-            Err(Error::unsupported("incremental reads are not supported")
-                .with("option", "scan.mode"))
-        }
         other => {
             Err(Error::invalid(format!("unknown scan mode {other:?}")).with("option", "scan.mode"))
         }
@@ -278,11 +268,22 @@ async fn by_creation_time(table: &Table, time_ms: i64) -> Result<ScanTarget> {
     by_file_time(table, time_ms).await
 }
 
-/// Epoch milliseconds of a timestamp text in UTC: `2024-01-31`, `2024-01-31 10:20:30[.123]`, `T` between as well.
+/// Epoch milliseconds of a timestamp text in the zone of the process (`TZ`, else UTC), as Java reads options:
+/// `2024-01-31`, `2024-01-31 10:20:30[.123]`, `T` between as well.
 ///
 /// # Errors
 /// `InvalidInput` for any other form.
 pub fn parse_timestamp_ms(text: &str) -> Result<i64> {
+    let instant = instant_of(parse_local(text)?, &process_zone()?);
+    let millis = instant.map(|at| at.timestamp_millis());
+    millis.ok_or_else(|| Error::invalid(format!("timestamp {text:?} is out of range")))
+}
+
+/// A timestamp text without zone.
+///
+/// # Errors
+/// As [`parse_timestamp_ms`].
+pub(super) fn parse_local(text: &str) -> Result<NaiveDateTime> {
     let trimmed = text.trim();
     for format in [
         "%Y-%m-%d %H:%M:%S%.f",
@@ -290,13 +291,13 @@ pub fn parse_timestamp_ms(text: &str) -> Result<i64> {
         "%Y-%m-%d %H:%M",
     ] {
         if let Ok(time) = NaiveDateTime::parse_from_str(trimmed, format) {
-            return Ok(time.and_utc().timestamp_millis());
+            return Ok(time);
         }
     }
     if let Ok(date) = NaiveDate::parse_from_str(trimmed, "%Y-%m-%d")
         && let Some(time) = date.and_hms_opt(0, 0, 0)
     {
-        return Ok(time.and_utc().timestamp_millis());
+        return Ok(time);
     }
     Err(Error::invalid(format!(
         "expected a timestamp such as `2024-01-31 10:20:30`, found {text:?}"

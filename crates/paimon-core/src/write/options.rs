@@ -47,7 +47,7 @@ pub struct WriteOptions {
     pub spill_bytes_max: u64,
     /// `local-sort.max-num-file-handles`: spilled runs of a bucket
     pub spill_runs_max: usize,
-    /// `spill-compression` (Java's default is zstd, here it is lz4), `spill-compression.zstd-level`
+    /// `spill-compression` (Java's default is zstd), `spill-compression.zstd-level`
     pub spill_compression: SpillCompression,
     /// `rowkind.field`
     pub rowkind_field: Option<String>,
@@ -83,6 +83,8 @@ pub struct FileKind {
 /// How spilled rows are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpillCompression {
+    /// Not while little is on disk, which stays in the system's cache of files; LZ4 frames from then on. The default.
+    WhenMuch,
     /// Not at all.
     None,
     /// LZ4 frames.
@@ -336,8 +338,9 @@ impl Reader<'_> {
     fn spill_compression(&self) -> Result<SpillCompression> {
         const KEY: &str = "spill-compression";
         let level = self.number("spill-compression.zstd-level")?.unwrap_or(1);
-        // nobody else reads these files, and they are gone after seconds: CPU time counts, not space
-        let name = self.text(KEY, "lz4").to_ascii_lowercase();
+        let Some(name) = self.options.get(KEY).map(str::to_ascii_lowercase) else {
+            return Ok(SpillCompression::WhenMuch);
+        };
         match name.as_str() {
             "none" => Ok(SpillCompression::None),
             "lz4" => Ok(SpillCompression::Lz4),

@@ -10,7 +10,7 @@ use arrow_select::filter::filter_record_batch;
 use std::sync::Arc;
 
 use super::options::WriteOptions;
-use crate::arrow_bridge::{arrow_schema, arrow_type, cast_array};
+use crate::arrow_bridge::{arrow_schema, arrow_type, cast_array, check_decimals, declared_max};
 use crate::error::{Error, Result};
 use crate::options::CoreOptions;
 use crate::spec::row_kind::UPDATE_BEFORE;
@@ -116,6 +116,7 @@ impl RowPipeline {
         {
             let column =
                 conform(array, &field.data_type).map_err(|e| e.with("column", &field.name))?;
+            check_decimals(&column, declared_max).map_err(|e| e.with("column", &field.name))?;
             if !field.data_type.nullable && column.null_count() > 0 {
                 return Err(Error::invalid(format!(
                     "Cannot write null to non-null column({})",

@@ -2,10 +2,12 @@
 //!
 //! Decimal literals are exact here. Where one meets a floating-point value, Spark and Flink compute in DOUBLE;
 //! DataFusion would cast the floating-point side to a decimal, which rounds small values to zero and overflows on large
-//! ones. A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. A DATE beside a
+//! ones. Beside an instant a DATE or a time without zone is one of the session's zone, not of UTC, and so it is in casts.
+//! A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. A DATE beside a
 //! TIMESTAMP would become nanoseconds, which end in 2262. The rule runs before type coercion.
 
 mod values;
+mod zones;
 
 use std::sync::Arc;
 
@@ -31,12 +33,13 @@ impl AnalyzerRule for CommonTypes {
         "paimon_common_types"
     }
 
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
+        let zone = config.execution.time_zone.as_deref().unwrap_or("UTC");
         plan.transform_up_with_subqueries(|plan| {
             // inputs may have other types by now
             let plan = match plan.recompute_schema()? {
-                LogicalPlan::Union(union) => LogicalPlan::Union(with_common_types(union)?),
-                LogicalPlan::Values(values) => values::with_common_types(values)?,
+                LogicalPlan::Union(union) => LogicalPlan::Union(with_common_types(union, zone)?),
+                LogicalPlan::Values(values) => values::with_common_types(values, zone)?,
                 other => other,
             };
             let inputs = plan.inputs();
@@ -48,7 +51,7 @@ impl AnalyzerRule for CommonTypes {
             let names = NamePreserver::new(&plan);
             plan.map_expressions(|e| {
                 let name = names.save(&e);
-                let e = e.transform_up(|e| Ok(rewrite(e, &schema)))?;
+                let e = e.transform_up(|e| Ok(rewrite(e, &schema, zone)))?;
                 Ok(e.update_data(|e| name.restore(e)))
             })
         })
@@ -57,7 +60,7 @@ impl AnalyzerRule for CommonTypes {
 }
 
 /// Brings columns whose types differ between the inputs to their common type.
-fn with_common_types(union: Union) -> Result<Union> {
+fn with_common_types(union: Union, zone: &str) -> Result<Union> {
     let types = |column: usize| {
         let of_input = |input: &Arc<LogicalPlan>| {
             let field = input.schema().fields().get(column)?;
@@ -79,7 +82,7 @@ fn with_common_types(union: Union) -> Result<Union> {
             let name = column.name.clone();
             match to_be_cast {
                 Some((from, to)) if from(field.data_type()) => {
-                    brought_to(Expr::Column(column), to).alias(name)
+                    brought_to(Expr::Column(column), to, zone).alias(name)
                 }
                 _ => Expr::Column(column),
             }
@@ -90,7 +93,14 @@ fn with_common_types(union: Union) -> Result<Union> {
     Union::try_new_with_loose_types(inputs.collect::<Result<_>>()?)
 }
 
-fn rewrite(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
+    match expr {
+        Expr::Cast(cast) => zones::of_cast(cast, schema, zone),
+        other => with_common_operands(other, schema, zone),
+    }
+}
+
+fn with_common_operands(mut expr: Expr, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
     let mut operands: Vec<&mut Expr> = match &mut expr {
         Expr::BinaryExpr(BinaryExpr { left, right, .. }) => vec![left, right],
         Expr::Between(Between {
@@ -121,15 +131,16 @@ fn rewrite(mut expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     for (operand, data_type) in operands.iter_mut().zip(&types) {
         if data_type.as_ref().is_some_and(from) {
             let own = std::mem::take(*operand);
-            **operand = brought_to(own, &to);
+            **operand = brought_to(own, &to, zone);
         }
     }
     Transformed::yes(expr)
 }
 
 /// An expression as one of another type. The digits of a decimal literal are read as DOUBLE: a division could lose some.
-fn brought_to(expr: Expr, to: &DataType) -> Expr {
+fn brought_to(expr: Expr, to: &DataType, zone: &str) -> Expr {
     match &expr {
+        _ if matches!(to, DataType::Timestamp(_, Some(_))) => zones::cast_in(zone, expr, to),
         Expr::Literal(ScalarValue::Decimal128(Some(unscaled), _, scale), metadata)
             if *to == DataType::Float64 =>
         {
@@ -157,8 +168,25 @@ fn to_be_cast(types: &[Option<DataType>]) -> Option<(Which, DataType)> {
         return Some((is_short_time, DataType::Time64(TimeUnit::Nanosecond)));
     }
     let is_date: Which = |t| *t == DataType::Date32;
+    let is_local: Which = |t| matches!(t, DataType::Date32 | DataType::Timestamp(_, None));
+    let zoned = types.iter().flatten().find_map(|t| match t {
+        DataType::Timestamp(_, Some(zone)) => Some(zone),
+        _ => None,
+    });
+    if let Some(zone) = zoned.filter(|_| any(is_local)) {
+        let unit = types.iter().flatten().filter_map(unit_of).max();
+        let unit = unit.unwrap_or(TimeUnit::Microsecond);
+        return Some((is_local, DataType::Timestamp(unit, Some(Arc::clone(zone)))));
+    }
     if any(is_date) && any(|t| matches!(t, DataType::Timestamp(_, None))) {
         return Some((is_date, DataType::Timestamp(TimeUnit::Microsecond, None)));
     }
     None
+}
+
+fn unit_of(data_type: &DataType) -> Option<TimeUnit> {
+    match data_type {
+        DataType::Timestamp(unit, _) => Some(*unit),
+        _ => None,
+    }
 }

@@ -5,7 +5,6 @@
 //! where it fits, else the comparison is changed to the equivalent one with the nearest value.
 
 use arrow::array::timezone::Tz;
-use arrow::compute::kernels::cast_utils::string_to_datetime;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -16,6 +15,8 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::optimizer::AnalyzerRule;
+
+use crate::zone::instant_of_text;
 
 /// The rule; it runs before type coercion.
 #[derive(Debug)]
@@ -257,7 +258,7 @@ fn is_constant(expr: &Expr) -> bool {
 }
 
 fn text_point(text: &str, zone: &Tz) -> Option<i128> {
-    let time = string_to_datetime(zone, text.trim()).ok()?;
+    let time = instant_of_text(text, zone)?;
     let seconds = i128::from(time.timestamp()) * 1_000_000_000;
     Some(seconds + i128::from(time.timestamp_subsec_nanos()))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
@@ -12,7 +13,9 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{Expr, ExprWithAlias};
 
 use super::PaimonSession;
+use crate::error::to_datafusion;
 use crate::parse::{RelationClause, TravelTo};
+use crate::zone::{instants, zone_named};
 
 /// Option keys and values of the clauses after one name: the hints, then the time travel.
 pub(crate) fn clause_options(
@@ -44,8 +47,6 @@ fn millis_of(session: &PaimonSession, expr: Expr) -> Result<i64> {
     let text = expr.to_string();
     let constant = evaluate(session, expr)
         .map_err(|e| e.context(format!("time travel expects a constant, found {text}")))?;
-    let zone = session.settings.time_zone();
-    let target = DataType::Timestamp(TimeUnit::Millisecond, Some(zone.as_str().into()));
     let millis = match &constant {
         ScalarValue::Int8(_)
         | ScalarValue::Int16(_)
@@ -55,23 +56,31 @@ fn millis_of(session: &PaimonSession, expr: Expr) -> Result<i64> {
             ScalarValue::Int64(Some(seconds)) => seconds.checked_mul(1000),
             _ => None,
         },
-        _ => {
-            // dates have no zone: midnight of the session's zone
-            let naive = match constant.data_type() {
-                DataType::Date32 | DataType::Date64 => {
-                    constant.cast_to(&DataType::Timestamp(TimeUnit::Millisecond, None))?
-                }
-                _ => constant,
-            };
-            match naive.cast_to(&target)? {
-                ScalarValue::TimestampMillisecond(millis, _) => millis,
-                _ => None,
-            }
-        }
+        ScalarValue::Null => None,
+        _ => instant_of_scalar(session, &constant)?,
     };
     millis.ok_or_else(|| {
         DataFusionError::Plan(format!("time travel expects a point in time, found {text}"))
     })
+}
+
+/// Epoch milliseconds of a value. Dates have no zone: midnight of the session's zone.
+fn instant_of_scalar(session: &PaimonSession, value: &ScalarValue) -> Result<Option<i64>> {
+    const UNIT: TimeUnit = TimeUnit::Millisecond;
+    let array = value.to_array()?;
+    let instant = match array.data_type() {
+        DataType::Timestamp(_, Some(_)) => {
+            cast(&array, &DataType::Timestamp(UNIT, Some("UTC".into())))?
+        }
+        _ => {
+            let zone = zone_named(&session.settings.time_zone()).map_err(to_datafusion)?;
+            instants(&array, UNIT, &zone).map_err(to_datafusion)?
+        }
+    };
+    match ScalarValue::try_from_array(&instant, 0)? {
+        ScalarValue::TimestampMillisecond(millis, _) => Ok(millis),
+        _ => Ok(None),
+    }
 }
 
 pub(super) fn evaluate(session: &PaimonSession, expr: Expr) -> Result<ScalarValue> {

@@ -8,8 +8,8 @@ use arrow::datatypes::DataType as ArrowType;
 use paimon_core::spec::{DataType, TypeKind};
 use paimon_core::{Error, Result};
 
-use super::temporal::wall_clock;
 use super::{arrow_cast, is_text, refused, unlimited};
+use crate::zone::{wall_clocks, zone_named};
 
 /// Texts, and simple values as text. Blanks at the end beyond the length are cut, other characters are an error.
 pub(super) fn texts(array: &ArrayRef, to: &DataType, zone: &str) -> Result<ArrayRef> {
@@ -17,7 +17,7 @@ pub(super) fn texts(array: &ArrayRef, to: &DataType, zone: &str) -> Result<Array
     let texts = match from {
         ArrowType::Utf8View => array.clone(),
         ArrowType::Timestamp(unit, Some(_)) => {
-            let wall = wall_clock(array, *unit, zone)?;
+            let wall = wall_clocks(array, *unit, &zone_named(zone)?)?;
             arrow_cast(&wall, &ArrowType::Utf8View)?
         }
         _ if from.is_nested() || from.is_binary() || matches!(from, ArrowType::Interval(_)) => {

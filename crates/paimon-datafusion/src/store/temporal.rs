@@ -2,29 +2,31 @@
 
 use std::sync::Arc;
 
-use arrow::array::timezone::Tz;
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::compute::{try_unary, unary};
-use arrow::datatypes::{DataType as ArrowType, Int64Type, TimeUnit};
-use arrow::error::ArrowError;
-use chrono::{DateTime, Offset, TimeZone};
+use arrow::array::{ArrayRef, AsArray, Int64Array};
+use arrow::compute::unary;
+use arrow::datatypes::{DataType as ArrowType, Int64Type};
+use chrono::NaiveDate;
 use paimon_core::arrow_bridge::arrow_type;
 use paimon_core::spec::{DataType, TypeKind};
 use paimon_core::{Error, Result};
 
 use super::{arrow_cast, from_text, is_text, refused};
+use crate::zone::{instants, wall_clocks, zone_named};
 
 pub(super) fn assign(array: &ArrayRef, to: &DataType, zone: &str) -> Result<ArrayRef> {
     let target = arrow_type(to);
     let from = array.data_type().clone();
     let assigned = match (&from, &to.kind) {
         (ArrowType::Timestamp(unit, Some(_)), TypeKind::Date | TypeKind::Timestamp(_)) => {
-            arrow_cast(&wall_clock(array, *unit, zone)?, &target)?
+            arrow_cast(&wall_clocks(array, *unit, &zone_named(zone)?)?, &target)?
         }
         (_, TypeKind::LocalZonedTimestamp(_)) => instant(array, to, zone)?,
         // Paimon's cast would take 25:00
         (f, TypeKind::Time(_)) if is_text(f) => arrow_cast(array, &target)?,
-        (f, TypeKind::Date | TypeKind::Timestamp(_)) if is_text(f) => from_text(array, to)?,
+        (f, TypeKind::Date | TypeKind::Timestamp(_)) if is_text(f) => {
+            check_days(array)?;
+            from_text(array, to)?
+        }
         (ArrowType::Time32(_) | ArrowType::Time64(_), TypeKind::Time(_)) => {
             arrow_cast(array, &target)?
         }
@@ -40,31 +42,35 @@ pub(super) fn assign(array: &ArrayRef, to: &DataType, zone: &str) -> Result<Arra
     }
 }
 
-/// What clocks of a zone show at instants.
-pub(super) fn wall_clock(array: &ArrayRef, unit: TimeUnit, zone: &str) -> Result<ArrayRef> {
-    let zone: Tz = zone
-        .parse()
-        .map_err(|e| Error::invalid(format!("unknown time zone {zone:?}")).with_source(e))?;
-    let per_second: i64 = match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
+/// Days that no calendar has are errors: Paimon's cast would take the last day of the month.
+///
+/// # Errors
+/// `InvalidInput` naming the text.
+fn check_days(array: &ArrayRef) -> Result<()> {
+    let texts = arrow_cast(array, &ArrowType::Utf8View)?;
+    match texts
+        .as_string_view()
+        .iter()
+        .flatten()
+        .find(|text| is_no_day(text))
+    {
+        None => Ok(()),
+        Some(text) => Err(Error::invalid(format!("the calendar has no day {text:?}"))),
+    }
+}
+
+/// Whether a text begins with year, month and day that name no day.
+fn is_no_day(text: &str) -> bool {
+    let day = text.trim().split([' ', 'T']).next().unwrap_or_default();
+    let mut parts = day.splitn(3, '-');
+    let mut next = || parts.next().and_then(|part| part.parse::<i32>().ok());
+    let (Some(year), Some(month), Some(day)) = (next(), next(), next()) else {
+        return false;
     };
-    let shifted = |instant: i64| {
-        let utc = DateTime::from_timestamp(instant.div_euclid(per_second), 0)?;
-        let offset = zone.offset_from_utc_datetime(&utc.naive_utc()).fix();
-        instant.checked_add(i64::from(offset.local_minus_utc()).checked_mul(per_second)?)
+    let (Ok(month), Ok(day)) = (u32::try_from(month), u32::try_from(day)) else {
+        return false;
     };
-    let raw = arrow_cast(array, &ArrowType::Int64)?;
-    let walls: Int64Array = try_unary(raw.as_primitive::<Int64Type>(), |instant| {
-        shifted(instant).ok_or_else(|| {
-            ArrowError::ComputeError(format!("instant {instant} is outside of the calendar"))
-        })
-    })
-    .map_err(|e: ArrowError| Error::invalid("no time of day").with_source(e))?;
-    let walls: ArrayRef = Arc::new(walls);
-    arrow_cast(&walls, &ArrowType::Timestamp(unit, None))
+    NaiveDate::from_ymd_opt(year, month, day).is_none()
 }
 
 /// Instants: dates, times without zone and texts without one are read in the session's zone.
@@ -73,18 +79,14 @@ fn instant(array: &ArrayRef, to: &DataType, zone: &str) -> Result<ArrayRef> {
     let ArrowType::Timestamp(unit, _) = &target else {
         return Err(refused(array.data_type(), to));
     };
-    let zoned = ArrowType::Timestamp(*unit, Some(zone.into()));
-    let local = match array.data_type() {
-        ArrowType::Timestamp(_, Some(_)) => array.clone(),
-        ArrowType::Timestamp(_, None) => arrow_cast(array, &zoned)?,
-        ArrowType::Date32 | ArrowType::Date64 => {
-            let midnight = arrow_cast(array, &ArrowType::Timestamp(*unit, None))?;
-            arrow_cast(&midnight, &zoned)?
+    match array.data_type() {
+        ArrowType::Timestamp(_, Some(_)) => arrow_cast(array, &target),
+        ArrowType::Timestamp(_, None) | ArrowType::Date32 | ArrowType::Date64 => {
+            instants(array, *unit, &zone_named(zone)?)
         }
-        from if is_text(from) => arrow_cast(array, &zoned)?,
-        from => return Err(refused(from, to)),
-    };
-    arrow_cast(&local, &target)
+        from if is_text(from) => instants(array, *unit, &zone_named(zone)?),
+        from => Err(refused(from, to)),
+    }
 }
 
 /// Cuts digits beyond a precision that its Arrow unit still has.

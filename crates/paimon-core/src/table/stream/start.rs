@@ -7,7 +7,7 @@ use super::super::Table;
 use super::super::travel::parse_timestamp_ms;
 use super::history::History;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{ChangelogProducer, CoreOptions, StreamingOptions, parse_i64};
+use crate::options::{ChangelogProducer, CoreOptions, POINTS, StreamingOptions, parse_i64};
 use crate::snapshot::read_tag;
 use crate::spec::{CommitKind, Snapshot};
 
@@ -31,21 +31,6 @@ pub enum StreamStart {
     /// As `FromTimestamp` where older snapshots are left, else as `FromFileCreationTime`.
     FromCreationTimestamp(i64),
 }
-
-/// Options that name a point in time, with the modes they go with.
-const POINTS: &[(&str, &[&str])] = &[
-    ("scan.timestamp-millis", &["from-timestamp"]),
-    ("scan.timestamp", &["from-timestamp"]),
-    ("scan.snapshot-id", &["from-snapshot", "from-snapshot-full"]),
-    ("scan.tag-name", &["from-snapshot"]),
-    ("scan.watermark", &["from-snapshot"]),
-    ("scan.version", &["from-snapshot"]),
-    (
-        "scan.file-creation-time-millis",
-        &["from-file-creation-time"],
-    ),
-    ("scan.creation-time-millis", &["from-creation-timestamp"]),
-];
 
 impl StreamStart {
     /// The start that a table's options name.

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::rows::{Rows, long, opt_long, opt_text, text, time};
+use super::rows::{Rows, instant, long, opt_long, opt_text, text, time};
 use crate::error::{Error, Result};
 use crate::options::redacted;
 use crate::snapshot::{list_branches, list_consumers, list_tags};
 use crate::table::Table;
+use crate::table::travel::parse_local;
 
 pub(super) async fn snapshots(table: &Table) -> Result<Rows> {
     let mut rows = Rows::new(&[
@@ -33,7 +34,7 @@ pub(super) async fn snapshots(table: &Table) -> Result<Rows> {
             text(s.commit_user),
             long(s.commit_identifier),
             text(s.commit_kind.as_str()),
-            time(Some(s.time_millis)),
+            instant(Some(s.time_millis)),
             text(s.base_manifest_list),
             text(s.delta_manifest_list),
             opt_text(s.changelog_manifest_list),
@@ -72,7 +73,7 @@ pub(super) async fn schemas(table: &Table) -> Result<Rows> {
             text(json(&schema.primary_keys)?),
             text(json(&options)?),
             opt_text(schema.comment.clone()),
-            time(Some(schema.time_millis)),
+            instant(Some(schema.time_millis)),
         ]);
     }
     Ok(rows)
@@ -106,7 +107,7 @@ pub(super) async fn tags(table: &Table) -> Result<Rows> {
             text(info.name),
             long(snapshot.id),
             long(snapshot.schema_id),
-            time(Some(snapshot.time_millis)),
+            instant(Some(snapshot.time_millis)),
             opt_long(snapshot.total_record_count),
             time(info.tag.tag_create_time.as_ref().and_then(local_time_ms)),
             opt_text(info.tag.tag_time_retained.as_ref().map(duration_text)),
@@ -115,10 +116,12 @@ pub(super) async fn tags(table: &Table) -> Result<Rows> {
     Ok(rows)
 }
 
-/// `[y, m, d, h, min, s, nanos]` (the last ones may be missing) or an ISO text, as epoch milliseconds in UTC.
+/// `[y, m, d, h, min, s, nanos]` (the last ones may be missing) or an ISO text: milliseconds of a wall clock, read as UTC.
 fn local_time_ms(value: &Value) -> Option<i64> {
     if let Some(text) = value.as_str() {
-        return crate::table::parse_timestamp_ms(text).ok();
+        return parse_local(text)
+            .ok()
+            .map(|at| at.and_utc().timestamp_millis());
     }
     let parts: Vec<i64> = value.as_array()?.iter().filter_map(Value::as_i64).collect();
     let at = |i: usize| parts.get(i).copied().unwrap_or(0);
@@ -157,7 +160,7 @@ pub(super) async fn branches(table: &Table) -> Result<Rows> {
         ("create_time", "TIMESTAMP(3) NOT NULL"),
     ])?;
     for branch in list_branches(table.io(), table.location()).await? {
-        rows.push(vec![text(branch.name), time(Some(branch.created_ms))]);
+        rows.push(vec![text(branch.name), instant(Some(branch.created_ms))]);
     }
     Ok(rows)
 }

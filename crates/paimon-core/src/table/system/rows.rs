@@ -6,8 +6,10 @@ use arrow_array::builder::{ListBuilder, StringViewBuilder};
 use arrow_array::{Array, ArrayRef, ListArray, RecordBatch, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::Field;
+use chrono::DateTime;
 
 use super::SystemTable;
+use crate::arrow_bridge::zone::{process_zone, wall_clock};
 use crate::arrow_bridge::{arrow_schema, datums_to_array};
 use crate::error::Result;
 use crate::spec::{DataField, DataType, Datum, DeletionVectorMeta, TypeKind, parse_data_type};
@@ -167,7 +169,13 @@ pub(super) fn boolean(value: bool) -> Cell {
     Cell::Value(Some(Datum::Boolean(value)))
 }
 
-/// Epoch milliseconds as TIMESTAMP(3).
+/// Epoch milliseconds as TIMESTAMP(3) in the zone of the process, as Java shows them.
+pub(super) fn instant(epoch_ms: Option<i64>) -> Cell {
+    let shown = |ms| wall_clock(DateTime::from_timestamp_millis(ms)?, &process_zone().ok()?);
+    time(epoch_ms.and_then(|ms| Some(shown(ms)?.and_utc().timestamp_millis())))
+}
+
+/// A wall clock, milliseconds read as UTC, as TIMESTAMP(3).
 pub(super) fn time(millis: Option<i64>) -> Cell {
     Cell::Value(millis.map(|millis| Datum::Timestamp { millis, nanos: 0 }))
 }

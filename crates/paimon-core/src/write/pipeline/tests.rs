@@ -210,3 +210,31 @@ fn a_column_may_hold_the_row_kind() {
         );
     }
 }
+
+#[test]
+fn decimals_with_more_digits_than_their_type_are_refused() {
+    let schema = schema(&["DECIMAL(5, 2)", "ARRAY<DECIMAL(5, 2)>"], &[], &[], &[]);
+    let prepare = |first: i128, nested: i128| {
+        let decimals = |values: Vec<i128>| {
+            let array = arrow_array::Decimal128Array::from(values);
+            array.with_data_type(ArrowType::Decimal128(5, 2))
+        };
+        let item = Arc::new(Field::new("item", ArrowType::Decimal128(5, 2), true));
+        let lists = ListArray::new(
+            item,
+            OffsetBuffer::from_lengths([2]),
+            Arc::new(decimals(vec![1, nested])),
+            None,
+        );
+        let rows = batch(vec![Arc::new(decimals(vec![first])), Arc::new(lists)]);
+        pipeline(&schema).unwrap().prepare(&rows, None)
+    };
+    assert!(prepare(-99_999, 99_999).is_ok());
+    let error = prepare(100_000, 0).unwrap_err().to_string();
+    assert!(
+        error.contains("c0") && error.contains("100000e-2"),
+        "{error}"
+    );
+    let error = prepare(0, -100_000).unwrap_err().to_string();
+    assert!(error.contains("c1"), "{error}");
+}

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinError;
+
 use super::bucket::{Bucket, Writer};
-use super::{Released, TableWriter};
+use super::{FlushResult, Released, TableWriter};
 use crate::error::{Error, Result};
 
 impl TableWriter {
@@ -35,7 +37,13 @@ impl TableWriter {
 
     /// Starts to move rows out once half of the memory is used, so that writing goes on beside it.
     pub(super) fn flush_early(&mut self) -> Result<()> {
-        if self.setup.key_value.is_none() || !self.flushes.is_empty() {
+        if self.setup.key_value.is_none() {
+            return Ok(());
+        }
+        while let Some(done) = self.flushes.try_join_next() {
+            self.take_released(done)?;
+        }
+        if !self.flushes.is_empty() {
             return Ok(());
         }
         let used: usize = self.buckets.values().map(|b| b.reservation.bytes()).sum();
@@ -100,9 +108,14 @@ impl TableWriter {
 
     /// Waits until one flush or spill has ended; false when none is under way.
     pub(super) async fn wait_for_flush(&mut self) -> Result<bool> {
-        let Some(done) = self.flushes.join_next().await else {
-            return Ok(false);
-        };
+        match self.flushes.join_next().await {
+            None => Ok(false),
+            Some(done) => self.take_released(done).map(|()| true),
+        }
+    }
+
+    /// Keeps what a flush or spill has made.
+    fn take_released(&mut self, done: Result<FlushResult, JoinError>) -> Result<()> {
         let (at, released) =
             done.map_err(|e| Error::internal("a flush task stopped").with_source(e))?;
         let bucket = self.bucket_at(at)?;
@@ -110,7 +123,7 @@ impl TableWriter {
             Released::Files(flushed) => bucket.take_flushed(flushed),
             Released::Run(first_sequence, run) => bucket.take_spilled(first_sequence, run),
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Starts encoding the pending rows of an append bucket and accounts for what earlier ones left behind.

@@ -14,11 +14,11 @@ use datafusion::logical_expr::{
 use super::{brought_to, to_be_cast};
 
 /// VALUES with the right types.
-pub(super) fn with_common_types(values: Values) -> Result<LogicalPlan> {
+pub(super) fn with_common_types(values: Values, zone: &str) -> Result<LogicalPlan> {
     let mut rows = values.values.clone();
     let mut changed = false;
     for (column, field) in values.schema.fields().iter().enumerate() {
-        changed |= mend(&mut rows, column, field.data_type());
+        changed |= mend(&mut rows, column, field.data_type(), zone);
     }
     match changed {
         true => LogicalPlanBuilder::values(rows)?.build(),
@@ -27,7 +27,7 @@ pub(super) fn with_common_types(values: Values) -> Result<LogicalPlan> {
 }
 
 /// Mends a column that DataFusion made one of `planned`; whether it had to.
-fn mend(rows: &mut [Vec<Expr>], column: usize, planned: &DataType) -> bool {
+fn mend(rows: &mut [Vec<Expr>], column: usize, planned: &DataType, zone: &str) -> bool {
     let empty = DFSchema::empty();
     let cells = rows.iter().filter_map(|row| row.get(column));
     let types = cells.map(|cell| as_written(cell, planned).get_type(&empty).ok());
@@ -48,7 +48,7 @@ fn mend(rows: &mut [Vec<Expr>], column: usize, planned: &DataType) -> bool {
         };
         let written = as_written(cell, planned);
         *cell = match from(data_type) {
-            true => brought_to(written, &to),
+            true => brought_to(written, &to, zone),
             false => written,
         };
     }

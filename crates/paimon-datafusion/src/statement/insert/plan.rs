@@ -229,7 +229,7 @@ fn fillings(
                 .schema()
                 .fields()
                 .iter()
-                .map(|f| position(schema, f.name()))
+                .map(|f| position(schema, f.name()).map_err(|e| unmerged(schema, e)))
                 .collect::<Result<_>>()?;
             &by_name
         }
@@ -270,6 +270,22 @@ fn fillings(
         }
     }
     Ok(fillings)
+}
+
+/// Why a column is not there, where the table was asked to take it in.
+fn unmerged(schema: &TableSchema, error: DataFusionError) -> DataFusionError {
+    const MERGE: &str = "write.merge-schema";
+    let asked = schema.options.get(MERGE);
+    if !asked.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
+        return error;
+    }
+    to_datafusion(
+        paimon_core::Error::unsupported(format!(
+            "a write does not add columns, ALTER TABLE .. ADD COLUMN does: {}",
+            error.strip_backtrace()
+        ))
+        .with("option", MERGE),
+    )
 }
 
 /// The query as rows of the table.

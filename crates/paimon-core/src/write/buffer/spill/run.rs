@@ -119,7 +119,7 @@ impl<B: SpillBlock> RunWriter<B> {
         };
         let sink = BufWriter::with_capacity(BUFFER_BYTES, sink);
         let columns = run_schema::<B>(schema);
-        let stream = StreamWriter::try_new_with_options(sink, &columns, space.ipc.clone());
+        let stream = StreamWriter::try_new_with_options(sink, &columns, space.encoding());
         Ok(Self {
             stream: stream.map_err(|e| failed(&file.path, e))?,
             file,

@@ -14,6 +14,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::write::context::WriteContext;
 use crate::write::options::SpillCompression;
 
+/// Bytes on disk from which on [`SpillCompression::WhenMuch`] compresses. So much stays in the system's cache of files on
+/// most machines, and is gone before it is written to a disk.
+const MUCH_BYTES: u64 = 2 << 30;
+
+/// The same where less is allowed: the fourth part of it.
+const MUCH_OF_LIMIT: u64 = 4;
+
 /// The folder that the runs of one write or one sort share. It is made with the first run
 /// and goes with the space; the next process removes it if this one is killed.
 #[derive(Debug)]
@@ -25,7 +32,9 @@ pub(crate) struct SpillSpace {
     pub(super) used: AtomicU64,
     files: AtomicU64,
     bytes_max: u64,
-    pub(super) ipc: IpcWriteOptions,
+    /// Runs are not compressed while less is on disk.
+    plain_bytes: u64,
+    compressed: IpcWriteOptions,
 }
 
 impl SpillSpace {
@@ -38,12 +47,18 @@ impl SpillSpace {
         bytes_max: u64,
         compression: SpillCompression,
     ) -> Result<Self> {
+        let plain_bytes = match compression {
+            SpillCompression::WhenMuch => MUCH_BYTES.min(bytes_max / MUCH_OF_LIMIT),
+            _ => 0,
+        };
         let (codec, level) = match compression {
             SpillCompression::None => (None, None),
-            SpillCompression::Lz4 => (Some(CompressionType::LZ4_FRAME), None),
+            SpillCompression::WhenMuch | SpillCompression::Lz4 => {
+                (Some(CompressionType::LZ4_FRAME), None)
+            }
             SpillCompression::Zstd(level) => (Some(CompressionType::ZSTD), Some(level)),
         };
-        let ipc = IpcWriteOptions::default()
+        let compressed = IpcWriteOptions::default()
             .try_with_compression(codec)
             .and_then(|ipc| ipc.try_with_compression_level(level))
             .map_err(|e| {
@@ -58,8 +73,17 @@ impl SpillSpace {
             used: AtomicU64::new(0),
             files: AtomicU64::new(0),
             bytes_max,
-            ipc,
+            plain_bytes,
+            compressed,
         })
+    }
+
+    /// How a run that begins now is encoded.
+    pub(super) fn encoding(&self) -> IpcWriteOptions {
+        match self.used.load(Ordering::Acquire) < self.plain_bytes {
+            true => IpcWriteOptions::default(),
+            false => self.compressed.clone(),
+        }
     }
 
     /// Whether less is on disk than may be.

@@ -27,6 +27,7 @@ fn block(types: &[&str], rows: usize) -> KeyValueBatch {
 #[rstest]
 fn rows_of_every_type_come_back(
     #[values(
+        SpillCompression::WhenMuch,
         SpillCompression::None,
         SpillCompression::Lz4,
         SpillCompression::Zstd(1)
@@ -52,6 +53,38 @@ fn rows_of_every_type_come_back(
         );
     }
     assert!(reader.next().unwrap().is_none());
+}
+
+#[test]
+fn runs_are_compressed_once_much_is_on_disk() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut context = WriteContext::with_memory(0);
+    context.spill_folder = temp.path().to_path_buf();
+    let space = SpillSpace::new(&context, 64 << 10, SpillCompression::WhenMuch).unwrap();
+    let space = Arc::new(space);
+    let like = block(TYPES, 400).slice(0, 1);
+    let rows: Vec<KeyValueBatch> = (0..400).map(|_| like.clone()).collect();
+    let run = || {
+        let mut writer = RunWriter::create(&space, &like.values.schema()).unwrap();
+        let rows = rows.iter().map(|row| &row.values);
+        let values = arrow_select::concat::concat_batches(&like.values.schema(), rows).unwrap();
+        let count = values.num_rows();
+        let all = KeyValueBatch {
+            values,
+            sequence: Int64Array::from(vec![1; count]),
+            kinds: Int8Array::from(vec![0; count]),
+        };
+        writer.write(&all).unwrap();
+        (writer.finish().unwrap(), all)
+    };
+    let (first, all) = run();
+    assert!(first.file_bytes() > 16 << 10, "a quarter of what may be");
+    let (second, _) = run();
+    assert!(second.file_bytes() < first.file_bytes() / 2);
+    for run in [first, second] {
+        let rows = run.open().unwrap().next().unwrap().unwrap();
+        assert_same(&rows.values, &all.values);
+    }
 }
 
 #[test]
