@@ -194,11 +194,6 @@ async fn casts_keep_the_zone_of_the_session_that_planned_them() {
     let sql = "SELECT id, CAST('2024-01-0' || (id % 9 + 1) AS TIMESTAMP_LTZ(3)) AS a, \
                CAST(CAST(id AS TIMESTAMP_LTZ) AS TIMESTAMP(9)) AS b FROM pk";
     let expected = run(Way::Direct, &sender, &receiver, sql).await.unwrap();
-    for way in [Way::Logical, Way::Physical] {
-        assert_eq!(
-            run(way, &sender, &receiver, sql).await.unwrap(),
-            expected,
-            "{way:?}"
-        );
-    }
+    let found = run(Way::Physical, &sender, &receiver, sql).await.unwrap();
+    assert_eq!(found, expected);
 }
