@@ -93,7 +93,13 @@ fn shape(numbers: &mut Numbers, fields: &[DataField]) -> Option<(String, String)
         return Some(("count(*)".to_string(), String::new()));
     }
     let name = quoted(&numbers.pick(&plain).name);
-    let other = quoted(&numbers.pick(&plain).name);
+    let other = *numbers.pick(&plain);
+    // DataFusion's maximum of a group that holds NaN depends on the order of its rows
+    let per_group = match other.data_type.kind {
+        TypeKind::Float | TypeKind::Double => "count",
+        _ => "max",
+    };
+    let other = quoted(&other.name);
     Some(match numbers.below(7) {
         0 => (
             format!("count(*), count({name}), min({name}), max({name})"),
@@ -101,7 +107,7 @@ fn shape(numbers: &mut Numbers, fields: &[DataField]) -> Option<(String, String)
         ),
         1 => (format!("min({name}), max({other})"), String::new()),
         2 => (
-            format!("{name}, count(*), max({other})"),
+            format!("{name}, count(*), {per_group}({other})"),
             format!(" GROUP BY {name}"),
         ),
         3 => (format!("count(DISTINCT {name})"), String::new()),

@@ -23,6 +23,7 @@ pub async fn step(history: &mut History<'_>) -> Result<(), Stop> {
                 .iter()
                 .filter(|f| {
                     !f.data_type.kind.is_nested()
+                        && !schema.partition_keys.contains(&f.name)
                         && f.name
                             .chars()
                             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
