@@ -3,7 +3,9 @@
 #
 #   s3 azure hdfs gcs          stores: moto (PyPI), Azurite (npm), Hadoop 3.3.6 (Maven Central), a bucket of Google that
 #                              PAIMON_TEST_GCS_WAREHOUSE names
+#   cache                      the program with its cache on local disk, on moto (builds the feature `cache`)
 #   hive3 hive4                Hive Metastore 3.1.3 and 4.0.1 (Maven Central)
+#   kerberos                   Hive Metastore 3.1.3 that wants Kerberos, and MIT's key distribution centre (packages of Debian)
 #   sqlite postgres mysql      JDBC catalogs: built in, the machine's PostgreSQL, a MySQL that PAIMON_TEST_MYSQL names
 #   rest                       REST catalog: the server among the tests of Java Paimon 2.0.0 (Maven Central)
 #
@@ -19,7 +21,7 @@
 # SERVICES_PORT  the first of a hundred ports (default 9300)
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-all=(sqlite s3 hive3 hdfs hive4 postgres rest azure gcs mysql)
+all=(sqlite s3 cache hive3 kerberos hdfs hive4 postgres rest azure gcs mysql)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for name in "$@"; do
   [[ " ${all[*]} " == *" $name "* ]] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 2; }

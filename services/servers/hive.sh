@@ -22,9 +22,11 @@ make_hive_schema() {
     -dbType derby -initSchema && rm -r "$data/conf"
 }
 
-# hive_java VERSION FOLDER PORT: fills the array hive_java for a metastore whose data lie in a folder.
+# hive_java VERSION FOLDER PORT [KEY VALUE..]: fills the array hive_java for a metastore whose data lie in a folder, with more
+# properties of its configuration.
 hive_java() {
   local version="$1" data="$2" port="$3"
+  shift 3
   mkdir -p "$data/conf" "$data/tmp"
   site "$data/conf/metastore-site.xml" \
     metastore.thrift.bind.host 127.0.0.1 metastore.thrift.port "$port" metastore.thrift.uris "thrift://127.0.0.1:$port" \
@@ -34,7 +36,7 @@ hive_java() {
     metastore.schema.verification true metastore.event.db.notification.api.auth false \
     metastore.task.threads.always org.apache.hadoop.hive.metastore.events.EventCleanerTask \
     metastore.expression.proxy org.apache.hadoop.hive.metastore.DefaultPartitionExpressionProxy \
-    metastore.server.min.threads 4 metastore.server.max.threads 64
+    metastore.server.min.threads 4 metastore.server.max.threads 64 "$@"
   printf '%s\n' 'status = error' 'appender.c.type = Console' 'appender.c.name = c' 'appender.c.layout.type = PatternLayout' \
     'rootLogger.level = warn' 'rootLogger.appenderRef.c.ref = c' >"$data/conf/log4j2.properties"
   hive_java=(java -Xmx384m -XX:+UseSerialGC "${java_opens[@]}" -Dderby.system.durability=test
@@ -43,16 +45,26 @@ hive_java() {
     -cp "$data/conf:$SERVICES_HOME/hive-$version/lib/*:$SERVICES_HOME/hadoop-3.3.6/*")
 }
 
-# hive_start NAME VERSION PORT
-hive_start() {
-  local name="$1" version="$2" port="$3"
-  free "$port" || return 1
+# hive_prepare NAME VERSION PORT [KEY VALUE..]: empty data of a metastore, and the array hive_java.
+hive_prepare() {
+  local name="$1" version="$2"
+  shift 2
+  free "$1" || return 1
   cp -r "$SERVICES_HOME/hive-schema-$version" "$run/$name" || return 1
   mkdir -p "$run/$name/warehouse"
-  hive_java "$version" "$run/$name" "$port"
-  background "$name" "${hive_java[@]}" org.apache.hadoop.hive.metastore.HiveMetaStore -p "$port"
-  await "$name" "$port" || return 1
-  export PAIMON_TEST_HMS="thrift://127.0.0.1:$port"
+  hive_java "$version" "$run/$name" "$@"
+}
+
+# hive_listen NAME PORT: starts what was prepared.
+hive_listen() {
+  background "$1" "${hive_java[@]}" org.apache.hadoop.hive.metastore.HiveMetaStore -p "$2"
+  await "$1" "$2"
+}
+
+# hive_start NAME VERSION PORT
+hive_start() {
+  hive_prepare "$@" && hive_listen "$1" "$3" || return 1
+  export PAIMON_TEST_HMS="thrift://127.0.0.1:$3"
 }
 
 hive3_start() { hive_start hive3 3.1.3 "$((SERVICES_PORT + 40))"; }

@@ -13,10 +13,14 @@ mod shell;
 mod size;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::{Invocation, Subcommand};
 use failure::{Failure, Outcome};
 use tracing_subscriber::EnvFilter;
+
+/// How long the program waits for caches to be written when it is done.
+const CLOSING: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let invocation = Invocation::parse();
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async move {
         // a task of its own: a panic becomes an error with its own exit code, and SIGINT ends it at any await
         let mut work = tokio::spawn(start(invocation));
-        tokio::select! {
+        let outcome = tokio::select! {
             done = &mut work => done.unwrap_or_else(|e| Err(Failure::bug(format!("the program failed: {e}")))),
             () = interrupted() => {
                 work.abort();
@@ -39,9 +43,12 @@ fn main() -> ExitCode {
                 let _ = work.await;
                 Err(Failure::interrupted())
             }
-        }
+        };
+        // a disk that hangs must not keep the program
+        let _ = tokio::time::timeout(CLOSING, paimon_stores::close_caches()).await;
+        outcome
     });
-    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    runtime.shutdown_timeout(Duration::from_millis(500));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

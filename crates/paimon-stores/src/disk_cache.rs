@@ -56,6 +56,20 @@ impl DiskStorage for DiskCache {
     }
 }
 
+/// Waits until what the caches of this process keep is on disk, and closes them: what is read after that is not kept.
+pub(crate) async fn close_all() {
+    let known: Vec<Arc<DiskBlocks>> = OPENED.lock().values().cloned().collect();
+    for blocks in known {
+        let Some(Some(opened)) = blocks.opened.get() else {
+            continue;
+        };
+        if let Err(error) = opened.cache.close().await {
+            let folder = blocks.settings.folder.display();
+            tracing::warn!(%folder, %error, "the cache was not closed: part of its blocks may be lost");
+        }
+    }
+}
+
 /// The cache in one folder. It is opened with the first read, and does without the disk when that fails.
 struct DiskBlocks {
     settings: DiskSettings,

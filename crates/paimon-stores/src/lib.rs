@@ -74,6 +74,13 @@ pub fn all() -> Stores {
     })
 }
 
+/// Waits until blocks that caches keep on local disk are written, and closes these caches. For the end of a program: blocks are
+/// written in the background, and those that wait would be lost to the next process. What is read afterwards is not kept.
+pub async fn close_caches() {
+    #[cfg(feature = "cache")]
+    disk_cache::close_all().await;
+}
+
 /// Every factory that this build has, over an environment.
 pub fn factories(environment: &Environment) -> Vec<Arc<dyn StoreFactory>> {
     vec![

@@ -69,7 +69,7 @@ impl HiveCatalog {
     /// From options: `uri` (or a `hive-site.xml` that names it) is required.
     ///
     /// # Errors
-    /// `InvalidInput` for a missing or malformed option, `Unsupported` naming what this client cannot do, such as SASL.
+    /// `InvalidInput` for a missing or malformed option, `Unsupported` naming what this client cannot do, such as TLS.
     pub fn new(name: &str, options: BTreeMap<String, String>) -> Result<Self> {
         Self::on(name, options, &Stores::new())
     }

@@ -2,6 +2,8 @@
 //!
 //! Java: `org.apache.paimon.hive.HiveCatalogOptions`, `CatalogOptions`, Hive's `MetastoreConf`.
 
+mod kerberos;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use paimon_core::io::split_location;
 use paimon_core::options::{parse_bool, parse_duration_ms, parse_i64};
 use paimon_core::{Error, Result};
 
+use self::kerberos::login;
 use super::client::PoolSettings;
 use super::machine;
 use super::site::SiteConfig;
@@ -21,11 +24,6 @@ const CLIENT_CLASS: &str = "org.apache.hadoop.hive.metastore.HiveMetaStoreClient
 
 /// What is refused: key, the only values that are fine (lower case), what it would be.
 const REFUSED: &[(&str, &[&str], &str)] = &[
-    (
-        "hive.metastore.sasl.enabled",
-        &["false"],
-        "SASL and Kerberos",
-    ),
     ("hive.metastore.use.SSL", &["false"], "TLS to the metastore"),
     (
         "hive.metastore.thrift.compact.protocol.enabled",
@@ -45,10 +43,8 @@ const REFUSED: &[(&str, &[&str], &str)] = &[
     (
         "hive.metastore.client.kerberos.principal",
         &[""],
-        "Kerberos",
+        "a principal of clients",
     ),
-    ("security.kerberos.login.principal", &[""], "Kerberos"),
-    ("security.kerberos.login.keytab", &[""], "Kerberos"),
 ];
 
 /// Options in their types.
@@ -97,10 +93,11 @@ impl HiveSettings {
             site: SiteConfig::load(folder("hive-conf-dir"), folder("hadoop-conf-dir"))?,
         };
         config.refuse()?;
-        let user = machine::user();
         let warehouse = config.warehouse()?;
+        let pool = config.pool()?;
+        let user = pool.user.clone();
         Ok(Self {
-            pool: config.pool(&user)?,
+            pool,
             external_by_default: config.external_by_default()?,
             sync_all_properties: config.flag("sync-all-properties", true)?,
             location_in_properties: config.flag("location-in-properties", false)?,
@@ -111,7 +108,7 @@ impl HiveSettings {
             table_batch: config
                 .number("hive.metastore.batch.retrieve.max", 300)?
                 .max(1),
-            lock: config.lock(&warehouse)?,
+            lock: config.lock(&warehouse, &user)?,
             warehouse,
             user,
         })
@@ -202,7 +199,7 @@ impl Config<'_> {
         Ok(())
     }
 
-    fn pool(&self, user: &str) -> Result<PoolSettings> {
+    fn pool(&self) -> Result<PoolSettings> {
         let uris = self.options.get("uri").cloned();
         let uris = uris.or_else(|| self.get("hive.metastore.uris"));
         let uris = uris.filter(|u| !u.trim().is_empty()).ok_or_else(|| {
@@ -212,9 +209,11 @@ impl Config<'_> {
             )
             .with("option", "uri")
         })?;
+        let endpoints = endpoints(&uris)?;
         let retries = self.number("hive.metastore.connect.retries", 3)?;
+        let login = login(self)?;
         Ok(PoolSettings {
-            endpoints: endpoints(&uris)?,
+            endpoints,
             framed: self.flag("hive.metastore.thrift.framed.transport.enabled", false)?,
             timeouts: Timeouts {
                 connect: self.seconds(
@@ -233,7 +232,9 @@ impl Config<'_> {
                 Duration::from_secs(1),
             )?,
             set_ugi: self.flag("hive.metastore.execute.setugi", true)?,
-            user: user.to_string(),
+            user: login.user,
+            #[cfg(feature = "kerberos")]
+            kerberos: login.kerberos,
         })
     }
 
@@ -272,7 +273,7 @@ impl Config<'_> {
         }
     }
 
-    fn lock(&self, warehouse: &str) -> Result<LockSettings> {
+    fn lock(&self, warehouse: &str, user: &str) -> Result<LockSettings> {
         let (store, _) = split_location(warehouse)?;
         let is_file_system = ["file:", "memory:", "hdfs:", "viewfs:"]
             .iter()
@@ -281,7 +282,7 @@ impl Config<'_> {
             enabled: self.flag("lock.enabled", !is_file_system)?,
             check_max_sleep: self.duration("lock-check-max-sleep", Duration::from_secs(8))?,
             acquire_timeout: self.duration("lock-acquire-timeout", Duration::from_secs(8 * 60))?,
-            user: machine::user(),
+            user: user.to_string(),
             host: machine::host(),
         })
     }
@@ -361,8 +362,6 @@ mod tests {
     fn what_cannot_be_done_is_refused_by_name() {
         let uri = ("uri", "thrift://a:1");
         for (key, value) in [
-            ("hive.metastore.sasl.enabled", "true"),
-            ("metastore.sasl.enabled", "TRUE"),
             ("hive.metastore.use.SSL", "true"),
             ("hive.metastore.client.auth.mode", "PLAIN"),
             ("metastore.client.class", "a.B"),

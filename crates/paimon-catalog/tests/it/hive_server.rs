@@ -1,4 +1,5 @@
-//! The Hive catalog on a real metastore, which `PAIMON_TEST_HMS` names (`thrift://127.0.0.1:9083`).
+//! The Hive catalog on a real metastore, which `PAIMON_TEST_HMS` names (`thrift://127.0.0.1:9083`), with the options of
+//! `PAIMON_TEST_HMS_OPTIONS` (`key=value,key=value`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use paimon_core::spec::{DataField, parse_data_type};
 
 use crate::conformance::{self, count, declared, insert, plain};
 
-struct Server {
+pub(crate) struct Server {
     uri: String,
     warehouse: tempfile::TempDir,
 }
 
 /// `None`, with a message, when no server is named.
-fn server() -> Option<Server> {
+pub(crate) fn server() -> Option<Server> {
     let Ok(uri) = std::env::var("PAIMON_TEST_HMS") else {
         eprintln!("left out: PAIMON_TEST_HMS names no Hive Metastore");
         return None;
@@ -30,17 +31,21 @@ fn server() -> Option<Server> {
 }
 
 impl Server {
-    fn catalog(&self, options: &[(&str, &str)]) -> Arc<dyn Catalog> {
+    pub(crate) fn catalog(&self, options: &[(&str, &str)]) -> Arc<dyn Catalog> {
+        create_catalog("h", self.options(options)).unwrap()
+    }
+
+    pub(crate) fn options(&self, options: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let given = std::env::var("PAIMON_TEST_HMS_OPTIONS").unwrap_or_default();
+        let given = given.split(',').filter_map(|option| option.split_once('='));
         let warehouse = format!("file:{}", self.warehouse.path().display());
         let own = [
             ("metastore", "hive"),
             ("uri", self.uri.as_str()),
             ("warehouse", warehouse.as_str()),
         ];
-        let all = own.iter().chain(options);
-        let all: BTreeMap<String, String> =
-            all.map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        create_catalog("h", all).unwrap()
+        let all = own.into_iter().chain(given).chain(options.iter().copied());
+        all.map(|(k, v)| (k.to_string(), v.to_string())).collect()
     }
 }
 

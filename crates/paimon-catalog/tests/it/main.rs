@@ -5,6 +5,8 @@ mod conformance;
 mod filesystem;
 #[cfg(feature = "hive")]
 mod hive_faults;
+#[cfg(feature = "kerberos")]
+mod hive_kerberos;
 #[cfg(feature = "hive")]
 mod hive_server;
 #[cfg(feature = "jdbc")]

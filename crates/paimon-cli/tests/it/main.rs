@@ -3,6 +3,8 @@
 
 mod book;
 mod catalogs;
+#[cfg(feature = "cache")]
+mod disk_cache;
 mod dump;
 mod follow;
 mod fsck;

@@ -98,7 +98,13 @@ async fn sql_logic_tests_pass() {
     for file in files {
         let path = warehouse.path().to_path_buf();
         let name = file.file_stem().unwrap().to_str().unwrap();
-        let uses_kept = ["views", "format_tables", "functions_kept"].contains(&name);
+        let uses_kept = [
+            "views",
+            "format_tables",
+            "format_tables_cloned",
+            "functions_kept",
+        ]
+        .contains(&name);
         let mut runner = sqllogictest::Runner::new(move || {
             let session = session(&path);
             if uses_kept {

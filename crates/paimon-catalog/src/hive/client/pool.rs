@@ -7,6 +7,8 @@ use std::time::Duration;
 use paimon_core::{Error, ErrorKind, Result};
 use tokio::sync::Semaphore;
 
+#[cfg(feature = "kerberos")]
+use crate::hive::thrift::Kerberos;
 use crate::hive::thrift::{CallError, Connection, Endpoint, Struct, Timeouts, Value};
 
 /// How to reach the metastores.
@@ -15,6 +17,9 @@ pub(in crate::hive) struct PoolSettings {
     /// In the order in which they are tried.
     pub(in crate::hive) endpoints: Vec<Endpoint>,
     pub(in crate::hive) framed: bool,
+    /// How to log in; then messages are not `framed`, and the metastore knows the user.
+    #[cfg(feature = "kerberos")]
+    pub(in crate::hive) kerberos: Option<Kerberos>,
     pub(in crate::hive) timeouts: Timeouts,
     /// Connections at a time.
     pub(in crate::hive) size: usize,
@@ -149,6 +154,11 @@ impl Shared {
     fn open_at(&self, endpoint: &Endpoint) -> Result<Connection, CallError> {
         let settings = &self.settings;
         let mut connection = Connection::open(endpoint, settings.framed, settings.timeouts)?;
+        #[cfg(feature = "kerberos")]
+        if let Some(kerberos) = &settings.kerberos {
+            connection.log_in(kerberos, settings.timeouts)?;
+            return Ok(connection);
+        }
         if settings.set_ugi {
             let groups = Value::texts(std::slice::from_ref(&settings.user));
             let args = Struct::of([Value::text(&settings.user), groups]);

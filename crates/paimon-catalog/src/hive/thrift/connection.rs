@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use paimon_core::Error;
 
-use super::decode::{Reply, decode_reply};
+use super::decode::Reply;
 use super::encode::encode_call;
+#[cfg(feature = "kerberos")]
+use super::sasl;
+use super::transport::Transport;
 use super::value::Struct;
-
-/// Largest frame, bytes.
-const FRAME_MAX: u32 = 512 << 20;
 
 const REPLY: u8 = 2;
 const EXCEPTION: u8 = 3;
@@ -70,7 +70,7 @@ impl CallError {
 pub(in crate::hive) struct Connection {
     stream: TcpStream,
     endpoint: Endpoint,
-    framed: bool,
+    transport: Transport,
     sequence: i32,
 }
 
@@ -108,7 +108,10 @@ impl Connection {
                     return Ok(Self {
                         stream,
                         endpoint: endpoint.clone(),
-                        framed,
+                        transport: match framed {
+                            true => Transport::Framed,
+                            false => Transport::Plain,
+                        },
                         sequence: 0,
                     });
                 }
@@ -116,6 +119,26 @@ impl Connection {
             }
         }
         Err(failed(last))
+    }
+
+    /// Logs in, before anything else is sent.
+    ///
+    /// # Errors
+    /// `NotSent` when there is no ticket, or one side does not accept the other.
+    #[cfg(feature = "kerberos")]
+    pub(in crate::hive) fn log_in(
+        &mut self,
+        kerberos: &sasl::Kerberos,
+        timeouts: Timeouts,
+    ) -> Result<(), CallError> {
+        let bounded = Bounded {
+            stream: &self.stream,
+            until: Instant::now() + timeouts.call,
+        };
+        let session = sasl::authenticate(kerberos, &self.endpoint.host, bounded);
+        let session = session.map_err(|e| CallError::NotSent(self.broken(e, "the login")))?;
+        self.transport = Transport::Sasl(Box::new(session));
+        Ok(())
     }
 
     /// Whether the server has not closed the idle connection, as far as this side knows.
@@ -140,7 +163,9 @@ impl Connection {
         self.sequence = self.sequence.wrapping_add(1);
         let message = encode_call(method, self.sequence, args).map_err(CallError::Refused)?;
         let until = Instant::now() + timeouts.call;
-        self.send(&message, until)
+        let packed = self.transport.packed(&message);
+        let packed = packed.map_err(|e| CallError::NotSent(self.broken(e, method)))?;
+        self.send(&packed, until)
             .and_then(|()| self.receive(until))
             .and_then(|reply| self.checked(reply, method))
             .map_err(|e| CallError::Doubtful(self.broken(e, method).with("outcome", "unknown")))
@@ -150,34 +175,21 @@ impl Connection {
             })
     }
 
-    fn send(&mut self, message: &[u8], until: Instant) -> std::io::Result<()> {
-        self.stream.set_write_timeout(Some(left(until)?))?;
-        if self.framed {
-            let length = u32::try_from(message.len()).map_err(IoError::other)?;
-            self.stream.write_all(&length.to_be_bytes())?;
-        }
-        self.stream.write_all(message)?;
-        self.stream.flush()
+    fn send(&self, bytes: &[u8], until: Instant) -> std::io::Result<()> {
+        let mut output = Bounded {
+            stream: &self.stream,
+            until,
+        };
+        output.write_all(bytes)?;
+        output.flush()
     }
 
     fn receive(&mut self, until: Instant) -> std::io::Result<Reply> {
-        let mut input = BufReader::new(Bounded {
+        let input = Bounded {
             stream: &self.stream,
             until,
-        });
-        if !self.framed {
-            return decode_reply(input);
-        }
-        let mut length = [0; 4];
-        input.read_exact(&mut length)?;
-        let length = u32::from_be_bytes(length);
-        if length > FRAME_MAX {
-            return Err(IoError::new(
-                IoErrorKind::InvalidData,
-                format!("expected a frame of at most {FRAME_MAX} bytes, found length {length}"),
-            ));
-        }
-        decode_reply(input.take(u64::from(length)))
+        };
+        self.transport.reply(BufReader::new(input))
     }
 
     fn checked(&self, reply: Reply, method: &str) -> std::io::Result<Reply> {
@@ -201,10 +213,15 @@ impl Connection {
             IoErrorKind::TimedOut | IoErrorKind::WouldBlock => {
                 "the metastore did not answer in time"
             }
-            IoErrorKind::InvalidData => "the metastore's answer makes no sense",
+            IoErrorKind::InvalidData => {
+                "the metastore's answer makes no sense: it may expect another way of logging in \
+                 (hive.metastore.sasl.enabled)"
+            }
+            IoErrorKind::PermissionDenied => "logging in to the metastore failed",
             IoErrorKind::UnexpectedEof | IoErrorKind::ConnectionReset | IoErrorKind::BrokenPipe => {
                 "the metastore closed the connection: it may have gone down, or expect another transport \
-                 (hive.metastore.thrift.framed.transport.enabled) or SASL, which is not supported"
+                 (hive.metastore.thrift.framed.transport.enabled) or another way of logging in \
+                 (hive.metastore.sasl.enabled)"
             }
             _ => "the connection to the metastore failed",
         };
@@ -241,7 +258,7 @@ fn left(until: Instant) -> std::io::Result<Duration> {
     }
 }
 
-/// Reads until a point in time, however slowly the bytes drip.
+/// Reads and writes until a point in time, however slowly the bytes drip.
 struct Bounded<'a> {
     stream: &'a TcpStream,
     until: Instant,
@@ -252,5 +269,18 @@ impl Read for Bounded<'_> {
         self.stream.set_read_timeout(Some(left(self.until)?))?;
         let mut stream = self.stream;
         stream.read(buffer)
+    }
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stream.set_write_timeout(Some(left(self.until)?))?;
+        let mut stream = self.stream;
+        stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let mut stream = self.stream;
+        stream.flush()
     }
 }

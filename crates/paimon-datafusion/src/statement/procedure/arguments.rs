@@ -11,6 +11,8 @@ pub(crate) enum Value {
     Text(String),
     Number(i64),
     Boolean(bool),
+    /// `map('key', 'value', ..)`.
+    Map(Vec<(String, String)>),
     Null,
 }
 
@@ -29,6 +31,8 @@ pub(super) enum Kind {
     Instant,
     /// Epoch milliseconds as a number, or an [`Kind::Instant`].
     Millis,
+    /// Options as a map or as a text `key=value,key=value`.
+    Options,
 }
 
 /// One argument that a procedure takes.
@@ -115,11 +119,30 @@ impl Parameter {
                 Ok(ms) => Value::Number(ms),
                 Err(_) => return wrong("a timestamp such as '2024-01-31 12:00:00'"),
             },
+            (Kind::Options, Value::Map(_)) => given.clone(),
+            (Kind::Options, Value::Text(text)) => match pairs(text) {
+                Ok(pairs) => Value::Map(pairs),
+                Err(found) => {
+                    return wrong(&format!("`key=value,key=value`, found {found:?}"));
+                }
+            },
+            (Kind::Options, _) => return wrong("`key=value,key=value` or map('key', 'value')"),
             (Kind::Instant, _) => return wrong("a timestamp such as '2024-01-31 12:00:00'"),
             (Kind::Millis, _) => return wrong("epoch milliseconds or a timestamp"),
         };
         Ok(Some(value))
     }
+}
+
+/// Reads `key=value,key=value`; the error is the part that has another form.
+fn pairs(text: &str) -> std::result::Result<Vec<(String, String)>, &str> {
+    let parts = text.split(',').map(str::trim).filter(|p| !p.is_empty());
+    parts
+        .map(|pair| match pair.split_once('=') {
+            Some((key, value)) => Ok((key.trim().to_string(), value.trim().to_string())),
+            None => Err(pair),
+        })
+        .collect()
 }
 
 /// Arguments by the name under which the procedure knows them, of the kinds it takes.
@@ -201,6 +224,14 @@ impl Arguments {
         match self.given.get(name) {
             Some(Value::Number(number)) => Some(*number),
             _ => None,
+        }
+    }
+
+    /// Options; none when not given.
+    pub(super) fn options(&self, name: &str) -> Vec<(String, String)> {
+        match self.given.get(name) {
+            Some(Value::Map(pairs)) => pairs.clone(),
+            _ => Vec::new(),
         }
     }
 

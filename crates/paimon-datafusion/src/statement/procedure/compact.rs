@@ -19,7 +19,7 @@ use crate::error::to_datafusion;
 use crate::session::PaimonSession;
 
 const TABLE: Parameter = required(&["table"], Kind::Text);
-const OPTIONS: Parameter = optional(&["options"], Kind::Text);
+const OPTIONS: Parameter = optional(&["options"], Kind::Options);
 
 pub(super) const PROCEDURES: &[Procedure] = &[
     Procedure {
@@ -48,10 +48,7 @@ pub(super) const PROCEDURES: &[Procedure] = &[
             optional(&["where"], Kind::Text),
         ],
         result: RESULT,
-        check: |arguments| {
-            partitions::check_choice(arguments)?;
-            options_of(arguments).map(drop)
-        },
+        check: |arguments| partitions::check_choice(arguments),
         run: materialize,
     },
     Procedure {
@@ -74,12 +71,11 @@ pub(super) const PROCEDURES: &[Procedure] = &[
             arguments.refuse(&[
                 "manifest_sort_partition_field",
                 "manifest_sort_max_rewrite_size",
-            ])?;
-            options_of(arguments).map(drop)
+            ])
         },
         run: |session, arguments| {
             async move {
-                let table = table_with(session, arguments, options_of(arguments)?).await?;
+                let table = table_with(session, arguments, arguments.options("options")).await?;
                 let made = compact_manifests(&table, CommitContext::default()).await;
                 made.map(|_| done())
                     .map_err(|e| to_datafusion(e.with_default("table", table.name())))
@@ -89,29 +85,10 @@ pub(super) const PROCEDURES: &[Procedure] = &[
     },
 ];
 
-/// The argument `options`: `key=value,key=value`.
-///
-/// # Errors
-/// When it is malformed.
-pub(super) fn options_of(arguments: &Arguments) -> Result<Vec<(String, String)>> {
-    let text = arguments.text("options").unwrap_or_default();
-    let pairs = text.split(',').map(str::trim).filter(|p| !p.is_empty());
-    pairs
-        .map(|pair| match pair.split_once('=') {
-            Some((key, value)) => Ok((key.trim().to_string(), value.trim().to_string())),
-            None => Err(DataFusionError::Plan(format!(
-                "argument options of procedure {} must be `key=value,key=value`, found {pair:?}",
-                arguments.procedure()
-            ))),
-        })
-        .collect()
-}
-
 fn check_compact(arguments: &Arguments) -> Result<()> {
     idle_ms(arguments)?;
     bucket_ranges(arguments)?;
     partitions::check_choice(arguments)?;
-    options_of(arguments)?;
     if order_of(arguments)?.is_some() && !is_full(arguments)? {
         return Err(DataFusionError::Plan(
             "a compaction with an order_strategy rewrites everything: compact_strategy cannot be minor".into(),
@@ -235,7 +212,7 @@ fn is_full(arguments: &Arguments) -> Result<bool> {
 
 fn compact<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
     async move {
-        let mut options = options_of(arguments)?;
+        let mut options = arguments.options("options");
         // who asks for a compaction wants one
         options.push(("write-only".into(), "false".into()));
         let table = table_with(session, arguments, options).await?;
@@ -268,7 +245,7 @@ fn compact<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<
 /// Rewrites the files that have deletion vectors, and no others of tables without buckets.
 fn materialize<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
     async move {
-        let mut options = options_of(arguments)?;
+        let mut options = arguments.options("options");
         for (key, value) in [
             ("write-only", "false"),
             // no file is too small, and none with a vector has too few deleted rows

@@ -5,8 +5,7 @@ use paimon_core::commit::CommitContext;
 use paimon_core::maintenance::ExpirePartitions;
 
 use super::arguments::{Arguments, Kind, optional, required};
-use super::compact::options_of;
-use super::list::{Procedure, Running};
+use super::list::{Procedure, Running, nothing_to_check};
 use super::plan::table_with;
 use super::rows::{Column, texts};
 use crate::error::to_datafusion;
@@ -21,10 +20,10 @@ pub(super) const PROCEDURES: &[Procedure] = &[Procedure {
         optional(&["timestamp_pattern"], Kind::Text),
         optional(&["expire_strategy"], Kind::Text),
         optional(&["max_expires"], Kind::Number),
-        optional(&["options"], Kind::Text),
+        optional(&["options"], Kind::Options),
     ],
     result: &[Column::Text("expired_partitions")],
-    check: |arguments| options_of(arguments).map(drop),
+    check: nothing_to_check,
     run: expire,
 }];
 
@@ -38,7 +37,7 @@ const OPTIONS: &[(&str, &str)] = &[
 
 fn expire<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
     async move {
-        let mut options = options_of(arguments)?;
+        let mut options = arguments.options("options");
         for (argument, option) in OPTIONS {
             if let Some(value) = arguments.text(argument) {
                 options.push(((*option).into(), value.into()));

@@ -5,7 +5,7 @@ use datafusion::error::{DataFusionError, Result};
 use futures::future::BoxFuture;
 
 use super::arguments::{Arguments, Parameter};
-use super::metastore::{copy, functions, migrate, repair, views};
+use super::metastore::{clone, copy, functions, migrate, repair, views};
 use super::rows::Column;
 use super::{
     branches, compact, consumers, expiry, merge_into, orphans, partitions, snapshots, tags, upkeep,
@@ -50,6 +50,7 @@ const FAMILIES: &[&[Procedure]] = &[
     repair::PROCEDURES,
     migrate::PROCEDURES,
     copy::PROCEDURES,
+    clone::PROCEDURES,
     functions::PROCEDURES,
     views::PROCEDURES,
     upkeep::PROCEDURES,
@@ -58,7 +59,6 @@ const FAMILIES: &[&[Procedure]] = &[
 
 /// Procedures of Paimon for Spark and Flink that this engine does not have.
 const UNSUPPORTED: &[&str] = &[
-    "clone",
     "compact_chain_table",
     "copy_files",
     "create_global_index",
@@ -113,6 +113,7 @@ mod tests {
                 "migrate_table",
                 "migrate_database",
                 "copy",
+                "clone",
                 "create_function",
                 "alter_function",
                 "drop_function",
@@ -136,7 +137,7 @@ mod tests {
     fn unknown_names_list_what_there_is() {
         let unknown = find("conpact").err().unwrap().to_string();
         assert!(unknown.contains("compact, compact_database"), "{unknown}");
-        let java = find("clone").err().unwrap().to_string();
+        let java = find("copy_files").err().unwrap().to_string();
         assert!(java.contains("not supported yet"), "{java}");
     }
 }

@@ -94,6 +94,34 @@ fn argument(cursor: &mut Cursor) -> Result<(Option<String>, Value)> {
     Ok((None, value(cursor)?))
 }
 
+/// Reads `('key', 'value', ..)` or `['key', 'value', ..]` after the word `map`.
+fn map(cursor: &mut Cursor) -> Result<Value> {
+    let end = match cursor.take() {
+        Some(Token::LParen) => Token::RParen,
+        Some(Token::LBracket) => Token::RBracket,
+        _ => return cursor.expected("map('key', 'value')"),
+    };
+    let mut texts = Vec::new();
+    while !cursor.eat(&end) {
+        if !texts.is_empty() && !cursor.eat(&Token::Comma) {
+            return cursor.expected("`,` or the end of the map");
+        }
+        texts.push(match value(cursor)? {
+            Value::Text(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Boolean(given) => given.to_string(),
+            Value::Map(_) | Value::Null => return cursor.expected("a text"),
+        });
+    }
+    let pairs = texts.chunks_exact(2);
+    match pairs.remainder() {
+        [] => Ok(Value::Map(
+            pairs.map(|p| (p[0].clone(), p[1].clone())).collect(),
+        )),
+        _ => cursor.expected("a value for each key of the map"),
+    }
+}
+
 fn value(cursor: &mut Cursor) -> Result<Value> {
     if let Ok(text) = cursor.string() {
         return Ok(Value::Text(text));
@@ -112,6 +140,7 @@ fn value(cursor: &mut Cursor) -> Result<Value> {
             "true" => Ok(Value::Boolean(true)),
             "false" => Ok(Value::Boolean(false)),
             "null" => Ok(Value::Null),
+            "map" => map(cursor),
             // TIMESTAMP '2024-01-01 00:00:00'
             "timestamp" | "date" => cursor.string().map(Value::Text),
             _ => cursor.expected("a value"),
@@ -147,6 +176,19 @@ mod tests {
             ]
         );
         assert!(parse("CALL sys.x()").unwrap().arguments.is_empty());
+        let call = parse("CALL sys.x(map('a', 'b', 'c', 1), o => MAP['d', true], map())").unwrap();
+        let map = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string()));
+            Value::Map(pairs.collect())
+        };
+        assert_eq!(
+            call.arguments,
+            [
+                (None, map(&[("a", "b"), ("c", "1")])),
+                (Some("o".into()), map(&[("d", "true")])),
+                (None, map(&[])),
+            ]
+        );
     }
 
     #[test]
@@ -157,6 +199,11 @@ mod tests {
             "CALL sys.x(a =>)",
             "CALL sys.x(1 2)",
             "CALL sys.x(1) 2",
+            "CALL sys.x(map('a'))",
+            "CALL sys.x(map('a', map('b', 'c')))",
+            "CALL sys.x(map('a', NULL))",
+            "CALL sys.x(map('a', 'b'])",
+            "CALL sys.x(map)",
         ] {
             assert!(parse(sql).is_err(), "{sql}");
         }

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::common::DFSchema;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::Expr;
 use futures::FutureExt;
 use paimon_core::Error;
 use paimon_core::arrow_bridge::{arrow_schema, datum_from_text, datums_to_array};
@@ -153,13 +154,9 @@ pub(super) async fn matching(
         return Err(to_datafusion(error.with("table", table.name())));
     }
     let rows = live(table, &fields).await.map_err(to_datafusion)?;
-    let wanted = evaluate(session, condition, &fields, &rows).map_err(|e| {
-        let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
-        e.context(format!(
-            "where expects a condition on the partition columns [{}], found {condition}",
-            names.join(", ")
-        ))
-    })?;
+    let logical = condition_on(session, condition, &fields)?;
+    let wanted = evaluate(session, logical, &fields, &rows)
+        .map_err(|e| not_on_partitions(e, condition, &fields))?;
     let names = || fields.iter().map(|f| f.name.clone());
     let chosen = rows.into_iter().zip(wanted).filter(|(_, wanted)| *wanted);
     Ok(chosen.map(|(row, _)| names().zip(row).collect()).collect())
@@ -180,9 +177,34 @@ async fn live(table: &Table, fields: &[DataField]) -> paimon_core::Result<Vec<Ve
         .collect()
 }
 
-fn evaluate(
+/// A condition over the partition columns.
+///
+/// # Errors
+/// When it is malformed, names other columns or the table has no partitions.
+pub(super) fn condition_on(
     session: &PaimonSession,
     condition: &str,
+    fields: &[DataField],
+) -> Result<Expr> {
+    let known = DFSchema::try_from(arrow_schema(fields))?;
+    let parsed = session
+        .context()
+        .state()
+        .create_logical_expr(condition, &known);
+    parsed.map_err(|e| not_on_partitions(e, condition, fields))
+}
+
+fn not_on_partitions(e: DataFusionError, condition: &str, fields: &[DataField]) -> DataFusionError {
+    let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+    e.context(format!(
+        "where expects a condition on the partition columns [{}], found {condition}",
+        names.join(", ")
+    ))
+}
+
+fn evaluate(
+    session: &PaimonSession,
+    logical: Expr,
     fields: &[DataField],
     rows: &[Vec<Option<Datum>>],
 ) -> Result<Vec<bool>> {
@@ -196,8 +218,6 @@ fn evaluate(
     });
     let batch = RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<_>>>()?)?;
     let known = DFSchema::try_from(schema)?;
-    let state = session.context().state();
-    let logical = state.create_logical_expr(condition, &known)?;
     let physical = session.context().create_physical_expr(logical, &known)?;
     let array = physical.evaluate(&batch)?.into_array(batch.num_rows())?;
     let Some(holds) = array.as_boolean_opt() else {

@@ -16,7 +16,6 @@ use paimon_core::write::{Clock, SystemClock};
 use paimon_core::{Error, ErrorKind};
 
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
-use super::compact::options_of;
 use super::list::{Procedure, Running, nothing_to_check};
 use super::plan::{name_parts, table, table_with};
 use super::rows::{Column, count, long};
@@ -157,10 +156,10 @@ pub(super) const PROCEDURES: &[Procedure] = &[
             RETAIN_MIN,
             OLDER_THAN,
             MAX_DELETES,
-            optional(&["options"], Kind::Text),
+            optional(&["options"], Kind::Options),
         ],
         result: &[Column::Long("deleted_snapshots_count")],
-        check: |arguments| options_of(arguments).map(drop),
+        check: nothing_to_check,
         run: expire,
     },
     Procedure {
@@ -227,7 +226,7 @@ async fn back_to(table: &Table, target: &RollbackTarget) -> Result<Vec<arrow::ar
 
 fn expire<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a> {
     async move {
-        let table = table_with(session, arguments, options_of(arguments)?).await?;
+        let table = table_with(session, arguments, arguments.options("options")).await?;
         let request = ExpireSnapshots {
             retain_max: arguments.number("retain_max"),
             retain_min: arguments.number("retain_min"),

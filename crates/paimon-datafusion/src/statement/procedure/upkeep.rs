@@ -22,7 +22,6 @@ use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, Table};
 use paimon_core::write::{Clock, SystemClock, WriteContext};
 
 use super::arguments::{Arguments, Kind, Parameter, optional, required};
-use super::compact::options_of;
 use super::list::{Procedure, Running, nothing_to_check};
 use super::partitions;
 use super::plan::{name_parts, table};
@@ -103,10 +102,10 @@ pub(super) const PROCEDURES: &[Procedure] = &[
             optional(&["including_databases"], Kind::Text),
             optional(&["including_tables"], Kind::Text),
             optional(&["excluding_tables"], Kind::Text),
-            optional(&["options"], Kind::Text),
+            optional(&["options"], Kind::Options),
         ],
         result: SUCCESS,
-        check: |arguments| options_of(arguments).map(drop),
+        check: nothing_to_check,
         run: compact_database,
     },
     Procedure {
@@ -210,7 +209,7 @@ fn compact_database<'a>(session: &'a PaimonSession, arguments: &'a Arguments) ->
         };
         let catalog = paimon.catalog();
         let databases = catalog.list_databases().await.map_err(to_datafusion)?;
-        let mut options = options_of(arguments)?;
+        let mut options = arguments.options("options");
         options.push(("write-only".into(), "false".into()));
         for database in chosen(arguments, "including_databases", None, databases)? {
             let tables = catalog

@@ -90,7 +90,7 @@ pub(in super::super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-pub(super) fn quoted_list(names: &[String]) -> String {
+pub(in super::super) fn quoted_list(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|n| quoted(n)).collect();
     names.join(", ")
 }

@@ -9,7 +9,6 @@ use paimon_catalog::{Catalog, Function, FunctionChange, Identifier};
 use paimon_core::spec::DataField;
 
 use super::super::arguments::{Arguments, Kind, optional, required};
-use super::super::compact::options_of;
 use super::super::list::Procedure;
 use super::super::plan::name_parts;
 use super::super::rows::{RESULT, done};
@@ -31,7 +30,7 @@ pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[
             required(&[RETURN], Kind::Text),
             optional(&["deterministic"], Kind::Boolean),
             optional(&["comment"], Kind::Text),
-            optional(&["options"], Kind::Text),
+            optional(&["options"], Kind::Options),
         ],
         result: RESULT,
         check: |arguments| declared(arguments).map(drop),
@@ -97,7 +96,7 @@ fn declared(arguments: &Arguments) -> Result<Function> {
         deterministic: arguments.boolean_or("deterministic", true),
         definitions: BTreeMap::new(),
         comment,
-        options: options_of(arguments)?.into_iter().collect(),
+        options: arguments.options("options").into_iter().collect(),
     })
 }
 

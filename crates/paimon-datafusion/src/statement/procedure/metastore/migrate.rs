@@ -1,5 +1,6 @@
 //! Tables of Hive that become Paimon tables in place. Source: `MigrateTableProcedure`, `MigrateDatabaseProcedure`.
 
+use std::collections::BTreeMap;
 use std::thread::available_parallelism;
 
 use datafusion::error::{DataFusionError, Result};
@@ -7,7 +8,6 @@ use futures::FutureExt;
 use paimon_catalog::{Identifier, Migration};
 
 use super::super::arguments::{Arguments, Kind, Parameter, optional, required};
-use super::super::compact::options_of;
 use super::super::list::{Procedure, Running};
 use super::super::plan::{current_catalog, name_parts};
 use super::super::rows::{Column, RESULT, done, texts};
@@ -19,7 +19,8 @@ use crate::statement::ident_text;
 const HIVE: &str = "hive";
 
 const SOURCE_TYPE: Parameter = required(&["source_type", "connector"], Kind::Text);
-const OPTIONS: Parameter = optional(&["options"], Kind::Text);
+const OPTIONS: Parameter = optional(&["options"], Kind::Options);
+const OPTIONS_MAP: Parameter = optional(&["options_map"], Kind::Options);
 const PARALLELISM: Parameter = optional(&["parallelism"], Kind::Number);
 
 pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[
@@ -31,6 +32,7 @@ pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[
             OPTIONS,
             optional(&["delete_origin"], Kind::Boolean),
             optional(&["target_table"], Kind::Text),
+            OPTIONS_MAP,
             PARALLELISM,
         ],
         result: RESULT,
@@ -52,6 +54,7 @@ pub(in crate::statement::procedure) const PROCEDURES: &[Procedure] = &[
             SOURCE_TYPE,
             required(&["database", "source_database"], Kind::Text),
             OPTIONS,
+            OPTIONS_MAP,
             PARALLELISM,
         ],
         result: &[Column::Text("result")],
@@ -68,8 +71,13 @@ fn check(arguments: &Arguments) -> Result<()> {
             arguments.procedure()
         )));
     }
-    options_of(arguments)?;
     parallelism(arguments).map(drop)
+}
+
+/// Those of the text, and over them those of the map.
+fn options(arguments: &Arguments) -> BTreeMap<String, String> {
+    let given = ["options", "options_map"].map(|name| arguments.options(name));
+    given.into_iter().flatten().collect()
 }
 
 fn drops_source(arguments: &Arguments) -> bool {
@@ -77,7 +85,7 @@ fn drops_source(arguments: &Arguments) -> bool {
 }
 
 /// Files looked at or moved at a time: one per core by default.
-fn parallelism(arguments: &Arguments) -> Result<usize> {
+pub(super) fn parallelism(arguments: &Arguments) -> Result<usize> {
     match arguments.number("parallelism") {
         None => Ok(available_parallelism().map_or(1, usize::from)),
         Some(number) => match usize::try_from(number) {
@@ -114,7 +122,7 @@ fn migrate_table<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Ru
             source: identifier(session, arguments.required("table"))?,
             target,
             drops_source: drops_source(arguments),
-            options: options_of(arguments)?.into_iter().collect(),
+            options: options(arguments),
             parallelism: parallelism(arguments)?,
         };
         let migrated = current_catalog(session)?.migrate_table(&migration).await;
@@ -135,7 +143,7 @@ fn migrate_database<'a>(session: &'a PaimonSession, arguments: &'a Arguments) ->
                 source: Identifier::new(database, &table).map_err(to_datafusion)?,
                 target: None,
                 drops_source: true,
-                options: options_of(arguments)?.into_iter().collect(),
+                options: options(arguments),
                 parallelism: parallelism(arguments)?,
             };
             match catalog.migrate_table(&migration).await {
@@ -162,14 +170,18 @@ mod tests {
     use super::super::super::arguments::Value;
     use super::*;
 
-    fn checked(procedure: usize, call: &[(&str, Value)]) -> std::result::Result<(), String> {
+    fn arguments_of(procedure: usize, call: &[(&str, Value)]) -> Result<Arguments> {
         let procedure = &PROCEDURES[procedure];
         let call: Vec<_> = call
             .iter()
             .map(|(name, value)| (Some(name.to_string()), value.clone()))
             .collect();
-        let arguments = Arguments::new(procedure.name, procedure.parameters, &call, &|_| Ok(0));
-        let checked = arguments.and_then(|arguments| (procedure.check)(&arguments));
+        Arguments::new(procedure.name, procedure.parameters, &call, &|_| Ok(0))
+    }
+
+    fn checked(procedure: usize, call: &[(&str, Value)]) -> std::result::Result<(), String> {
+        let arguments = arguments_of(procedure, call);
+        let checked = arguments.and_then(|a| (PROCEDURES[procedure].check)(&a));
         checked.map_err(|e| e.to_string())
     }
 
@@ -192,12 +204,20 @@ mod tests {
             ),
             (("parallelism", Value::Number(0)), "must be positive"),
             (("options", text("a")), "key=value"),
-            (("options_map", text("a=b")), "has no argument options_map"),
+            (("options_map", text("a")), "key=value"),
+            (("options_map", Value::Number(1)), "map('key', 'value')"),
         ] {
             let call: Vec<_> = spark.iter().cloned().chain([extra]).collect();
             let error = checked(0, &call).unwrap_err();
             assert!(error.contains(message), "{error}");
         }
+        let map = Value::Map(vec![("a".into(), "2".into()), ("b".into(), "3".into())]);
+        let own = [("options", text("a=1, c = 4")), ("options_map", map)];
+        let call: Vec<_> = spark.iter().cloned().chain(own).collect();
+        let arguments = arguments_of(0, &call).unwrap();
+        let expected = [("a", "2"), ("b", "3"), ("c", "4")];
+        let expected = expected.map(|(k, v)| (k.to_string(), v.to_string()));
+        assert_eq!(options(&arguments), expected.into());
         let iceberg = [("source_type", text("iceberg")), ("table", text("t"))];
         assert!(checked(0, &iceberg).unwrap_err().contains("must be hive"));
     }
