@@ -96,6 +96,26 @@ impl Identifier {
         self.system.as_deref()
     }
 
+    /// Refuses what is no name of a table of its own, in a database that takes tables.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a branch, a system table and the database `sys`.
+    pub fn check_plain(&self) -> Result<()> {
+        if self.database == SYSTEM_DATABASE {
+            return Err(
+                Error::invalid("tables of database sys cannot be changed").with("table", self)
+            );
+        }
+        if self.branch.is_some() || self.system.is_some() {
+            return Err(Error::invalid(
+                "a name with $ is that of a branch or system table: tables are made, renamed, altered and dropped by plain \
+                 names, branches made by CALL sys.create_branch",
+            )
+            .with("table", self));
+        }
+        Ok(())
+    }
+
     /// The same branch and system part of another table of the database.
     #[must_use]
     pub fn with_table(&self, table: &str) -> Self {

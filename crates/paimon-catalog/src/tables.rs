@@ -11,7 +11,8 @@ use paimon_core::schema::NewTable;
 use paimon_core::schema::SchemaManager;
 use paimon_core::{Error, Result};
 
-use crate::identifier::{Identifier, SYSTEM_DATABASE};
+#[cfg(any(feature = "hive", feature = "jdbc"))]
+use crate::identifier::Identifier;
 
 /// Catalog options with this prefix are options of new tables.
 const TABLE_DEFAULT: &str = "table-default.";
@@ -24,22 +25,6 @@ pub(crate) fn add_defaults(options: &BTreeMap<String, String>, table: &mut NewTa
             entry.or_insert_with(|| value.clone());
         }
     }
-}
-
-/// Refuses what is no name of a table of its own, in a database that takes tables.
-pub(crate) fn check_plain(identifier: &Identifier) -> Result<()> {
-    if identifier.database() == SYSTEM_DATABASE {
-        return Err(
-            Error::invalid("tables of database sys cannot be changed").with("table", identifier)
-        );
-    }
-    if identifier.branch().is_some() || identifier.system().is_some() {
-        return Err(Error::invalid(
-            "a plain table name is expected here, not a branch or system table",
-        )
-        .with("table", identifier));
-    }
-    Ok(())
 }
 
 /// Refuses tables of kinds that this engine does not make.

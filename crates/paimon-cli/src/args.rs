@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(short = 'n', long, value_name = "ROWS", default_value = "40", value_parser = max_rows)]
     pub(crate) maxrows: MaxRows,
 
-    /// Colours in the interactive shell
+    /// Colours in the interactive shell and in logs
     #[arg(long, value_enum, value_name = "WHEN", num_args = 0..=1, default_value_t = Color::Auto,
           default_missing_value = "always")]
     pub(crate) color: Color,
@@ -160,6 +160,20 @@ pub(crate) enum Color {
     Always,
     #[value(alias = "false")]
     Never,
+}
+
+impl Color {
+    /// Whether to use colours on a stream.
+    pub(crate) fn is_used(self, stream_is_terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            // https://no-color.org: an empty value counts as none
+            Self::Auto => {
+                stream_is_terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
+        }
+    }
 }
 
 /// Rows to print; `None` is all.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use datafusion::error::DataFusionError;
 use paimon_core::ErrorKind;
-use paimon_datafusion::paimon_error;
+use paimon_datafusion::{error_message, paimon_error};
 
 /// The end of a part of the program.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
@@ -80,7 +80,7 @@ impl Failure {
         };
         Self {
             code,
-            message: Some(format!("catalog {name}: {}", message_of(error))),
+            message: Some(format!("catalog {name}: {}", error_message(error))),
         }
     }
 
@@ -107,7 +107,7 @@ impl Failure {
             message: Some(format!(
                 "statement {number} failed: {}: {}",
                 shown_sql(sql),
-                message_of(error)
+                error_message(error)
             )),
         }
     }
@@ -135,13 +135,6 @@ fn shown_sql(sql: &str) -> String {
     match line.char_indices().nth(LENGTH) {
         Some((at, _)) => format!("{}...", &line[..at]),
         None => line,
-    }
-}
-
-fn message_of(error: &DataFusionError) -> String {
-    match paimon_error(error) {
-        Some(own) => own.to_string(),
-        None => error.strip_backtrace(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use paimon_catalog::{Identifier, create_catalog_on};
+use paimon_core::Error;
 use paimon_core::maintenance::fsck::{FsckReport, fsck};
 use serde_json::{Value, json};
 
@@ -40,7 +41,14 @@ async fn check(args: &Args, table: &str) -> Outcome<FsckReport> {
     };
     let found = async {
         let catalog = create_catalog_on(&name, options, &paimon_stores::all())?;
-        let table = catalog.get_table(&Identifier::parse(table)?).await?;
+        let identifier = Identifier::parse(table)?;
+        if identifier.system().is_some() {
+            return Err(Error::invalid(
+                "fsck checks tables and branches, not system tables: name the table without the part behind $",
+            )
+            .with("table", identifier));
+        }
+        let table = catalog.get_table(&identifier).await?;
         fsck(&table).await
     };
     found.await.map_err(|e| Failure::engine(&e))

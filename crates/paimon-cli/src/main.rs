@@ -12,10 +12,11 @@ mod run;
 mod shell;
 mod size;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use args::{Invocation, Subcommand};
+use args::{Args, Invocation, Subcommand};
 use failure::{Failure, Outcome};
 use tracing_subscriber::EnvFilter;
 
@@ -24,7 +25,7 @@ const CLOSING: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let invocation = Invocation::parse();
-    start_logging(invocation.args.quiet);
+    start_logging(&invocation.args);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -77,11 +78,12 @@ async fn interrupted() {
 }
 
 /// Logs to stderr as `RUST_LOG` says; without it only warnings, nothing with `-q`.
-fn start_logging(quiet: bool) {
-    let default = if quiet { "off" } else { "warn" };
+fn start_logging(args: &Args) {
+    let default = if args.quiet { "off" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(args.color.is_used(std::io::stderr().is_terminal()))
         .with_writer(std::io::stderr)
         .try_init();
 }

@@ -56,7 +56,7 @@ async fn script_statements(
     Ok(())
 }
 
-/// Text of a script; `-` is standard input.
+/// Text of a script, without the byte order mark that some editors write; `-` is standard input.
 pub(crate) fn read_file(file: &str) -> Outcome<String> {
     let mut text = String::new();
     let read = if file == "-" {
@@ -64,7 +64,11 @@ pub(crate) fn read_file(file: &str) -> Outcome<String> {
     } else {
         std::fs::read_to_string(file)
     };
-    read.map_err(|e| Failure::usage(format!("script {file}: {e}")))
+    let text = read.map_err(|e| Failure::usage(format!("script {file}: {e}")))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_string(),
+        None => text,
+    })
 }
 
 fn open_session(args: &Args) -> Outcome<PaimonSession> {

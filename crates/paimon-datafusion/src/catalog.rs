@@ -9,7 +9,7 @@ use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::TableType;
 use paimon_catalog::{Catalog, FormatTable, Identifier, SYSTEM_DATABASE, View};
-use paimon_core::table::{Table, TableOrigin};
+use paimon_core::table::{ScanTarget, Table, TableOrigin};
 use paimon_core::{Error, ErrorKind};
 use parking_lot::RwLock;
 
@@ -24,6 +24,15 @@ use crate::stream::StreamSource;
 
 /// System table of the rows in files that need no merge.
 const READ_OPTIMIZED: &str = "ro";
+/// System tables that tell of the table and not of one of its snapshots.
+const TIMELESS: &[&str] = &[
+    "snapshots",
+    "schemas",
+    "options",
+    "tags",
+    "branches",
+    "consumers",
+];
 /// System table of rows with their ids.
 const ROW_TRACKING: &str = "row_tracking";
 
@@ -266,6 +275,14 @@ impl PaimonSchemaProvider {
         } else {
             table.with_options(&dynamic).await?
         };
+        if let Some(system) = identifier.system().filter(|name| TIMELESS.contains(name))
+            && !options.is_empty()
+            && !matches!(table.target(), ScanTarget::Latest)
+        {
+            return Err(Error::unsupported(format!(
+                "system table {system:?} is not one of a snapshot: it takes no time travel"
+            )));
+        }
         if let (Some(names), None) = (&metadata, identifier.system()) {
             let provider = MetadataProvider::new(table, names.split(','));
             return Ok(Some(Arc::new(provider)));

@@ -1,5 +1,6 @@
 //! Errors across the border to DataFusion.
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use paimon_core::Error;
 
@@ -28,6 +29,30 @@ pub fn paimon_error(error: &DataFusionError) -> Option<&Error> {
     }
 }
 
+/// What went wrong, in words for who wrote the statement: the engine's own message, else that of DataFusion without the
+/// steps of planning that it came through.
+pub fn error_message(error: &DataFusionError) -> String {
+    if let Some(own) = paimon_error(error) {
+        return own.to_string();
+    }
+    match error {
+        DataFusionError::Context(step, inner) if is_step(step) => error_message(inner),
+        DataFusionError::Context(what, inner) => format!("{what}: {}", error_message(inner)),
+        DataFusionError::Shared(inner) => error_message(inner),
+        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+            ArrowError::CastError(text) => text.clone(),
+            _ => error.strip_backtrace(),
+        },
+        _ => error.strip_backtrace(),
+    }
+}
+
+/// Whether a context names a rule of DataFusion, as `Optimizer rule 'simplify_expressions' failed` and `type_coercion`.
+fn is_step(context: &str) -> bool {
+    let is_rule = context.contains("rule '") && context.ends_with("failed");
+    is_rule || context.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -40,5 +65,18 @@ mod tests {
         let shared = DataFusionError::Shared(Arc::new(error));
         assert_eq!(paimon_error(&shared).map(Error::message), Some("broken"));
         assert!(paimon_error(&DataFusionError::Plan("x".into())).is_none());
+    }
+
+    #[test]
+    fn messages_name_the_cause_and_not_the_rule_that_met_it() {
+        let cause = ArrowError::CastError("Cannot cast string 'abc' to value of Int32 type".into());
+        let error = DataFusionError::from(cause)
+            .context("Optimizer rule 'simplify_expressions' failed")
+            .context("in view a.b.c");
+        let shared = DataFusionError::Shared(Arc::new(error));
+        assert_eq!(
+            error_message(&shared),
+            "in view a.b.c: Cannot cast string 'abc' to value of Int32 type"
+        );
     }
 }

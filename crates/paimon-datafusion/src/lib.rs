@@ -22,6 +22,7 @@ mod sink;
 mod statement;
 mod store;
 mod stream;
+mod text;
 mod zone;
 
 /// Nodes of plans and what they are made of, for whoever carries plans to other processes.
@@ -44,8 +45,9 @@ pub mod nodes {
 }
 
 pub use catalog::{PaimonCatalogProvider, PaimonSchemaProvider};
-pub use error::{paimon_error, to_datafusion};
+pub use error::{error_message, paimon_error, to_datafusion};
 pub use parse::{is_complete, redact_sql, split_statements};
 pub use provider::{PaimonTableProvider, SystemTableProvider};
 pub use session::{CommitIdentity, OverwriteMode, PaimonSession, SessionSettings};
 pub use sink::finish_cleanups;
+pub use text::{nested_options, with_text_keys};

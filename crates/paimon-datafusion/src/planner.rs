@@ -12,7 +12,7 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{ExprSchemable, GetFieldAccess, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{self, TableFactor, TimezoneInfo};
 
-use crate::parse::plain_and_options;
+use crate::parse::{FILES_CATALOG, plain_and_options};
 use crate::session::SessionSettings;
 
 /// Plans tables whose name holds options, and refuses the clauses after a table that DataFusion would drop.
@@ -43,8 +43,17 @@ impl RelationPlanner for PaimonRelationPlanner {
         let Some((plain, _)) = plain_and_options(hidden.table()) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
-        let shown = with_table(&hidden, plain);
-        let source = context.context_provider().get_table_source(hidden)?;
+        let shown = match hidden.catalog() {
+            Some(FILES_CATALOG) => TableReference::bare(plain),
+            _ => with_table(&hidden, plain),
+        };
+        let found = context.context_provider().get_table_source(hidden.clone());
+        let source = found.map_err(|e| match e {
+            DataFusionError::Plan(text) => {
+                DataFusionError::Plan(text.replace(hidden.table(), plain))
+            }
+            other => other,
+        })?;
         let plan = LogicalPlanBuilder::scan(shown, source, None)?.build()?;
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
             plan,

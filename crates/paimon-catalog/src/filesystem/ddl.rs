@@ -12,7 +12,7 @@ use paimon_core::{Error, ErrorKind, Result};
 
 use super::FileSystemCatalog;
 use crate::catalog::Catalog;
-use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
+use crate::identifier::{DEFAULT_DATABASE, Identifier};
 
 /// Catalog options with this prefix are options of new tables.
 const TABLE_DEFAULT: &str = "table-default.";
@@ -206,16 +206,7 @@ impl FileSystemCatalog {
 
     /// Location of a table that is named without a branch or system part, in a database that takes tables.
     fn plain_location(&self, identifier: &Identifier) -> Result<String> {
-        if identifier.database() == SYSTEM_DATABASE {
-            return Err(Error::invalid("tables of database sys cannot be changed")
-                .with("table", identifier));
-        }
-        if identifier.branch().is_some() || identifier.system().is_some() {
-            return Err(Error::invalid(
-                "a plain table name is expected here, not a branch or system table",
-            )
-            .with("table", identifier));
-        }
+        identifier.check_plain()?;
         self.table_location(identifier)
     }
 }

@@ -16,7 +16,7 @@ use super::HiveCatalog;
 use super::client::HiveTable;
 use super::mapping::{self, COMMENT};
 use crate::identifier::Identifier;
-use crate::tables::{check_plain, not_stored, refuse_external_data};
+use crate::tables::{not_stored, refuse_external_data};
 
 const TAG_PREVIEW: &str = "metastore.tag-to-partition.preview";
 
@@ -24,7 +24,7 @@ impl HiveCatalog {
     /// The identifier of a table that is named without a branch or system part, in a database that takes tables.
     pub(super) fn plain(&self, identifier: &Identifier) -> Result<Identifier> {
         let identifier = self.known_as(identifier)?;
-        check_plain(&identifier)?;
+        identifier.check_plain()?;
         Ok(identifier)
     }
 

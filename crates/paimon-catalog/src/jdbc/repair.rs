@@ -10,7 +10,6 @@ use paimon_core::{Error, Result};
 use super::JdbcCatalog;
 use super::connections::Failure;
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
-use crate::tables::check_plain;
 
 impl JdbcCatalog {
     pub(super) async fn repair_objects(
@@ -23,7 +22,7 @@ impl JdbcCatalog {
             (Some(database), None) => self.repair_database(database).await,
             (Some(database), Some(table)) => {
                 let identifier = Identifier::new(database, table)?;
-                check_plain(&identifier)?;
+                identifier.check_plain()?;
                 self.repair_table(&identifier).await
             }
         }

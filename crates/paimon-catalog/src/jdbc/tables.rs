@@ -15,7 +15,7 @@ use paimon_core::{Error, Result};
 use super::JdbcCatalog;
 use super::connections::{Failure, Statement};
 use crate::identifier::Identifier;
-use crate::tables::{add_defaults, check_plain, not_stored, refuse_external_data, refuse_kinds};
+use crate::tables::{add_defaults, not_stored, refuse_external_data, refuse_kinds};
 
 /// Keys of a schema, as options.
 const KEY_OPTIONS: [&str; 3] = ["primary-key", "partition", "bucket-key"];
@@ -32,7 +32,7 @@ impl JdbcCatalog {
         identifier: &Identifier,
         mut table: NewTable,
     ) -> Result<TableSchema> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let location = self.table_location(identifier)?;
         if let Some(path) = table.options.get("path")
             && path.trim_end_matches('/') != location
@@ -56,7 +56,7 @@ impl JdbcCatalog {
         table: NewTable,
         ignore: bool,
     ) -> Result<bool> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         if !self.has_database(identifier.database()).await? {
             return Err(self.no_database(identifier.database()));
         }
@@ -157,7 +157,7 @@ impl JdbcCatalog {
     }
 
     pub(super) async fn remove_table(&self, identifier: &Identifier, ignore: bool) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let location = self.table_location(identifier)?;
         if !self.rows.has_table_row(identifier).await? {
             return match ignore {
@@ -202,8 +202,8 @@ impl JdbcCatalog {
     }
 
     pub(super) async fn move_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
-        check_plain(from)?;
-        check_plain(to)?;
+        from.check_plain()?;
+        to.check_plain()?;
         if from == to {
             return Err(Error::invalid("the table has that name already").with("table", to));
         }
@@ -310,7 +310,7 @@ impl JdbcCatalog {
         identifier: &Identifier,
         schema: &TableSchema,
     ) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let table = self.open(identifier).await?;
         // what the database cannot hold is refused before anything happens
         self.synced_properties(schema)

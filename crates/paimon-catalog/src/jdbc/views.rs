@@ -8,7 +8,6 @@ use super::JdbcCatalog;
 use super::connections::Failure;
 use crate::identifier::{Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
-use crate::tables::check_plain;
 use crate::view::{View, ViewChange};
 
 /// So often a change is tried when others change the view meanwhile.
@@ -29,7 +28,7 @@ impl JdbcCatalog {
     }
 
     pub(super) async fn view(&self, identifier: &Identifier) -> Result<View> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let json = self.rows.view(identifier).await?;
         let json = json.ok_or_else(|| self.no_view(identifier))?;
         View::of_json(&json).map_err(|e| e.with("view", identifier))
@@ -41,7 +40,7 @@ impl JdbcCatalog {
         view: &View,
         ignore: bool,
     ) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         if !self.has_database(identifier.database()).await? {
             return Err(self.no_database(identifier.database()));
         }
@@ -67,7 +66,7 @@ impl JdbcCatalog {
     }
 
     pub(super) async fn remove_view(&self, identifier: &Identifier, ignore: bool) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let remove = async {
             match (self.rows.has_view(identifier).await?, ignore) {
                 (true, _) => {
@@ -84,8 +83,8 @@ impl JdbcCatalog {
     }
 
     pub(super) async fn move_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
-        check_plain(from)?;
-        check_plain(to)?;
+        from.check_plain()?;
+        to.check_plain()?;
         if from == to {
             return Err(self.view_taken("the view has that name already", to));
         }
@@ -114,7 +113,7 @@ impl JdbcCatalog {
         identifier: &Identifier,
         changes: &[ViewChange],
     ) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let alter = async {
             for _ in 0..ATTEMPTS {
                 if self.try_change_view(identifier, changes).await? {

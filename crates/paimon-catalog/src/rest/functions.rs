@@ -9,7 +9,6 @@ use super::client::{Failure, Kind};
 use crate::function::{Function, FunctionChange};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
-use crate::tables::check_plain;
 
 impl RestCatalog {
     pub(super) async fn function_names(&self, database: &str) -> Result<Vec<String>> {
@@ -104,7 +103,7 @@ fn is_function_name(name: &str) -> bool {
 }
 
 fn check_function_name(identifier: &Identifier) -> Result<()> {
-    check_plain(identifier)?;
+    identifier.check_plain()?;
     match is_function_name(identifier.table()) {
         true => Ok(()),
         false => Err(Error::invalid(

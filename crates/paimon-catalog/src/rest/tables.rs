@@ -13,7 +13,7 @@ use crate::catalog::PropertyChanges;
 use crate::format_table::{self, is_format_table};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::{check_component, check_location_stays};
-use crate::tables::{add_defaults, check_plain, refuse_kinds};
+use crate::tables::{add_defaults, refuse_kinds};
 
 impl RestCatalog {
     /// Whether there is such a database; `default` always is.
@@ -112,7 +112,7 @@ impl RestCatalog {
         identifier: &Identifier,
         mut table: NewTable,
     ) -> Result<TableSchema> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         if table.options.contains_key("path") {
             return Err(Error::unsupported(
                 "the service chooses where tables of a REST catalog lie: a path cannot be given",
@@ -138,7 +138,7 @@ impl RestCatalog {
         table: NewTable,
         ignore: bool,
     ) -> Result<bool> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         // its table defaults count
         let session = self.api.session().await;
         session.map_err(|f| self.error(identifier, f))?;
@@ -161,7 +161,7 @@ impl RestCatalog {
     }
 
     pub(super) async fn remove_table(&self, identifier: &Identifier, ignore: bool) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         self.tokens.forget(identifier);
         match self.api.drop_table(identifier).await {
             Err(Failure::Missing(..)) if ignore => Ok(()),
@@ -170,8 +170,8 @@ impl RestCatalog {
     }
 
     pub(super) async fn move_table(&self, from: &Identifier, to: &Identifier) -> Result<()> {
-        check_plain(from)?;
-        check_plain(to)?;
+        from.check_plain()?;
+        to.check_plain()?;
         if !self.has_database(to.database()).await? {
             return Err(self.no_database(to.database()));
         }
@@ -232,7 +232,7 @@ impl RestCatalog {
         identifier: &Identifier,
         schema: &TableSchema,
     ) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let table = self.open(identifier).await?;
         table.schemas().check_next(schema).await?;
         let done = self.api.replace_table(identifier, schema).await;

@@ -8,7 +8,6 @@ use super::RestCatalog;
 use super::client::{Failure, Kind};
 use crate::identifier::{DEFAULT_DATABASE, Identifier, SYSTEM_DATABASE};
 use crate::names::check_component;
-use crate::tables::check_plain;
 use crate::view::{View, ViewChange};
 
 impl RestCatalog {
@@ -25,7 +24,7 @@ impl RestCatalog {
     }
 
     pub(super) async fn view(&self, identifier: &Identifier) -> Result<View> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         let found = self.api.view(identifier).await;
         let answer = found.map_err(|f| self.view_error(identifier, f))?;
         Ok(answer.into())
@@ -37,7 +36,7 @@ impl RestCatalog {
         view: &View,
         ignore: bool,
     ) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         match self.api.create_view(identifier, view).await {
             Err(Failure::Exists(_)) if ignore => Ok(()),
             Err(Failure::Exists(_)) => Err(self.view_taken(identifier)),
@@ -47,7 +46,7 @@ impl RestCatalog {
     }
 
     pub(super) async fn remove_view(&self, identifier: &Identifier, ignore: bool) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         match self.api.drop_view(identifier).await {
             Err(Failure::Missing(..)) if ignore => Ok(()),
             done => done.map_err(|f| self.view_error(identifier, f)),
@@ -55,8 +54,8 @@ impl RestCatalog {
     }
 
     pub(super) async fn move_view(&self, from: &Identifier, to: &Identifier) -> Result<()> {
-        check_plain(from)?;
-        check_plain(to)?;
+        from.check_plain()?;
+        to.check_plain()?;
         match self.api.rename_view(from, to).await {
             Err(Failure::Exists(_)) => Err(self.view_taken(to)),
             done => done.map_err(|f| self.view_error(from, f)),
@@ -68,7 +67,7 @@ impl RestCatalog {
         identifier: &Identifier,
         changes: &[ViewChange],
     ) -> Result<()> {
-        check_plain(identifier)?;
+        identifier.check_plain()?;
         match self.api.alter_view(identifier, changes).await {
             Err(Failure::Exists(error)) => {
                 Err(error.with("view", identifier).with("catalog", &self.name))

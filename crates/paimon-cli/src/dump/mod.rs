@@ -9,8 +9,9 @@ use paimon_catalog::absolute_location;
 use paimon_core::codec::{
     ManifestRecords, decode_index_manifest, decode_manifest, decode_manifest_list,
 };
+use paimon_core::io::FileIo;
 use paimon_core::manifest::read_in_avro;
-use paimon_core::{Error, Result};
+use paimon_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::args::Args;
@@ -61,7 +62,9 @@ async fn load(args: &Args, file: &str) -> Result<(Kind, Value)> {
     let location = absolute_location(file)?;
     let options = args.catalog_options.iter().cloned().collect();
     let io = paimon_stores::all().file_io(&location, &options)?;
-    let bytes = io.read(&location, LIMIT_BYTES).await?;
+    let Some(bytes) = io.read_optional(&location, LIMIT_BYTES).await? else {
+        return Err(no_file(&io, &location).await);
+    };
     let name = location.rsplit('/').next().unwrap_or_default();
     let kind = kind_of(name, &bytes)
         .ok_or_else(|| Error::invalid("not a metadata file of a Paimon table"))?;
@@ -93,6 +96,20 @@ async fn load(args: &Args, file: &str) -> Result<(Kind, Value)> {
         }
     };
     Ok((kind, value))
+}
+
+/// Nothing is read from the path: a wrong argument, and no damage.
+async fn no_file(io: &FileIo, location: &str) -> Error {
+    let is_folder = std::path::Path::new(location).is_dir()
+        || io.list_files(location).await.is_ok_and(|f| !f.is_empty())
+        || io.list_folders(location).await.is_ok_and(|f| !f.is_empty());
+    Error::new(
+        ErrorKind::NotFound,
+        match is_folder {
+            true => "this is a folder, one of its files is expected",
+            false => "there is no such file",
+        },
+    )
 }
 
 /// By name, else by content: JSON, or the field names in the header of an Avro file.

@@ -5,6 +5,7 @@ use std::io::Write;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use paimon_datafusion::nested_options;
 
 use super::{Rows, WriteError};
 
@@ -44,9 +45,7 @@ impl Rows for DelimitedRows {
         let options = FormatOptions::default()
             .with_display_error(false)
             .with_null("");
-        let nested = FormatOptions::default()
-            .with_display_error(false)
-            .with_null("null");
+        let nested = nested_options();
         let columns = batch
             .columns()
             .iter()

@@ -1,4 +1,4 @@
-//! JSON: one array per statement, or one object per line. Nulls are written.
+//! JSON: one array per statement, or one object per line. Nulls are written; keys of maps are their texts.
 
 use std::io::Write;
 
@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
+use paimon_datafusion::with_text_keys;
 
 use super::{Rows, WriteError};
 
@@ -47,7 +48,7 @@ impl Rows for JsonRows {
         let mut writer = WriterBuilder::new()
             .with_explicit_nulls(true)
             .build::<_, LineDelimited>(&mut lines);
-        writer.write(batch)?;
+        writer.write(&with_text_keys(batch)?)?;
         writer.finish()?;
         drop(writer);
         if !self.array {

@@ -13,7 +13,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
 
-use crate::args::{Args, Color};
+use crate::args::Args;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Printer, say};
 use commands::After;
@@ -31,11 +31,7 @@ type Line = Editor<ShellHelper, FileHistory>;
 /// Reads and runs statements until `\q` or the end of input. A failing statement is reported and the shell goes on.
 pub(crate) async fn run(session: PaimonSession, mut printer: Printer, args: &Args) -> Outcome {
     INTERACTIVE.store(true, Ordering::Relaxed);
-    let color = match args.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-    };
+    let color = args.color.is_used(std::io::stdout().is_terminal());
     let mut line = editor(session.clone(), color)?;
     if !args.quiet {
         say(&format!(

@@ -53,8 +53,21 @@ fn metadata_files_print_as_json() {
 
 #[test]
 fn files_that_are_no_metadata_are_refused() {
-    let run = plain(&["dump", "/no/such/file"]);
-    assert_eq!(run.code, 4, "{run:?}");
     let file = golden().join("meta-time-travel/expected.json");
     assert_eq!(plain(&["dump", file.to_str().unwrap()]).code, 0);
+}
+
+#[test]
+fn a_wrong_path_is_no_damage() {
+    let empty = tempfile::tempdir().unwrap();
+    for (path, says) in [
+        ("/no/such/file", "there is no such file"),
+        (golden().to_str().unwrap(), "this is a folder"),
+        (empty.path().to_str().unwrap(), "this is a folder"),
+    ] {
+        let run = plain(&["dump", path]);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.stderr.contains(says), "{run:?}");
+        assert!(run.stderr.contains(path), "{run:?}");
+    }
 }

@@ -32,3 +32,12 @@ fn a_table_that_does_not_exist_is_an_error() {
     assert_eq!(run.code, 1, "{run:?}");
     assert_eq!(plain(&["fsck", "default.t"]).code, 2);
 }
+
+#[test]
+fn a_system_table_is_refused() {
+    let folder = warehouse(&["append-plain"]);
+    let run = paimon(folder.path(), &["fsck", "append_plain$snapshots"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("not system tables"), "{run:?}");
+    assert_eq!(run.stdout, "");
+}

@@ -77,3 +77,40 @@ fn informational_statements_have_sparks_columns() {
     let expected = "CREATE TABLE `paimon`.`default`.`append_partitioned` (\\n  `id` INT NOT NULL,\\n  `dt` STRING,\\n  `hr` INT,\\n  `v` STRING\\n)\\nPARTITIONED BY (`dt`, `hr`)\\nWITH (\\n  'bucket' = '-1'\\n)";
     assert!(run.stdout.contains(expected), "{}", run.stdout);
 }
+
+#[test]
+fn maps_with_keys_of_any_type_print_as_json() {
+    let sql = "SELECT map([1, 2], ['a', NULL]) AS m";
+    let run = plain(&["-q", "--format", "ndjson", "-c", sql]);
+    assert_eq!(run.stdout, "{\"m\":{\"1\":\"a\",\"2\":null}}\n", "{run:?}");
+    let run = plain(&["-q", "--format", "json", "-c", sql]);
+    assert_eq!(
+        run.stdout, "[{\"m\":{\"1\":\"a\",\"2\":null}}]\n",
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_copy_writes_nested_values_as_the_csv_format_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.csv");
+    let sql = "SELECT [1, NULL] AS l, map([1], ['x']) AS m, {'a': DATE '2024-01-01'} AS s, CAST(NULL AS INT[]) AS n";
+    let copy = format!("COPY ({sql}) TO '{}'", file.display());
+    let run = plain(&["-q", "-c", &copy]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let printed = plain(&["-q", "--format", "csv", "-c", sql]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), printed.stdout);
+}
+
+#[test]
+fn a_copy_that_fails_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for ending in ["csv", "json", "parquet", "arrow"] {
+        let file = folder.path().join(format!("x.{ending}"));
+        let rows = "SELECT 1 / (value - 5) AS a FROM generate_series(1, 9)";
+        let copy = format!("COPY ({rows}) TO '{}'", file.display());
+        let run = plain(&["-q", "-c", &copy]);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(!file.exists(), "{ending}");
+    }
+}

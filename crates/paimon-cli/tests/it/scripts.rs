@@ -184,3 +184,59 @@ fn times_in_options_and_system_tables_are_of_the_zone_of_the_process() {
         format!("/*+ OPTIONS('incremental-between-timestamp'='{utc},2100-01-01 00:00:00') */");
     assert_eq!(count("Asia/Kolkata", &from_then), count("UTC", &since));
 }
+
+#[test]
+fn texts_between_dollar_signs_hold_semicolons() {
+    let run = plain(&[
+        "-q",
+        "--format",
+        "csv",
+        "-c",
+        "select $$a;b$$ as x; select $t$;$$;$t$ as y",
+    ]);
+    assert_eq!(
+        (run.code, run.stdout.as_str()),
+        (0, "x\na;b\ny\n;$$;\n"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn scripts_may_begin_with_a_byte_order_mark() {
+    let wh = warehouse(&[]);
+    let script = "\u{feff}SELECT 1 AS n";
+    let run = piped(wh.path(), &["-q", "--format", "csv"], script);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "n\n1\n"), "{run:?}");
+    let file = wh.path().join("script.sql");
+    std::fs::write(&file, script).unwrap();
+    let run = plain(&["-q", "--format", "csv", "-f", file.to_str().unwrap()]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "n\n1\n"), "{run:?}");
+}
+
+#[test]
+fn logs_have_colours_on_demand_alone() {
+    let stderr = |arguments: &[&str]| {
+        let output = command()
+            .args(arguments)
+            .args(["-q", "-c", "SELECT 1"])
+            .env("RUST_LOG", "debug")
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let plain = stderr(&[]);
+    assert!(plain.contains("DEBUG"), "{plain}");
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    assert!(!stderr(&["--color=never"]).contains('\u{1b}'));
+    assert!(stderr(&["--color=always"]).contains('\u{1b}'));
+}
+
+#[test]
+fn messages_name_the_cause_alone() {
+    let run = plain(&["-q", "-c", "SELECT CAST('abc' AS INT) AS n"]);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    let cause = "Cannot cast string 'abc' to value of Int32 type";
+    assert!(run.stderr.contains(cause), "{}", run.stderr);
+    assert!(!run.stderr.contains("Optimizer"), "{}", run.stderr);
+}

@@ -20,7 +20,8 @@ use crate::table::Table;
 /// A tag to be made.
 #[derive(Debug, Clone, Default)]
 pub struct NewTag {
-    /// Name: one plain path component, not blank, no number.
+    /// Name: one plain path component, not blank. One that is a number stands before the snapshot of that number in
+    /// `scan.version`.
     pub name: String,
     /// Snapshot to tag, which may live on in another tag alone; the newest one by default.
     pub snapshot_id: Option<i64>,
@@ -291,13 +292,12 @@ fn no_tag(table: &Table, name: &str) -> Error {
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let plain = checked_name(name).is_ok() && !name.trim().is_empty();
-    if !plain || name.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Error::invalid(format!(
-            "a tag name must be one plain path component and no number, found {name:?}"
-        )));
+    match checked_name(name).is_ok() && !name.trim().is_empty() {
+        true => Ok(()),
+        false => Err(Error::invalid(format!(
+            "a tag name must be one plain path component and not blank, found {name:?}"
+        ))),
     }
-    Ok(())
 }
 
 /// The snapshot; with a retention also when the tag was made.

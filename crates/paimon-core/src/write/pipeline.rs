@@ -229,10 +229,11 @@ fn kinds_of_texts(texts: &StringViewArray) -> Result<Int8Array> {
             Some("-U") => Ok(Some(1)),
             Some("+U") => Ok(Some(2)),
             Some("-D") => Ok(Some(3)),
-            other => Err(Error::invalid(format!(
-                "row kind must be +I, -U, +U or -D, found {other:?}"
-            ))
-            .with("option", "rowkind.field")),
+            _ => {
+                let found = text.map_or_else(|| "null".to_string(), |text| format!("'{text}'"));
+                let wrong = format!("row kind must be +I, -U, +U or -D, found {found}");
+                Err(Error::invalid(wrong).with("option", "rowkind.field"))
+            }
         })
         .collect()
 }

@@ -148,6 +148,11 @@ impl FormatTableProvider {
         Ok(names)
     }
 
+    /// What stands for null in names of partitions.
+    pub(crate) fn partition_default_name(&self) -> String {
+        self.options.default_partition.clone()
+    }
+
     /// Columns that files hold, with their positions in the table.
     fn stored(&self) -> Vec<(usize, DataField)> {
         let is_key = |f: &DataField| self.table.partition_keys.contains(&f.name);

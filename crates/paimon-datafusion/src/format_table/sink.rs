@@ -20,7 +20,7 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder,
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType};
 use futures::StreamExt;
 use paimon_catalog::{FileFormat, FormatTable};
-use paimon_core::arrow_bridge::{array_of, arrow_schema};
+use paimon_core::arrow_bridge::array_of;
 use paimon_core::commit::Overwrite;
 use paimon_core::format::FileEncoder;
 use paimon_core::io::OutputFile;
@@ -54,7 +54,6 @@ pub(super) struct FormatSink {
     stored: Vec<usize>,
     /// Partition columns, by position, in the order of folders.
     keys: Vec<usize>,
-    schema: SchemaRef,
     metrics: ExecutionPlanMetricsSet,
 }
 
@@ -84,7 +83,6 @@ impl FormatSink {
         let sink = Self {
             layout: Layout::new(&table, &options),
             store: StoreAssignment::new(table.fields.clone(), zone),
-            schema: arrow_schema(&table.fields),
             options,
             mode,
             stored,
@@ -406,7 +404,8 @@ impl DataSink for FormatSink {
     }
 
     fn schema(&self) -> &SchemaRef {
-        &self.schema
+        // as of a sink of a Paimon table
+        self.store.relaxed_schema()
     }
 
     async fn write_all(

@@ -42,6 +42,11 @@ impl Cursor {
         Ok(Self::over(tokens.into_iter()))
     }
 
+    /// Where the next token lies among all tokens of the statement.
+    pub(crate) fn origin(&self) -> Option<usize> {
+        self.origins.get(self.at).copied()
+    }
+
     /// Takes everything that is left and returns where it begins among all tokens of the statement.
     pub(crate) fn rest(&mut self) -> Result<usize> {
         match self.origins.get(self.at) {

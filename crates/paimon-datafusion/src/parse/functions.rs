@@ -30,7 +30,7 @@ const FUNCTIONS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Keys and values.
-type OptionPairs = Vec<(String, String)>;
+pub(super) type OptionPairs = Vec<(String, String)>;
 
 /// The table that a function stands for and its options; `None` for other functions.
 ///
@@ -101,7 +101,7 @@ pub(super) fn name_as_registered(expr: &mut Expr) {
     }
 }
 
-fn constant(argument: &FunctionArgExpr) -> Option<String> {
+pub(super) fn constant(argument: &FunctionArgExpr) -> Option<String> {
     let FunctionArgExpr::Expr(expr) = argument else {
         return None;
     };
@@ -109,6 +109,7 @@ fn constant(argument: &FunctionArgExpr) -> Option<String> {
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(text) => Some(text.clone()),
             Value::Number(number, _) => Some(number.clone()),
+            Value::Boolean(yes) => Some(yes.to_string()),
             _ => None,
         },
         Expr::UnaryOp {

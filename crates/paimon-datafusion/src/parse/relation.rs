@@ -12,11 +12,13 @@ use std::ops::ControlFlow;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, ObjectName, ObjectNamePart, Query, TableFactor, TableFunctionArgs, VisitMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Word;
 
-use super::functions;
+use super::files::{files_of_function, files_of_path};
+use super::functions::{self, OptionPairs};
 use super::hint::{format_hint, parse_hint};
 use super::marked::mark_of;
 
@@ -111,6 +113,24 @@ impl Attacher<'_> {
         ControlFlow::Continue(())
     }
 
+    /// Puts the table that a function or path stands for in its place, if it stands for one.
+    fn replace(
+        &mut self,
+        found: Result<Option<(ObjectName, OptionPairs)>>,
+        name: &mut ObjectName,
+        arguments: &mut Option<TableFunctionArgs>,
+    ) -> ControlFlow<DataFusionError> {
+        match found {
+            Err(error) => ControlFlow::Break(error),
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some((table, mut pairs))) => {
+                *name = table;
+                *arguments = None;
+                self.take_name(name, &mut pairs)
+            }
+        }
+    }
+
     /// Takes the mark off a word: the word is as written again, its pairs are returned.
     fn take(&mut self, ident: &mut Ident) -> Vec<(String, String)> {
         let Some(mark) = mark_of(&ident.value) else {
@@ -150,16 +170,16 @@ impl VisitorMut for Attacher<'_> {
         } = factor
         {
             if let Some(arguments) = args {
-                let found = match functions::table_of(name, &arguments.args) {
-                    Ok(found) => found,
-                    Err(error) => return ControlFlow::Break(error),
-                };
-                if let Some((table, mut pairs)) = found {
-                    *name = table;
-                    *args = None;
-                    return self.take_name(name, &mut pairs);
-                }
-                return ControlFlow::Continue(());
+                let found =
+                    functions::table_of(name, &arguments.args).and_then(|found| match found {
+                        None => files_of_function(name, &arguments.args),
+                        found => Ok(found),
+                    });
+                return self.replace(found, name, args);
+            }
+            match files_of_path(name) {
+                Ok(None) => {}
+                found => return self.replace(found, name, args),
             }
             let mut pairs = match alias {
                 Some(alias) => self.take(&mut alias.name),
@@ -211,6 +231,12 @@ mod tests {
                 "CREATE VIEW v AS WITH c AS (SELECT * FROM `T` /*+ OPTIONS('a'='b') */) SELECT * FROM c",
                 r#"CREATE VIEW v AS WITH c AS (SELECT * FROM "T /*+ OPTIONS('a'='b') */") SELECT * FROM c"#,
             ),
+            (
+                "SELECT * FROM read_csv('a.txt', header => false) x, '/b/c.TSV.gz', 'd.csv.x', \"e.csv\"",
+                "SELECT * FROM \"paimon$files\".\"files\".\"read_csv /*+ OPTIONS('format'='csv', 'path'='a.txt', 'header'='false') */\" x, \
+                 \"paimon$files\".\"files\".\"/b/c.TSV.gz /*+ OPTIONS('format'='csv', 'path'='/b/c.TSV.gz', 'delimiter'='\t') */\", \
+                 'd.csv.x', \"e.csv\"",
+            ),
         ];
         for (sql, expected) in cases {
             assert_eq!(rewrite(sql).unwrap(), expected);
@@ -230,6 +256,10 @@ mod tests {
             "SELECT * FROM (SELECT 1) x /*+ OPTIONS('a'='b') */",
             "SELECT * FROM f(1) x /*+ OPTIONS('a'='b') */",
             "WITH t AS (SELECT 1) SELECT * FROM t /*+ OPTIONS('a'='b') */",
+            "SELECT * FROM read_csv(header => true)",
+            "SELECT * FROM read_csv('x', 'y')",
+            "SELECT * FROM read_csv(x)",
+            "SELECT * FROM '/x/y'",
             "SELECT * FROM t WHERE x /*+ OPTIONS('a'='b') */ = 1",
         ] {
             assert!(rewrite(sql).is_err(), "{sql}");

@@ -6,6 +6,8 @@ enum State {
     Plain,
     /// In a quoted text or name that ends with this character; the character twice is the character itself.
     Quoted(char),
+    /// In a text between dollar signs that ends with these bytes of the script, such as `$$` or `$tag$`.
+    Dollars(usize, usize),
     LineComment,
     BlockComment,
 }
@@ -45,6 +47,11 @@ fn scan(script: &str) -> (Vec<(String, bool)>, State) {
                     state = State::Quoted(c);
                     meaningful = true;
                 }
+                '$' if let Some(end) = dollar_quote(script, at) => {
+                    while chars.next_if(|(i, _)| *i < end).is_some() {}
+                    state = State::Dollars(at, end);
+                    meaningful = true;
+                }
                 '-' if next == Some('-') => state = State::LineComment,
                 '/' if next == Some('*') => {
                     state = State::BlockComment;
@@ -59,6 +66,9 @@ fn scan(script: &str) -> (Vec<(String, bool)>, State) {
             },
             // a doubled quote closes and opens again: no rows are lost by treating it as two quoted texts
             State::Quoted(end) if c == end => state = State::Plain,
+            State::Dollars(from, to) if ends_with(script, at + c.len_utf8(), from, to) => {
+                state = State::Plain;
+            }
             State::LineComment if c == '\n' => state = State::Plain,
             State::BlockComment if c == '*' && next == Some('/') => {
                 chars.next();
@@ -71,9 +81,58 @@ fn scan(script: &str) -> (Vec<(String, bool)>, State) {
     (pieces, state)
 }
 
+/// Where the `$$` or `$tag$` that begins at a dollar sign ends; `None` for a dollar sign inside of a name and one that
+/// opens no text.
+fn dollar_quote(script: &str, at: usize) -> Option<usize> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let before = script.get(..at)?.chars().next_back();
+    if before.is_some_and(|c| is_name(c) || c == '$') {
+        return None;
+    }
+    let rest = script.get(at + 1..)?;
+    let length = rest.find(|c: char| !is_name(c))?;
+    rest.get(length..)?
+        .starts_with('$')
+        .then_some(at + length + 2)
+}
+
+/// Whether the script up to a position ends with the delimiter at `from..to`, and more than that delimiter itself.
+fn ends_with(script: &str, at: usize, from: usize, to: usize) -> bool {
+    let (Some(delimiter), Some(text)) = (script.get(from..to), script.get(to..at)) else {
+        return false;
+    };
+    text.ends_with(delimiter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_between_dollar_signs_are_not_split() {
+        for (script, expected) in [
+            (
+                "select $$a;b$$ as x; select 2",
+                vec!["select $$a;b$$ as x", "select 2"],
+            ),
+            (
+                "select $t$a;$$;$tag$ b$t$;2",
+                vec!["select $t$a;$$;$tag$ b$t$", "2"],
+            ),
+            ("select $$$$; 2", vec!["select $$$$", "2"]),
+            (
+                "select * from t$files; select $1; 2",
+                vec!["select * from t$files", "select $1", "2"],
+            ),
+            (
+                "select * from t$a$b; 2$x",
+                vec!["select * from t$a$b", "2$x"],
+            ),
+        ] {
+            assert_eq!(split_statements(script), expected);
+        }
+        assert!(!is_complete("select $$a;"));
+    }
 
     #[test]
     fn semicolons_in_quotes_and_comments_do_not_split() {

@@ -1,7 +1,7 @@
 //! The catalogs of a session: DataFusion's own list lets none go.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::catalog::{CatalogProvider, CatalogProviderList};
 use datafusion::error::{DataFusionError, Result};
@@ -10,8 +10,10 @@ use paimon_catalog::Identifier;
 use parking_lot::RwLock;
 
 use super::PaimonSession;
+use super::files::Files;
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
+use crate::parse::FILES_CATALOG;
 
 /// Catalogs by name.
 #[derive(Debug, Default)]
@@ -19,9 +21,16 @@ pub(super) struct Catalogs {
     by_name: RwLock<BTreeMap<String, Arc<dyn CatalogProvider>>>,
     /// Comments of the catalogs that were made from options; empty for none.
     comments: RwLock<BTreeMap<String, String>>,
+    /// The catalog of files, which no list shows.
+    files: OnceLock<Arc<Files>>,
 }
 
 impl Catalogs {
+    /// Serves files as tables, once for a session.
+    pub(super) fn set_files(&self, files: Files) {
+        let _ = self.files.set(Arc::new(files));
+    }
+
     /// Whether there was one.
     pub(super) fn remove(&self, name: &str) -> bool {
         self.comments.write().remove(name);
@@ -142,6 +151,10 @@ impl CatalogProviderList for Catalogs {
     }
 
     fn catalog(&self, name: &str) -> Option<Arc<dyn CatalogProvider>> {
+        if name == FILES_CATALOG {
+            let files = self.files.get()?;
+            return Some(files.clone());
+        }
         self.by_name.read().get(name).cloned()
     }
 }

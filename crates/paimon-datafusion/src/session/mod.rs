@@ -1,6 +1,7 @@
 //! The session: DataFusion with Paimon's catalogs, options and statements.
 
 mod catalogs;
+mod files;
 mod functions;
 mod max_pt;
 mod settings;
@@ -34,13 +35,14 @@ use crate::error::to_datafusion;
 use crate::format_table::FormatTableProvider;
 use crate::parse::{
     Cursor, attach_options, parse_marked, query_with_defaults, split_statements, tokenize,
-    with_metadata_columns,
+    with_before_query, with_distinct_names, with_metadata_columns,
 };
 use crate::planner::{MapKeyPlanner, PaimonRelationPlanner, PaimonTypePlanner};
 use crate::provider::PaimonTableProvider;
 use crate::statement;
 
 use catalogs::Catalogs;
+use files::Files;
 pub(crate) use functions::StoredFunction;
 pub use settings::{CarriedSettings, CommitIdentity, OverwriteMode, SessionSettings};
 pub(crate) use settings::{FixedIdentity, USER_PREFIX};
@@ -107,6 +109,7 @@ impl PaimonSession {
             }))
             .build();
         let context = SessionContext::new_with_state(state);
+        catalogs.set_files(Files::new(context.state_weak_ref()));
         for function in crate::function::all() {
             context.register_udf(function);
         }
@@ -260,6 +263,7 @@ impl PaimonSession {
                 None => statement::with_origin(self, rows, sql),
             };
         }
+        let tokens = with_before_query(tokens, &cursor, statement::query_of_insert)?;
         let tokens = Box::pin(max_pt::with_max_pt(self, tokens)).await?;
         let mut cursor = Cursor::new(&tokens);
         let explain = statement::explain::parse(&mut cursor)?;
@@ -276,6 +280,10 @@ impl PaimonSession {
         }
         let tokens = statement::without_temporary(tokens);
         let plan = Box::pin(self.plan_statement(tokens, |_| Ok(()))).await?;
+        let plan = statement::writable(plan)?;
+        if let Some(rows) = statement::plan_copy_to(self, &plan)? {
+            return Ok(rows);
+        }
         self.context.execute_logical_plan(plan).await
     }
 
@@ -332,6 +340,24 @@ impl PaimonSession {
         columns: &[Option<&DataField>],
     ) -> Result<LogicalPlan> {
         let change = |statement: &mut Statement| query_with_defaults(statement, columns);
+        self.plan_statement(tokens, change).await
+    }
+
+    /// Plans a query whose columns are taken by position, as [`Self::plan_query`]: their names do not matter, and may be
+    /// there twice.
+    ///
+    /// # Errors
+    /// As [`Self::plan_query`].
+    pub(crate) async fn plan_positional(
+        &self,
+        tokens: Vec<TokenWithSpan>,
+        columns: &[Option<&DataField>],
+    ) -> Result<LogicalPlan> {
+        let change = |statement: &mut Statement| {
+            query_with_defaults(statement, columns)?;
+            with_distinct_names(statement);
+            Ok(())
+        };
         self.plan_statement(tokens, change).await
     }
 

@@ -319,7 +319,8 @@ impl DataSink for PaimonSink {
     }
 
     fn schema(&self) -> &SchemaRef {
-        self.table.arrow_schema_ref()
+        // with that of the table DataFusion would refuse nulls of NOT NULL columns before they are named
+        self.store.relaxed_schema()
     }
 
     async fn write_all(

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::catalogs::{self, CatalogCommand};
 use super::ident_text;
+use super::partition::PartitionSpec;
 use crate::parse::Cursor;
 
 /// A statement of ours.
@@ -42,7 +43,7 @@ pub(crate) enum Command {
     },
     ShowPartitions {
         table: Vec<Ident>,
-        spec: Vec<(String, String)>,
+        spec: PartitionSpec,
     },
     ShowColumns {
         table: Vec<Ident>,
@@ -198,9 +199,9 @@ fn show_of_table(cursor: &mut Cursor) -> Result<Option<Command>> {
     } else if cursor.keyword("PARTITIONS") {
         let table = cursor.object_name()?;
         let spec = if cursor.keyword("PARTITION") {
-            partition_spec(cursor)?
+            PartitionSpec::parse(cursor)?
         } else {
-            Vec::new()
+            PartitionSpec::default()
         };
         Command::ShowPartitions { table, spec }
     } else if cursor.keyword("COLUMNS") {
@@ -248,18 +249,6 @@ fn like(cursor: &mut Cursor) -> Result<Option<String>> {
         return cursor.string().map(Some);
     }
     Ok(None)
-}
-
-fn partition_spec(cursor: &mut Cursor) -> Result<Vec<(String, String)>> {
-    // `DATE '2024-01-01'` means the text
-    let mut plain = cursor.clone();
-    match plain.options() {
-        Ok(spec) => {
-            *cursor = plain;
-            Ok(spec)
-        }
-        Err(_) => cursor.expected("(key = value, ...)"),
-    }
 }
 
 fn property_key(cursor: &mut Cursor) -> Result<Option<String>> {

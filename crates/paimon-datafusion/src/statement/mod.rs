@@ -27,6 +27,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::parse;
+pub(crate) use copy::{plan_copy_to, writable};
 pub(crate) use ddl::data_type_of;
 pub use dml::Assign;
 pub use effect::{Effect, EffectExec, StatementOrigin};
@@ -101,6 +102,14 @@ pub(crate) async fn write(
         }
         _ => Ok(None),
     }
+}
+
+/// Where the query of an INSERT begins among the tokens of the statement; `None` for other statements.
+///
+/// # Errors
+/// When it is malformed.
+pub(crate) fn query_of_insert(cursor: &mut Cursor) -> Result<Option<usize>> {
+    Ok(insert::Insert::parse(cursor)?.map(|insert| insert.query))
 }
 
 /// Text of a name part: as written in quotes, else in lower case.

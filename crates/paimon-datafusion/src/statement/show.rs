@@ -13,11 +13,12 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::TableType;
 use datafusion::sql::sqlparser::ast::Ident;
 use paimon_catalog::redacted;
-use paimon_core::spec::TableSchema;
+use paimon_core::spec::{TableSchema, partition_value_text};
 use paimon_core::table::Table;
 
 use super::command::{dotted, matches_like};
 use super::ident_text;
+use super::partition::PartitionSpec;
 use super::result::{flagged_rows, text_column, text_rows};
 use crate::catalog::PaimonCatalogProvider;
 use crate::error::to_datafusion;
@@ -220,7 +221,7 @@ pub(crate) async fn system_column(
 pub(crate) async fn partitions(
     session: &PaimonSession,
     name: &[Ident],
-    spec: &[(String, String)],
+    spec: &PartitionSpec,
 ) -> Result<DataFrame> {
     let provider = session.table(name).await?;
     let schema = schema_of(provider.as_ref()).ok_or_else(|| no_data_table(name))?;
@@ -230,28 +231,32 @@ pub(crate) async fn partitions(
             paimon_core::Error::invalid("table is not partitioned").with("table", dotted(name)),
         ));
     }
-    if let Some((key, _)) = spec.iter().find(|(k, _)| !keys.contains(k)) {
-        return Err(DataFusionError::Plan(format!(
-            "{key} is not a partition column of {}: expected one of {}",
-            dotted(name),
-            keys.join(", ")
-        )));
-    }
-    let mut values = match provider.downcast_ref::<FormatTableProvider>() {
-        Some(files) => files.partition_names().await?,
+    let (mut names, default_name) = match provider.downcast_ref::<FormatTableProvider>() {
+        Some(files) => (
+            files.partition_names().await?,
+            files.partition_default_name(),
+        ),
         None => {
             let table = as_paimon(provider.as_ref()).ok_or_else(|| no_data_table(name))?;
-            system_values(table, "partitions", "partition").await?
+            let names = system_values(table, "partitions", "partition").await?;
+            (names, table.options().partition_default_name.clone())
         }
     };
-    values.retain(|text| {
-        let parts: Vec<&str> = text.split('/').collect();
-        spec.iter().all(|(key, value)| {
-            let pair = format!("{key}={value}");
-            parts.contains(&pair.as_str())
+    let wanted: Vec<String> = spec
+        .values(session, &schema)?
+        .iter()
+        .filter_map(|value| {
+            let field = schema.field(&value.column)?;
+            let datum = value.datum.as_ref();
+            let text = partition_value_text(datum, &field.data_type, &default_name, false);
+            Some(format!("{}={text}", field.name))
         })
+        .collect();
+    names.retain(|text| {
+        let parts: Vec<&str> = text.split('/').collect();
+        wanted.iter().all(|pair| parts.contains(&pair.as_str()))
     });
-    text_column(session, "partition", values)
+    text_column(session, "partition", names)
 }
 
 pub(crate) async fn columns(session: &PaimonSession, name: &[Ident]) -> Result<DataFrame> {

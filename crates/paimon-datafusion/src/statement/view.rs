@@ -6,7 +6,7 @@
 //! DROP VIEW [IF EXISTS] v
 //! ```
 //!
-//! In a catalog that keeps none, and with TEMPORARY, views live in the session and are DataFusion's.
+//! With TEMPORARY, views live in the session and are DataFusion's. A catalog that keeps no views takes those alone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use paimon_catalog::{Catalog, Identifier, View, redacted};
+use paimon_core::Error;
 use paimon_core::arrow_bridge::paimon_type;
 use paimon_core::spec::DataField;
 
@@ -171,7 +172,8 @@ pub(super) async fn plan(
     if !begins || !ahead.keyword("VIEW") {
         return Ok(None);
     }
-    let Some(place) = kept_in(session, &mut ahead)? else {
+    let creates = cursor.clone().keyword("CREATE");
+    let Some(place) = kept_in(session, &mut ahead, creates)? else {
         return Ok(None);
     };
     let Some(statement) = parse(&mut cursor.clone())? else {
@@ -232,14 +234,36 @@ pub(super) async fn plan(
 type KeptView = (Arc<dyn Catalog>, Identifier, ViewName);
 
 /// Catalog and name of the view, when its catalog keeps views and the session has none of that name.
-fn kept_in(session: &PaimonSession, cursor: &mut Cursor) -> Result<Option<KeptView>> {
+///
+/// # Errors
+/// `Unsupported` for a view to be made in a Paimon catalog that keeps none: it would be gone with the session.
+fn kept_in(
+    session: &PaimonSession,
+    cursor: &mut Cursor,
+    creates: bool,
+) -> Result<Option<KeptView>> {
     let _ = cursor.keywords(&["IF", "NOT", "EXISTS"]) || cursor.keywords(&["IF", "EXISTS"]);
     let written = cursor.object_name()?;
-    if !is_paimon_table(session, &written)? {
+    let (catalog, database, _) = session.resolve(&written)?;
+    let is_paimon = session.paimon_database(&catalog, &database).is_some();
+    if !is_paimon || !(creates || is_paimon_table(session, &written)?) {
         return Ok(None);
     }
     let (catalog, identifier) = super::ddl::target(session, &written)?;
     if !catalog.keeps_views() {
+        if creates {
+            return Err(to_datafusion(
+                Error::unsupported(
+                    "this catalog keeps no views: CREATE TEMPORARY VIEW makes one of the session, catalogs of a Hive \
+                     Metastore, JDBC or REST keep them",
+                )
+                .with("catalog", catalog.name())
+                .with("view", identifier),
+            ));
+        }
+        return Ok(None);
+    }
+    if !is_paimon_table(session, &written)? {
         return Ok(None);
     }
     let name = ViewName {

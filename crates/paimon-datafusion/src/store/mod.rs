@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType as ArrowType, SchemaRef};
+use arrow::datatypes::{DataType as ArrowType, Schema, SchemaRef};
 use arrow::util::display::FormatOptions;
 use paimon_core::arrow_bridge::{arrow_schema, arrow_type, cast_array};
 use paimon_core::spec::{DataField, DataType, MAX_LENGTH, TypeKind};
@@ -24,7 +24,7 @@ const TIMESTAMP_FORMAT: &str = "%Y-%m-%d %H:%M:%S%.f";
 #[derive(Debug, Clone)]
 pub(crate) struct StoreAssignment {
     fields: Vec<DataField>,
-    schema: SchemaRef,
+    relaxed: SchemaRef,
     zone: Arc<str>,
 }
 
@@ -32,7 +32,7 @@ impl StoreAssignment {
     /// To these columns, in a session of this time zone.
     pub(crate) fn new(fields: Vec<DataField>, zone: &str) -> Self {
         Self {
-            schema: arrow_schema(&fields),
+            relaxed: relaxed(&arrow_schema(&fields)),
             fields,
             zone: zone.into(),
         }
@@ -41,6 +41,12 @@ impl StoreAssignment {
     /// The columns.
     pub(crate) fn fields(&self) -> &[DataField] {
         &self.fields
+    }
+
+    /// The columns in Arrow, all of them nullable: rows with nulls in NOT NULL columns get to the writer, which names the
+    /// column.
+    pub(crate) fn relaxed_schema(&self) -> &SchemaRef {
+        &self.relaxed
     }
 
     /// The time zone.
@@ -76,14 +82,7 @@ impl StoreAssignment {
             .map(|(i, array)| self.column(i, array))
             .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let fields: Vec<_> = self.schema.fields().iter().cloned().collect();
-        // rows with nulls in NOT NULL columns get there: the writer names the column
-        let relaxed = fields
-            .iter()
-            .map(|f| f.as_ref().clone().with_nullable(true))
-            .collect::<Vec<_>>();
-        let schema = Arc::new(arrow::datatypes::Schema::new(relaxed));
-        RecordBatch::try_new_with_options(schema, columns, &options)
+        RecordBatch::try_new_with_options(Arc::clone(&self.relaxed), columns, &options)
             .map_err(|e| Error::internal("assigned columns disagree").with_source(e))
     }
 
@@ -99,6 +98,12 @@ impl StoreAssignment {
         assign(array, &field.data_type, &self.zone)
             .map_err(|e| e.with("column", &field.name).with("type", &field.data_type))
     }
+}
+
+fn relaxed(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter();
+    let fields = fields.map(|f| f.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// An array as values of a type.

@@ -92,11 +92,13 @@ pub async fn load(table: &Table, name: &str) -> Result<SystemTable> {
                 let message = format!("system table {other:?} holds rows of the table: {read}");
                 return Err(Error::unsupported(message).with("table", table.name()));
             }
+            let of_rows = OF_ROWS.iter().map(|(name, _)| *name);
+            let names: Vec<&str> = SYSTEM_TABLES.iter().copied().chain(of_rows).collect();
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!(
                     "there is no system table {other:?}; there are {}",
-                    SYSTEM_TABLES.join(", ")
+                    names.join(", ")
                 ),
             )
             .with("table", table.name()));

@@ -201,13 +201,10 @@ fn a_column_may_hold_the_row_kind() {
     let all = rows(vec![Some("+I"), Some("-U"), Some("+U"), Some("-D")]);
     let prepared = pipeline(&schema).unwrap().prepare(&all, None).unwrap();
     assert_eq!(prepared.kinds.unwrap().values(), &[0, 1, 2, 3]);
-    for wrong in [Some("insert"), None] {
-        assert!(
-            pipeline(&schema)
-                .unwrap()
-                .prepare(&rows(vec![wrong]), None)
-                .is_err()
-        );
+    for (wrong, found) in [(Some("insert"), "found 'insert'"), (None, "found null")] {
+        let prepared = pipeline(&schema).unwrap().prepare(&rows(vec![wrong]), None);
+        let error = prepared.err().unwrap().to_string();
+        assert!(error.contains(found), "{error}");
     }
 }
 

@@ -5,6 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use paimon_core::schema::{ColumnPath, ColumnPosition, SchemaChange};
 use paimon_core::spec::DataType;
 
+use super::Action;
 use crate::parse::Cursor;
 use crate::statement::ddl::{constant, data_type};
 use crate::statement::ident_text;
@@ -13,10 +14,15 @@ use crate::statement::ident_text;
 ///
 /// # Errors
 /// When it is malformed or not supported.
-pub(super) fn changes(cursor: &mut Cursor) -> Result<Option<Vec<SchemaChange>>> {
+pub(super) fn changes(cursor: &mut Cursor) -> Result<Option<Action>> {
     if cursor.keyword("ADD") {
         return add(cursor).map(Some);
     }
+    Ok(changes_of_present(cursor)?.map(Action::Schema))
+}
+
+/// The clauses about columns that are there.
+fn changes_of_present(cursor: &mut Cursor) -> Result<Option<Vec<SchemaChange>>> {
     if cursor.keyword("MODIFY") {
         cursor.one_of(&["COLUMNS", "COLUMN"]);
         let changes = listed(cursor, modify)?;
@@ -64,16 +70,19 @@ pub(super) fn drop(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
     Ok(paths.into_iter().map(drop).collect())
 }
 
-fn add(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
-    if cursor.clone().keyword("PARTITION") || cursor.clone().keywords(&["IF", "NOT", "EXISTS"]) {
+fn add(cursor: &mut Cursor) -> Result<Action> {
+    let mut ahead = cursor.clone();
+    ahead.keywords(&["IF", "NOT", "EXISTS"]);
+    if ahead.keyword("PARTITION") {
         return Err(DataFusionError::NotImplemented(
             "ALTER TABLE .. ADD is supported for new columns: partitions come with their rows, those of format tables \
-             with their files, and IF NOT EXISTS is not known here"
+             with their files"
                 .into(),
         ));
     }
     cursor.one_of(&["COLUMNS", "COLUMN"]);
-    listed(cursor, |cursor| {
+    let if_missing = cursor.keywords(&["IF", "NOT", "EXISTS"]);
+    let changes = listed(cursor, |cursor| {
         let path = path(cursor)?;
         let Definition {
             data_type,
@@ -86,6 +95,10 @@ fn add(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
             comment,
             position,
         })
+    })?;
+    Ok(match if_missing {
+        true => Action::AddMissing(changes),
+        false => Action::Schema(changes),
     })
 }
 

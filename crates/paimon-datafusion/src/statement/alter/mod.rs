@@ -27,6 +27,8 @@ pub(crate) struct AlterTable {
 enum Action {
     /// A new schema.
     Schema(Vec<SchemaChange>),
+    /// A new schema with those of these columns that are not there yet.
+    AddMissing(Vec<SchemaChange>),
     /// A snapshot without some partitions.
     DropPartitions(Vec<PartitionSpec>),
 }
@@ -74,7 +76,7 @@ fn action(cursor: &mut Cursor) -> Result<Option<Action>> {
         }
         return columns::drop(cursor).map(|changes| Some(Action::Schema(changes)));
     }
-    columns::changes(cursor).map(|changes| changes.map(Action::Schema))
+    columns::changes(cursor)
 }
 
 /// `('key' = 'value', ..)`; the key `comment` stands for the comment of the table.

@@ -36,13 +36,14 @@ pub(crate) async fn plan(session: &PaimonSession, statement: AlterTable) -> Resu
             let files = catalog.get_format_table(&identifier).await;
             let files = files.map_err(to_datafusion)?.ok_or(e);
             let files = files.map_err(to_datafusion)?;
+            let action = without_present(&files.schema(), action);
             let changes = changes_of_files(session, files, action)?;
             return alter(session, what, catalog, identifier, changes);
         }
         table => table.map_err(to_datafusion)?,
     };
-    match action {
-        Action::Schema(changes) => {
+    match without_present(table.schema(), action) {
+        Action::Schema(changes) | Action::AddMissing(changes) => {
             let changes = named_as_columns(table.schema(), changes);
             check(&table, &changes).await?;
             alter(session, what, catalog, identifier, changes)
@@ -62,6 +63,9 @@ fn alter(
     identifier: Identifier,
     changes: Vec<SchemaChange>,
 ) -> Result<DataFrame> {
+    if changes.is_empty() {
+        return nothing(session);
+    }
     effect(session, what, move || {
         let (catalog, identifier) = (catalog.clone(), identifier.clone());
         let changes = changes.clone();
@@ -78,7 +82,7 @@ fn changes_of_files(
     files: FormatTable,
     action: Action,
 ) -> Result<Vec<SchemaChange>> {
-    let Action::Schema(changes) = action else {
+    let (Action::Schema(changes) | Action::AddMissing(changes)) = action else {
         return Err(to_datafusion(
             Error::unsupported(
                 "partitions of a format table are its folders: TRUNCATE TABLE .. PARTITION removes what is in them",
@@ -134,6 +138,44 @@ fn named_as_columns(schema: &TableSchema, changes: Vec<SchemaChange>) -> Vec<Sch
         }
     }
     named
+}
+
+/// Of columns to be added where they are missing, those that are.
+fn without_present(schema: &TableSchema, action: Action) -> Action {
+    let Action::AddMissing(mut changes) = action else {
+        return action;
+    };
+    changes.retain(|change| match change {
+        SchemaChange::AddColumn { path, .. } => !is_there(&schema.fields, path),
+        _ => true,
+    });
+    Action::AddMissing(changes)
+}
+
+fn is_there(fields: &[DataField], path: &[String]) -> bool {
+    let mut spelled = path.to_vec();
+    spell(fields, &mut spelled);
+    let mut fields = fields;
+    let mut rest = spelled.as_slice();
+    loop {
+        let Some((name, behind)) = rest.split_first() else {
+            return true;
+        };
+        let Some(field) = fields.iter().find(|f| f.name == *name) else {
+            return false;
+        };
+        rest = behind;
+        let mut kind = &field.data_type.kind;
+        fields = loop {
+            kind = match kind {
+                TypeKind::Row(fields) => break fields.as_slice(),
+                TypeKind::Array(inner) | TypeKind::Map(_, inner) => &inner.kind,
+                _ => break &[],
+            };
+            // `element` or `value`
+            rest = rest.get(1..).unwrap_or_default();
+        };
+    }
 }
 
 fn spell_parents(fields: &[DataField], path: &mut ColumnPath) {

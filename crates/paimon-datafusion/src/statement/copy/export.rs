@@ -16,6 +16,7 @@ use super::format::ExportFormat;
 use super::place::Place;
 use crate::error::to_datafusion;
 use crate::session::PaimonSession;
+use crate::text;
 
 /// One row.
 pub(super) fn schema() -> SchemaRef {
@@ -66,6 +67,10 @@ pub(super) async fn run(
 ) -> Result<RecordBatch> {
     let place = Place::new(session, &export.path)?;
     refuse(&place).await?;
+    let rows = match &format {
+        ExportFormat::Json(_) => text::for_json(rows)?,
+        _ => rows,
+    };
     let rows = DataFrame::new(session.context().state(), rows);
     let count = write(rows, &place.folder_url()?, format)
         .await

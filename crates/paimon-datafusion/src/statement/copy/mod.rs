@@ -17,6 +17,7 @@ mod json;
 mod place;
 mod rows;
 mod stream;
+mod to;
 
 use std::ops::Range;
 
@@ -25,6 +26,8 @@ use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use paimon_core::Error;
+
+pub(crate) use self::to::{plan as plan_copy_to, writable};
 
 use self::format::FileFormat;
 use super::effect::effect_rows;

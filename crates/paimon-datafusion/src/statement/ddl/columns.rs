@@ -2,9 +2,11 @@
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::tokenizer::Token;
+use paimon_core::Error;
 use paimon_core::schema::{NewColumn, NewTable};
 
 use super::{ident_text, names, types};
+use crate::error::to_datafusion;
 use crate::parse::Cursor;
 
 /// Reads `(column, .., PRIMARY KEY (..) NOT ENFORCED)`.
@@ -19,6 +21,11 @@ pub(super) fn read(cursor: &mut Cursor, table: &mut NewTable) -> Result<()> {
             table_key(cursor, table)?;
         } else if cursor.keywords(&["PRIMARY", "KEY"]) {
             table_key(cursor, table)?;
+        } else if cursor.clone().keywords(&["WATERMARK", "FOR"]) {
+            return Err(to_datafusion(Error::unsupported(
+                "WATERMARK FOR is not supported: it is Flink's, where streams have event time; leave it out, columns and \
+                 options are read without it",
+            )));
         } else {
             column(cursor, table)?;
         }
@@ -52,6 +59,15 @@ fn column(cursor: &mut Cursor, table: &mut NewTable) -> Result<()> {
         [name] => ident_text(name),
         _ => return cursor.expected("the name of a column"),
     };
+    if cursor.keyword("AS") {
+        return Err(to_datafusion(
+            Error::unsupported(
+                "computed columns are not supported: they are Flink's, which keeps them beside the rows; make a view with \
+                 the expression instead",
+            )
+            .with("column", name),
+        ));
+    }
     let mut column = NewColumn {
         data_type: types::read(cursor)?,
         name,

@@ -66,7 +66,7 @@ pub(crate) async fn plan(
             table,
             query,
         } => {
-            let target = target(session, &name)?;
+            let target = new_table(session, &name)?;
             match query {
                 None => create(session, target, creation, table).await,
                 Some(at) => {
@@ -90,7 +90,7 @@ pub(crate) async fn plan(
                 true => Creation::CreateIfMissing,
                 false => Creation::Create,
             };
-            create(session, target(session, &name)?, creation, table).await
+            create(session, new_table(session, &name)?, creation, table).await
         }
         Ddl::RenameTable { name, to } => rename(session, &name, &to),
         Ddl::DropTable { name, if_exists } => {
@@ -255,6 +255,13 @@ pub(in crate::statement) fn target(
     let (catalog, database, table) = session.resolve(name)?;
     let identifier = Identifier::new(&database, &table).map_err(to_datafusion)?;
     Ok((paimon_catalog(session, &catalog)?, identifier))
+}
+
+/// The place of a table that a statement makes.
+fn new_table(session: &PaimonSession, name: &[Ident]) -> Result<(Arc<dyn Catalog>, Identifier)> {
+    let (catalog, identifier) = target(session, name)?;
+    identifier.check_plain().map_err(to_datafusion)?;
+    Ok((catalog, identifier))
 }
 
 /// The schema that a statement would make, when it makes any. Refuses what cannot become a table, and options that writes

@@ -172,12 +172,7 @@ pub(super) fn planned_clause(
     let mut pairs: Vec<(usize, Expr)> = clause.columns.into_iter().zip(values).collect();
     if clause.star {
         for (at, field) in target.fields().iter().enumerate() {
-            let value = source_column(join.source(), &field.name).ok_or_else(|| {
-                DataFusionError::Plan(format!(
-                    "* needs all columns of the table in the source, there is no (or more than one) {}",
-                    field.name
-                ))
-            })?;
+            let value = source_column(join.source(), &field.name)?;
             pairs.push((at, value));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, JoinConstraint, JoinType};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator, col, lit,
@@ -142,17 +142,29 @@ pub(super) fn with_column(plan: LogicalPlan, expr: Expr) -> Result<LogicalPlan> 
     LogicalPlanBuilder::from(plan).project(exprs)?.build()
 }
 
-/// The column of a source by name: of that name, else the only one that differs in case alone.
-pub(super) fn source_column(source: &LogicalPlan, name: &str) -> Option<Expr> {
+/// The column of a source that `*` gives a column of the table: of that name, else the only one that differs in case
+/// alone.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub(super) fn source_column(source: &LogicalPlan, name: &str) -> Result<Expr> {
     let columns = source.schema().columns();
-    let named = |wanted: &dyn Fn(&str) -> bool| -> Option<Column> {
-        let mut found = columns.iter().filter(|c| wanted(&c.name));
-        match (found.next(), found.next()) {
-            (Some(column), None) => Some(column.clone()),
-            _ => None,
-        }
+    let named = |wanted: &dyn Fn(&str) -> bool| -> Vec<&Column> {
+        columns.iter().filter(|c| wanted(&c.name)).collect()
     };
-    named(&|n| n == name)
-        .or_else(|| named(&|n| n.eq_ignore_ascii_case(name)))
-        .map(Expr::Column)
+    let exact = named(&|n| n == name);
+    let found = match exact.is_empty() {
+        true => named(&|n| n.eq_ignore_ascii_case(name)),
+        false => exact,
+    };
+    let wrong = match found.as_slice() {
+        [only] => return Ok(Expr::Column((*only).clone())),
+        [] => "no column",
+        _ => "more than one column",
+    };
+    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    Err(DataFusionError::Plan(format!(
+        "SET * and INSERT * take every column of the table from the source, which has {wrong} {name}: its columns are {}",
+        names.join(", ")
+    )))
 }

@@ -62,7 +62,10 @@ pub(crate) async fn plan(
         None => Vec::new(),
     };
     let rest = tokens.get(insert.query..).unwrap_or_default().to_vec();
-    let input = session.plan_query(rest, &defaults).await?;
+    let input = match insert.columns {
+        Columns::ByName => session.plan_query(rest, &defaults).await?,
+        _ => session.plan_positional(rest, &defaults).await?,
+    };
     let fillings = fillings(&schema, &given, listed.as_deref(), &input)?;
     let input = projected(&schema, &given, &fillings, input)?;
     let table = match written {
