@@ -101,16 +101,3 @@ fn a_copy_writes_nested_values_as_the_csv_format_does() {
     let printed = plain(&["-q", "--format", "csv", "-c", sql]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), printed.stdout);
 }
-
-#[test]
-fn a_copy_that_fails_leaves_no_file() {
-    let folder = tempfile::tempdir().unwrap();
-    for ending in ["csv", "json", "parquet", "arrow"] {
-        let file = folder.path().join(format!("x.{ending}"));
-        let rows = "SELECT 1 / (value - 5) AS a FROM generate_series(1, 9)";
-        let copy = format!("COPY ({rows}) TO '{}'", file.display());
-        let run = plain(&["-q", "-c", &copy]);
-        assert_eq!(run.code, 1, "{run:?}");
-        assert!(!file.exists(), "{ending}");
-    }
-}

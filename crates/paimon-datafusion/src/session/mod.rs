@@ -281,9 +281,6 @@ impl PaimonSession {
         let tokens = statement::without_temporary(tokens);
         let plan = Box::pin(self.plan_statement(tokens, |_| Ok(()))).await?;
         let plan = statement::writable(plan)?;
-        if let Some(rows) = statement::plan_copy_to(self, &plan)? {
-            return Ok(rows);
-        }
         self.context.execute_logical_plan(plan).await
     }
 

@@ -27,7 +27,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) use command::parse;
-pub(crate) use copy::{plan_copy_to, writable};
+pub(crate) use copy::writable;
 pub(crate) use ddl::data_type_of;
 pub use dml::Assign;
 pub use effect::{Effect, EffectExec, StatementOrigin};

@@ -27,7 +27,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use paimon_core::Error;
 
-pub(crate) use self::to::{plan as plan_copy_to, writable};
+pub(crate) use self::to::writable;
 
 use self::format::FileFormat;
 use super::effect::effect_rows;
