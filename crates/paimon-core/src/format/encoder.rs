@@ -126,7 +126,7 @@ mod tests {
 
     fn of_decimal(precision: u8, value: i128) -> (Vec<DataField>, RecordBatch) {
         let kind = TypeKind::Decimal {
-            precision: precision.into(),
+            precision,
             scale: 2,
         };
         let fields = vec![DataField::new(0, "d", DataType::nullable(kind))];

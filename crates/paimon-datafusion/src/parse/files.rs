@@ -24,8 +24,11 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("read_json", "json"),
 ];
 
+/// Arguments that go with a format.
+type Arguments = &'static [(&'static str, &'static str)];
+
 /// Endings of names, and what files of such a name hold.
-const ENDINGS: &[(&str, &str, &[(&str, &str)])] = &[
+const ENDINGS: &[(&str, &str, Arguments)] = &[
     (".parquet", "parquet", &[]),
     (".csv", "csv", &[]),
     (".tsv", "csv", &[("delimiter", "\t")]),
@@ -99,7 +102,7 @@ pub(super) fn files_of_path(name: &ObjectName) -> Result<Option<(ObjectName, Opt
     Ok(Some((hidden(path), options.collect())))
 }
 
-fn known_ending(path: &str) -> Option<(&'static str, &'static [(&'static str, &'static str)])> {
+fn known_ending(path: &str) -> Option<(&'static str, Arguments)> {
     let lower = path.to_ascii_lowercase();
     let plain = COMPRESSIONS.iter().find_map(|c| lower.strip_suffix(c));
     let found = ENDINGS.iter().find(|(ending, format, _)| match plain {

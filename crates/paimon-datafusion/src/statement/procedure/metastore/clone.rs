@@ -155,7 +155,7 @@ impl Drop for Place {
 
 /// A table to clone.
 enum Source {
-    Files(FormatTable),
+    Files(Box<FormatTable>),
     Paimon(Table),
 }
 

@@ -150,7 +150,7 @@ pub(super) async fn source(
     }
     let files = place.catalog.get_format_table(identifier).await;
     match files.map_err(failed)? {
-        Some(table) => Ok(Source::Files(table)),
+        Some(table) => Ok(Source::Files(Box::new(table))),
         None => {
             let known = place.catalog.table_exists(identifier).await;
             Err(not_cloned(identifier, known.map_err(failed)?))
