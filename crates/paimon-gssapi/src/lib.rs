@@ -1,8 +1,8 @@
 //! The client's side of Kerberos: credentials, security contexts, wrapped messages.
 //!
 //! The calls are those of GSSAPI (RFC 2743, RFC 2744) in MIT's `libgssapi_krb5`, which is loaded when it is first needed, so
-//! that programs start on machines without it. This crate is the only one of the workspace with unsafe code: [`library`]
-//! loads the functions, [`handles`] and [`context`] call them. What is above sees bytes and [`Error`]s only.
+//! that programs start on machines without it. This crate is the only one of the workspace with unsafe code: `library`
+//! loads the functions, `handles` and `context` call them. What is above sees bytes and [`Error`]s only.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), paimon_gssapi::Error> {
