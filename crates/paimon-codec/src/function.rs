@@ -38,6 +38,8 @@ struct ZoneCastMessage {
     /// Zone of the target, if it has one.
     #[prost(string, optional, tag = "3")]
     target_zone: Option<String>,
+    #[prost(bool, tag = "4")]
+    lenient: bool,
 }
 
 /// Functions of DataFusion travel by their name alone.
@@ -105,6 +107,7 @@ fn zone_cast_message(cast: &ZoneCast) -> Result<ZoneCastMessage> {
             TimeUnit::Nanosecond => 9,
         },
         target_zone: target_zone.as_ref().map(ToString::to_string),
+        lenient: cast.is_lenient(),
     })
 }
 
@@ -122,5 +125,5 @@ fn zone_cast(bytes: &[u8]) -> paimon_core::Result<ZoneCast> {
         }
     };
     let target = DataType::Timestamp(unit, message.target_zone.map(Into::into));
-    Ok(ZoneCast::new(&message.time_zone, target))
+    Ok(ZoneCast::new(&message.time_zone, target).lenient(message.lenient))
 }

@@ -7,9 +7,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, new_null_array};
 use arrow::compute::kernels::cast_utils::string_to_datetime;
-use arrow::compute::{cast, try_unary};
+use arrow::compute::{CastOptions, cast_with_options, concat, try_unary};
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use chrono::{DateTime, FixedOffset, Utc};
@@ -71,7 +71,7 @@ pub(crate) fn instants(array: &ArrayRef, unit: TimeUnit, zone: &Tz) -> Result<Ar
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, None) => {}
         other => return Err(Error::invalid(format!("{other} is no time"))),
     }
-    let local = cast(array, &DataType::Timestamp(unit, None)).map_err(unfit)?;
+    let local = strict_cast(array, &DataType::Timestamp(unit, None))?;
     shifted(&local, unit, &target, |seconds| {
         let local = DateTime::from_timestamp(seconds, 0)?.naive_utc();
         Some(instant_of(local, zone)?.timestamp())
@@ -79,7 +79,7 @@ pub(crate) fn instants(array: &ArrayRef, unit: TimeUnit, zone: &Tz) -> Result<Ar
 }
 
 fn of_texts(array: &ArrayRef, target: &DataType, zone: &Tz) -> Result<ArrayRef> {
-    let texts = cast(array, &DataType::Utf8View).map_err(unfit)?;
+    let texts = strict_cast(array, &DataType::Utf8View)?;
     let parse = |text: &str| {
         let instant = instant_of_text(text, zone)?;
         let nanos = i128::from(instant.timestamp()) * 1_000_000_000
@@ -97,7 +97,7 @@ fn of_texts(array: &ArrayRef, target: &DataType, zone: &Tz) -> Result<ArrayRef> 
     });
     let values: Int64Array = values.collect::<Result<_>>()?;
     let values: ArrayRef = Arc::new(values);
-    cast(&values, target).map_err(unfit)
+    strict_cast(&values, target)
 }
 
 /// Timestamps whose seconds are changed; what is left of a second stays.
@@ -113,7 +113,7 @@ fn shifted(
         let by = shift(seconds)?.checked_sub(seconds)?;
         value.checked_add(by.checked_mul(per_second)?)
     };
-    let raw = cast(array, &DataType::Int64).map_err(unfit)?;
+    let raw = strict_cast(array, &DataType::Int64)?;
     let values: Int64Array = try_unary(raw.as_primitive::<Int64Type>(), |value| {
         moved(value).ok_or_else(|| {
             ArrowError::ComputeError(format!("time {value} is outside of the calendar"))
@@ -121,7 +121,16 @@ fn shifted(
     })
     .map_err(|e: ArrowError| Error::invalid("no time of day").with_source(e))?;
     let values: ArrayRef = Arc::new(values);
-    cast(&values, target).map_err(unfit)
+    strict_cast(&values, target)
+}
+
+/// Arrow's cast where every value must fit.
+fn strict_cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, to, &options).map_err(unfit)
 }
 
 fn unfit(error: ArrowError) -> Error {
@@ -142,6 +151,7 @@ fn per_second(unit: TimeUnit) -> i64 {
 pub struct ZoneCast {
     zone: String,
     target: DataType,
+    lenient: bool,
     signature: Signature,
 }
 
@@ -154,8 +164,21 @@ impl ZoneCast {
         Self {
             zone: zone.to_string(),
             target,
+            lenient: false,
             signature: Signature::any(1, Volatility::Immutable),
         }
+    }
+
+    /// The same, NULL for what cannot be cast.
+    #[must_use]
+    pub fn lenient(mut self, lenient: bool) -> Self {
+        self.lenient = lenient;
+        self
+    }
+
+    /// Whether what cannot be cast is NULL.
+    pub fn is_lenient(&self) -> bool {
+        self.lenient
     }
 
     /// Time zone of the session.
@@ -169,6 +192,24 @@ impl ZoneCast {
     }
 
     fn cast(&self, array: &ArrayRef) -> Result<ArrayRef> {
+        match self.cast_all(array) {
+            Err(_) if self.lenient => self.cast_each(array),
+            result => result,
+        }
+    }
+
+    fn cast_each(&self, array: &ArrayRef) -> Result<ArrayRef> {
+        let null = new_null_array(&self.target, 1);
+        let one = |row| {
+            let cast = self.cast_all(&array.slice(row, 1));
+            cast.unwrap_or_else(|_| Arc::clone(&null))
+        };
+        let values: Vec<ArrayRef> = (0..array.len()).map(one).collect();
+        let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
+        concat(&values).map_err(unfit)
+    }
+
+    fn cast_all(&self, array: &ArrayRef) -> Result<ArrayRef> {
         let zone = zone_named(&self.zone)?;
         let moved = match (array.data_type(), &self.target) {
             (DataType::Timestamp(unit, Some(_)), DataType::Timestamp(_, None)) => {
@@ -181,7 +222,7 @@ impl ZoneCast {
                 )));
             }
         };
-        cast(&moved, &self.target).map_err(unfit)
+        strict_cast(&moved, &self.target)
     }
 }
 
@@ -216,7 +257,9 @@ impl ScalarUDFImpl for ZoneCast {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use arrow::array::{StringArray, TimestampMicrosecondArray};
+    use arrow::array::{
+        Date32Array, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    };
 
     use super::*;
 
@@ -273,5 +316,19 @@ mod tests {
         let far: ArrayRef = Arc::new(StringArray::from(vec!["9999-01-01 00:00:00"]));
         assert!(instants(&far, TimeUnit::Nanosecond, &utc).is_err());
         assert!(instants(&far, TimeUnit::Microsecond, &utc).is_ok());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error_or_null_when_asked_for() {
+        let far: ArrayRef = Arc::new(Date32Array::from(vec![19_905, 2_932_532]));
+        let nanos = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+        let cast = ZoneCast::new("Europe/Berlin", nanos);
+        assert!(cast.cast(&far).is_err());
+        let micros = TimestampMicrosecondArray::from(vec![253_370_764_800_000_000]);
+        let micros: ArrayRef = Arc::new(micros);
+        assert!(cast.cast(&micros).is_err());
+        let found = cast.lenient(true).cast(&far).unwrap();
+        let expected = TimestampNanosecondArray::from(vec![Some(1_719_784_800_000_000_000), None]);
+        assert_eq!(found.as_ref(), &expected.with_timezone("UTC") as &dyn Array);
     }
 }

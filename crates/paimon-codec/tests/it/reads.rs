@@ -192,7 +192,8 @@ async fn casts_keep_the_zone_of_the_session_that_planned_them() {
     let (sender, receiver) = (session(warehouse.path()), session(warehouse.path()));
     sender.sql("SET TIME ZONE 'Europe/Berlin'").await.unwrap();
     let sql = "SELECT id, CAST('2024-01-0' || (id % 9 + 1) AS TIMESTAMP_LTZ(3)) AS a, \
-               CAST(CAST(id AS TIMESTAMP_LTZ) AS TIMESTAMP(9)) AS b FROM pk";
+               CAST(CAST(id AS TIMESTAMP_LTZ) AS TIMESTAMP(9)) AS b, \
+               TRY_CAST('2024-01-' || (id * 9) AS TIMESTAMP_LTZ(3)) AS c FROM pk";
     let expected = run(Way::Direct, &sender, &receiver, sql).await.unwrap();
     let found = run(Way::Physical, &sender, &receiver, sql).await.unwrap();
     assert_eq!(found, expected);

@@ -5,6 +5,7 @@
 use super::discard::delete_unneeded;
 use super::reachable::reachable;
 use crate::error::{Error, Result};
+use crate::read::is_pack;
 use crate::table::Table;
 
 /// A day, milliseconds: files of writes under way are younger.
@@ -42,7 +43,7 @@ pub struct OrphanFiles {
 
 impl RemoveOrphanFiles {
     /// Removes orphan files below the table's folder at the time `now_ms`, epoch milliseconds. Files in external paths
-    /// are left alone.
+    /// and packs of BLOBs, to which data files refer, are left alone.
     ///
     /// # Errors
     /// `InvalidInput` for a time limit in the future, `Damaged` when metadata cannot be read; nothing was removed then.
@@ -89,6 +90,10 @@ fn is_candidate(path: &str) -> bool {
     if MANAGED.contains(first) && parts.len() > 1 {
         return false;
     }
+    // as in Java: only the rows know which of their values live
+    if is_pack(name) {
+        return false;
+    }
     let folders = &parts[..parts.len() - 1];
     matches!(*first, "manifest" | "index" | "statistics") && folders.len() == 1
         || folders.last().is_some_and(|f| f.starts_with("bucket-"))
@@ -117,6 +122,7 @@ mod tests {
             "branch/branch-b/snapshot/snapshot-1",
             "README",
             "notes/bucket.txt",
+            "bucket-0/data-x-0.managed.blob",
         ] {
             assert!(!is_candidate(path), "{path}");
         }

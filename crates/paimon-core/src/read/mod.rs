@@ -13,6 +13,7 @@ pub use crate::selection::FileSelection;
 pub use changes::difference::plan_difference;
 pub use changes::follow_up::{FollowUp, StreamSplit, plan_follow_up};
 pub use changes::{ChangeScan, ChangeSplit, plan_changes};
+pub(crate) use file::blobs::is_pack;
 pub use file::evolution::EvolutionPlan;
 pub use file::row_ids::row_ids;
 pub(crate) use file::row_ids::with_row_ids;

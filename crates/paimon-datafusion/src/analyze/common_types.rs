@@ -4,8 +4,13 @@
 //! DataFusion would cast the floating-point side to a decimal, which rounds small values to zero and overflows on large
 //! ones. Beside an instant a DATE or a time without zone is one of the session's zone, not of UTC, and so it is in casts.
 //! A TIME column has milliseconds, a TIME literal nanoseconds: neither is cast by DataFusion. A DATE beside a
-//! TIMESTAMP would become nanoseconds, which end in 2262. The rule runs before type coercion.
+//! TIMESTAMP would become nanoseconds, which end in 2262. The rule runs before type coercion, wherever values of two
+//! expressions meet: operands, keys of joins, columns of subqueries and of unions.
 
+mod joins;
+mod operands;
+mod subqueries;
+mod unions;
 mod values;
 mod zones;
 
@@ -16,12 +21,9 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
-use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, LogicalPlan, Projection, Union, cast,
-};
+use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::optimizer::AnalyzerRule;
 
 /// The rule.
@@ -38,7 +40,10 @@ impl AnalyzerRule for CommonTypes {
         plan.transform_up_with_subqueries(|plan| {
             // inputs may have other types by now
             let plan = match plan.recompute_schema()? {
-                LogicalPlan::Union(union) => LogicalPlan::Union(with_common_types(union, zone)?),
+                LogicalPlan::Union(union) => {
+                    LogicalPlan::Union(unions::with_common_types(union, zone)?)
+                }
+                LogicalPlan::Join(join) => LogicalPlan::Join(joins::with_common_keys(join, zone)),
                 LogicalPlan::Values(values) => values::with_common_types(values, zone)?,
                 other => other,
             };
@@ -51,7 +56,7 @@ impl AnalyzerRule for CommonTypes {
             let names = NamePreserver::new(&plan);
             plan.map_expressions(|e| {
                 let name = names.save(&e);
-                let e = e.transform_up(|e| Ok(rewrite(e, &schema, zone)))?;
+                let e = e.transform_up(|e| rewrite(e, &schema, zone))?;
                 Ok(e.update_data(|e| name.restore(e)))
             })
         })
@@ -59,82 +64,15 @@ impl AnalyzerRule for CommonTypes {
     }
 }
 
-/// Brings columns whose types differ between the inputs to their common type.
-fn with_common_types(union: Union, zone: &str) -> Result<Union> {
-    let types = |column: usize| {
-        let of_input = |input: &Arc<LogicalPlan>| {
-            let field = input.schema().fields().get(column)?;
-            Some(field.data_type().clone())
-        };
-        union.inputs.iter().map(of_input).collect::<Vec<_>>()
-    };
-    let casts: Vec<_> = (0..union.schema.fields().len())
-        .map(|column| to_be_cast(&types(column)))
-        .collect();
-    if casts.iter().all(Option::is_none) {
-        // an input may have got another type, of which a union learns nothing by itself
-        return Union::try_new_with_loose_types(union.inputs);
-    }
-    let inputs = union.inputs.iter().map(|input| {
-        let schema = input.schema();
-        let columns = schema.columns().into_iter().zip(schema.fields());
-        let columns = columns.zip(&casts).map(|((column, field), to_be_cast)| {
-            let name = column.name.clone();
-            match to_be_cast {
-                Some((from, to)) if from(field.data_type()) => {
-                    brought_to(Expr::Column(column), to, zone).alias(name)
-                }
-                _ => Expr::Column(column),
-            }
-        });
-        let projection = Projection::try_new(columns.collect(), Arc::clone(input))?;
-        Ok(Arc::new(LogicalPlan::Projection(projection)))
-    });
-    Union::try_new_with_loose_types(inputs.collect::<Result<_>>()?)
-}
-
-fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
+fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
     match expr {
-        Expr::Cast(cast) => zones::of_cast(cast, schema, zone),
-        other => with_common_operands(other, schema, zone),
+        Expr::Cast(cast) => Ok(zones::of_cast(cast, schema, zone)),
+        Expr::TryCast(cast) => Ok(zones::of_try_cast(cast, schema, zone)),
+        Expr::InSubquery(_) | Expr::SetComparison(_) => {
+            subqueries::with_common_types(expr, schema, zone)
+        }
+        other => operands::with_common_types(other, schema, zone),
     }
-}
-
-fn with_common_operands(mut expr: Expr, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
-    let mut operands: Vec<&mut Expr> = match &mut expr {
-        Expr::BinaryExpr(BinaryExpr { left, right, .. }) => vec![left, right],
-        Expr::Between(Between {
-            expr, low, high, ..
-        }) => vec![expr, low, high],
-        Expr::InList(InList { expr, list, .. }) => {
-            let mut all = vec![expr.as_mut()];
-            all.extend(list);
-            all
-        }
-        Expr::Case(Case {
-            when_then_expr,
-            else_expr,
-            ..
-        }) => {
-            let results = when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
-            results
-                .chain(else_expr.iter_mut().map(|e| e.as_mut()))
-                .collect()
-        }
-        Expr::ScalarFunction(ScalarFunction { args, .. }) => args.iter_mut().collect(),
-        _ => return Transformed::no(expr),
-    };
-    let types: Vec<Option<DataType>> = operands.iter().map(|e| e.get_type(schema).ok()).collect();
-    let Some((from, to)) = to_be_cast(&types) else {
-        return Transformed::no(expr);
-    };
-    for (operand, data_type) in operands.iter_mut().zip(&types) {
-        if data_type.as_ref().is_some_and(from) {
-            let own = std::mem::take(*operand);
-            **operand = brought_to(own, &to, zone);
-        }
-    }
-    Transformed::yes(expr)
 }
 
 /// An expression as one of another type. The digits of a decimal literal are read as DOUBLE: a division could lose some.
@@ -157,6 +95,15 @@ fn brought_to(expr: Expr, to: &DataType, zone: &str) -> Expr {
 /// Tells types apart.
 type Which = fn(&DataType) -> bool;
 
+/// The same for values that are compared: beside an instant a text is one, too, of the session's zone.
+fn to_be_compared(types: &[Option<DataType>], zone: &str) -> Option<(Which, DataType)> {
+    let zoned = types.iter().flatten().find(|t| zones::is_zoned(t));
+    match zoned.filter(|_| zone != zones::UTC && types.iter().flatten().any(is_text)) {
+        Some(zoned) => Some((|t| is_text(t) || is_local(t), zoned.clone())),
+        None => to_be_cast(types),
+    }
+}
+
 /// Which of the operands are cast, and to what; `None` when DataFusion finds the common type itself.
 fn to_be_cast(types: &[Option<DataType>]) -> Option<(Which, DataType)> {
     let any = |is: Which| types.iter().flatten().any(is);
@@ -168,7 +115,6 @@ fn to_be_cast(types: &[Option<DataType>]) -> Option<(Which, DataType)> {
         return Some((is_short_time, DataType::Time64(TimeUnit::Nanosecond)));
     }
     let is_date: Which = |t| *t == DataType::Date32;
-    let is_local: Which = |t| matches!(t, DataType::Date32 | DataType::Timestamp(_, None));
     let zoned = types.iter().flatten().find_map(|t| match t {
         DataType::Timestamp(_, Some(zone)) => Some(zone),
         _ => None,
@@ -189,4 +135,16 @@ fn unit_of(data_type: &DataType) -> Option<TimeUnit> {
         DataType::Timestamp(unit, _) => Some(*unit),
         _ => None,
     }
+}
+
+/// Dates and times without a zone.
+fn is_local(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Date32 | DataType::Timestamp(_, None))
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
 }

@@ -27,6 +27,7 @@ pub(crate) use marked::{RelationClause, TravelTo, parse_marked, tokenize};
 pub(crate) use metadata::{METADATA_OPTION, with_metadata_columns};
 pub(crate) use positions::with_distinct_names;
 pub use redact::redact_sql;
+pub(crate) use redact::redact_text;
 pub(crate) use relation::{attach_options, plain_and_options};
 pub use split::{is_complete, split_statements};
 pub(crate) use with_insert::with_before_query;

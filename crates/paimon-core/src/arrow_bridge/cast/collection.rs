@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{ArrayBuilder, StringViewBuilder};
+use arrow_array::timezone::Tz;
 use arrow_array::{Array, ArrayRef, ListArray, MapArray, StringViewArray, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType as ArrowType;
 use indexmap::IndexMap;
 
 use super::parse::cannot_cast;
-use super::{arrow_type, cast_array, unsupported};
+use super::{arrow_type, cast_in_zone, unsupported};
 use crate::error::{Error, Result};
 use crate::spec::{DataType, TypeKind};
 
@@ -20,16 +21,22 @@ pub(super) fn from_strings(
     array: &StringViewArray,
     from: &DataType,
     to: &DataType,
+    zone: Tz,
 ) -> Result<ArrayRef> {
     match &to.kind {
-        TypeKind::Array(element) => to_list(array, element, to),
-        TypeKind::Map(key, value) => to_map(array, key, value, to),
-        TypeKind::Row(_) => to_row(array, to),
+        TypeKind::Array(element) => to_list(array, element, to, zone),
+        TypeKind::Map(key, value) => to_map(array, (key, value), to, zone),
+        TypeKind::Row(_) => to_row(array, to, zone),
         _ => Err(unsupported(from, to)),
     }
 }
 
-fn to_list(array: &StringViewArray, element: &DataType, to: &DataType) -> Result<ArrayRef> {
+fn to_list(
+    array: &StringViewArray,
+    element: &DataType,
+    to: &DataType,
+    zone: Tz,
+) -> Result<ArrayRef> {
     let mut texts = StringViewBuilder::new();
     let mut offsets = vec![0i32];
     for text in array {
@@ -42,7 +49,7 @@ fn to_list(array: &StringViewArray, element: &DataType, to: &DataType) -> Result
         }
         offsets.push(length(texts.len())?);
     }
-    let values = cast_texts(texts, element)?;
+    let values = cast_texts(texts, element, zone)?;
     let ArrowType::List(field) = arrow_type(to) else {
         return Err(Error::internal(format!("{to} is not a list")));
     };
@@ -56,9 +63,9 @@ fn to_list(array: &StringViewArray, element: &DataType, to: &DataType) -> Result
 
 fn to_map(
     array: &StringViewArray,
-    key: &DataType,
-    value: &DataType,
+    (key, value): (&DataType, &DataType),
     to: &DataType,
+    zone: Tz,
 ) -> Result<ArrayRef> {
     let mut keys = StringViewBuilder::new();
     let mut values = StringViewBuilder::new();
@@ -82,7 +89,10 @@ fn to_map(
     let ArrowType::Struct(fields) = entries_field.data_type() else {
         return Err(Error::internal(format!("{to} has no entries")));
     };
-    let columns = vec![cast_texts(keys, key)?, cast_texts(values, value)?];
+    let columns = vec![
+        cast_texts(keys, key, zone)?,
+        cast_texts(values, value, zone)?,
+    ];
     let entries = StructArray::try_new(fields.clone(), columns, None)?;
     Ok(Arc::new(MapArray::try_new(
         Arc::clone(&entries_field),
@@ -93,7 +103,7 @@ fn to_map(
     )?))
 }
 
-fn to_row(array: &StringViewArray, to: &DataType) -> Result<ArrayRef> {
+fn to_row(array: &StringViewArray, to: &DataType, zone: Tz) -> Result<ArrayRef> {
     let (TypeKind::Row(fields), ArrowType::Struct(arrow_fields)) = (&to.kind, arrow_type(to))
     else {
         return Err(Error::internal(format!("{to} is not a row")));
@@ -122,7 +132,7 @@ fn to_row(array: &StringViewArray, to: &DataType) -> Result<ArrayRef> {
     let children = columns
         .into_iter()
         .zip(fields)
-        .map(|(texts, field)| cast_texts(texts, &field.data_type))
+        .map(|(texts, field)| cast_texts(texts, &field.data_type, zone))
         .collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(StructArray::try_new_with_length(
         arrow_fields,
@@ -132,9 +142,9 @@ fn to_row(array: &StringViewArray, to: &DataType) -> Result<ArrayRef> {
     )?))
 }
 
-fn cast_texts(mut texts: StringViewBuilder, to: &DataType) -> Result<ArrayRef> {
+fn cast_texts(mut texts: StringViewBuilder, to: &DataType, zone: Tz) -> Result<ArrayRef> {
     let array: ArrayRef = Arc::new(texts.finish());
-    cast_array(&array, &DataType::string(), to)
+    cast_in_zone(&array, &DataType::string(), to, zone)
 }
 
 fn append_token(builder: &mut StringViewBuilder, token: &str) {

@@ -1,6 +1,6 @@
 //! Calendar arithmetic and the text forms of DATE, TIME and TIMESTAMP.
 //!
-//! Source: `org.apache.paimon.utils.DateTimeUtils` (proleptic Gregorian calendar; zone-dependent forms use UTC).
+//! Source: `org.apache.paimon.utils.DateTimeUtils` (proleptic Gregorian calendar; no time zones).
 
 /// Milliseconds of a day.
 pub(super) const MILLIS_PER_DAY: i64 = 86_400_000;

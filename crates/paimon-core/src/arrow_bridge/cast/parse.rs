@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryViewBuilder, BooleanBuilder, PrimitiveBuilder};
+use arrow_array::timezone::Tz;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
     Int32Type, Int64Type, Time32MillisecondType,
@@ -13,6 +14,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, StringViewArray};
 
 use super::binary::fit_bytes;
+use super::local::instant_millis;
 use super::temporal::TimestampBuilder;
 use super::{datetime, decimal, unsupported};
 use crate::error::{Error, Result};
@@ -24,6 +26,7 @@ pub(super) fn from_strings(
     array: &StringViewArray,
     from: &DataType,
     to: &DataType,
+    zone: Tz,
 ) -> Result<ArrayRef> {
     let parser = Parser { array, to };
     match &to.kind {
@@ -49,7 +52,7 @@ pub(super) fn from_strings(
                 datetime::parse_time(s)
             }
         }),
-        TypeKind::Timestamp(_) | TypeKind::LocalZonedTimestamp(_) => parser.timestamps(),
+        TypeKind::Timestamp(_) | TypeKind::LocalZonedTimestamp(_) => parser.timestamps(zone),
         TypeKind::Binary(_) | TypeKind::VarBinary(_) => Ok(parser.binaries()),
         _ => Err(unsupported(from, to)),
     }
@@ -108,13 +111,13 @@ impl Parser<'_> {
         super::numeric::decimal_array(builder.finish(), precision, scale)
     }
 
-    fn timestamps(&self) -> Result<ArrayRef> {
+    fn timestamps(&self, zone: Tz) -> Result<ArrayRef> {
         let mut builder = TimestampBuilder::new(self.to, self.array.len())?;
         for text in self.array {
             match text {
                 Some(text) => {
-                    let (millis, nanos) =
-                        parse_timestamp(text, &self.to.kind).ok_or_else(|| self.malformed(text))?;
+                    let (millis, nanos) = parse_timestamp(text, &self.to.kind, zone)
+                        .ok_or_else(|| self.malformed(text))?;
                     builder.append(millis, nanos)?;
                 }
                 None => builder.append_null(),
@@ -173,13 +176,15 @@ fn parse_int<T: TryFrom<i128> + Into<i128>>(text: &str, min: T, max: T) -> Optio
     (value <= max).then(|| T::try_from(value).ok()).flatten()
 }
 
-fn parse_timestamp(text: &str, to: &TypeKind) -> Option<(i64, i32)> {
+fn parse_timestamp(text: &str, to: &TypeKind, zone: Tz) -> Option<(i64, i32)> {
     match to {
         TypeKind::Timestamp(precision) if datetime::is_numeric(text) => {
             epoch_parts(parse_int(text, i64::MIN, i64::MAX)?, *precision)
         }
-        TypeKind::Timestamp(precision) | TypeKind::LocalZonedTimestamp(precision) => {
-            datetime::parse_timestamp(text, *precision)
+        TypeKind::Timestamp(precision) => datetime::parse_timestamp(text, *precision),
+        TypeKind::LocalZonedTimestamp(precision) => {
+            let (millis, nanos) = datetime::parse_timestamp(text, *precision)?;
+            Some((instant_millis(millis, zone), nanos))
         }
         _ => None,
     }

@@ -1,11 +1,12 @@
 //! Casts among DATE, TIME and the two timestamp types, and from epoch seconds.
 //!
 //! Source: `TimestampTo*CastRule`, `DateToTimestampCastRule`, `TimeToTimestampCastRule`,
-//! `NumericPrimitiveToTimestamp`. The session zone is UTC, so wall clock and instant are the same number.
+//! `NumericPrimitiveToTimestamp`. TIMESTAMP WITH LOCAL TIME ZONE is an instant, the others are what clocks show.
 
 use std::sync::Arc;
 
 use arrow_array::builder::BooleanBufferBuilder;
+use arrow_array::timezone::Tz;
 use arrow_array::types::{
     Date32Type, Time32MillisecondType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType,
@@ -18,6 +19,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 
 use super::datetime::MILLIS_PER_DAY;
+use super::local::{clock_millis, instant_millis};
 use super::{arrow_type, down, unsupported};
 use crate::error::{Error, Result};
 use crate::spec::{DataType, TypeKind};
@@ -27,19 +29,31 @@ pub(super) fn to_temporal(
     array: &ArrayRef,
     from: &DataType,
     to: &DataType,
+    zone: Tz,
 ) -> Result<Option<ArrayRef>> {
     let from_timestamp = from.kind.is_timestamp();
+    let to_instant = is_instant(to);
     Ok(match (&from.kind, &to.kind) {
-        (_, TypeKind::Date) if from_timestamp => Some(to_date(array, from)?),
-        (_, TypeKind::Time(_)) if from_timestamp => Some(to_time(array, from)?),
+        (_, TypeKind::Date) if from_timestamp => Some(to_date(array, from, zone)?),
+        (_, TypeKind::Time(_)) if from_timestamp => Some(to_time(array, from, zone)?),
         (_, target) if !target.is_timestamp() => None,
         (TypeKind::Date, _) => {
             let days = down::<Date32Array>(array, from)?;
             let millis = days
                 .iter()
-                .map(|d| d.map(|d| i64::from(d) * MILLIS_PER_DAY));
+                .map(|d| d.map(|d| i64::from(d) * MILLIS_PER_DAY))
+                .map(|m| {
+                    m.map(|m| {
+                        if to_instant {
+                            instant_millis(m, zone)
+                        } else {
+                            m
+                        }
+                    })
+                });
             Some(from_millis(millis, to)?)
         }
+        // Java goes to the zone and back: a time of day is one of UTC
         (TypeKind::Time(_), _) => {
             let times = down::<Time32MillisecondArray>(array, from)?;
             Some(from_millis(times.iter().map(|t| t.map(i64::from)), to)?)
@@ -47,10 +61,14 @@ pub(super) fn to_temporal(
         (TypeKind::Int | TypeKind::BigInt, _) => {
             let wide = arrow_cast::cast(array, &ArrowType::Int64)?;
             let seconds = down::<Int64Array>(&wide, from)?;
-            let millis = seconds.iter().map(|s| s.map(|s| s.wrapping_mul(1000)));
+            // what clocks show is taken for the instant, as in Java
+            let shown = |m| if to_instant { clock_millis(m, zone) } else { m };
+            let millis = seconds
+                .iter()
+                .map(|s| s.map(|s| shown(s.wrapping_mul(1000))));
             Some(from_millis(millis, to)?)
         }
-        _ if from_timestamp => Some(to_timestamp(array, from, to)?),
+        _ if from_timestamp => Some(to_timestamp(array, from, to, zone)?),
         _ => None,
     })
 }
@@ -61,13 +79,17 @@ pub(super) fn epoch_seconds(array: &ArrayRef, from: &DataType) -> Result<Int64Ar
     Ok(timestamps.map(|millis, _| Some(millis / 1000)))
 }
 
-fn to_date(array: &ArrayRef, from: &DataType) -> Result<ArrayRef> {
+fn is_instant(data_type: &DataType) -> bool {
+    matches!(data_type.kind, TypeKind::LocalZonedTimestamp(_))
+}
+
+fn to_date(array: &ArrayRef, from: &DataType, zone: Tz) -> Result<ArrayRef> {
     let timestamps = Timestamps::new(array, from)?;
-    let instant = matches!(from.kind, TypeKind::LocalZonedTimestamp(_));
+    let instant = is_instant(from);
     let days: PrimitiveArray<Date32Type> = timestamps.map(|millis, _| {
         // up to release 2.0 Java divides wall clocks towards zero: the day before 1970 becomes 1970-01-01
         let days = if instant {
-            millis.div_euclid(MILLIS_PER_DAY)
+            clock_millis(millis, zone).div_euclid(MILLIS_PER_DAY)
         } else {
             millis / MILLIS_PER_DAY
         };
@@ -76,21 +98,33 @@ fn to_date(array: &ArrayRef, from: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(days))
 }
 
-fn to_time(array: &ArrayRef, from: &DataType) -> Result<ArrayRef> {
+fn to_time(array: &ArrayRef, from: &DataType, zone: Tz) -> Result<ArrayRef> {
     let timestamps = Timestamps::new(array, from)?;
-    let times: PrimitiveArray<Time32MillisecondType> =
-        timestamps.map(|millis, _| i32::try_from(millis.rem_euclid(MILLIS_PER_DAY)).ok());
+    let instant = is_instant(from);
+    let times: PrimitiveArray<Time32MillisecondType> = timestamps.map(|millis, _| {
+        let shown = if instant {
+            clock_millis(millis, zone)
+        } else {
+            millis
+        };
+        i32::try_from(shown.rem_euclid(MILLIS_PER_DAY)).ok()
+    });
     Ok(Arc::new(times))
 }
 
-fn to_timestamp(array: &ArrayRef, from: &DataType, to: &DataType) -> Result<ArrayRef> {
+fn to_timestamp(array: &ArrayRef, from: &DataType, to: &DataType, zone: Tz) -> Result<ArrayRef> {
     let (Some(old), Some(new)) = (precision(&from.kind), precision(&to.kind)) else {
         return Err(unsupported(from, to));
     };
     let timestamps = Timestamps::new(array, from)?;
+    let moved = |millis| match (is_instant(from), is_instant(to)) {
+        (false, true) => instant_millis(millis, zone),
+        (true, false) => clock_millis(millis, zone),
+        _ => millis,
+    };
     let mut builder = TimestampBuilder::new(to, array.len())?;
     for row in 0..array.len() {
-        match timestamps.value(row) {
+        match timestamps.value(row).map(|(m, n)| (moved(m), n)) {
             Some((millis, nanos)) if new < old => {
                 let (millis, nanos) = truncate(millis, nanos, new);
                 builder.append(millis, nanos)?;

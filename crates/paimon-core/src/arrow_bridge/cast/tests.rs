@@ -16,6 +16,14 @@ use super::*;
 use crate::ErrorKind;
 use crate::spec::{DataField, MAX_LENGTH};
 
+fn zone(name: &str) -> Tz {
+    name.parse().unwrap()
+}
+
+fn cast_utc(array: &ArrayRef, from: &DataType, to: &DataType) -> Result<ArrayRef> {
+    cast_in_zone(array, from, to, zone("UTC"))
+}
+
 fn data_type(text: &str) -> DataType {
     let (name, rest) = text.split_once('(').unwrap_or((text, ""));
     let (inner, zone) = rest.split_once(')').unwrap_or(("", ""));
@@ -164,14 +172,14 @@ fn every_pair_answers_as_java() {
         let (f, t) = (data_type(from), data_type(to));
         if cases[0].1 == "unsupported" {
             let empty = new_empty_array(&arrow_type(&f));
-            let error = cast_array(&empty, &f, &t).map(|_| ()).unwrap_err();
+            let error = cast_utc(&empty, &f, &t).map(|_| ()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{from} to {to}");
             assert_eq!(error.message(), format!("no cast from {from} to {to}"));
             continue;
         }
         let (failing, passing): (Vec<_>, Vec<_>) = cases.iter().partition(|c| c.1 == "!error");
         for (value, _) in failing {
-            if let Ok(result) = cast_array(&array(&[value], &f), &f, &t) {
+            if let Ok(result) = cast_utc(&array(&[value], &f), &f, &t) {
                 wrong.push(format!(
                     "{from} to {to}: {value:?} gave {:?}, not an error",
                     show(&result, 0, &t)
@@ -179,7 +187,7 @@ fn every_pair_answers_as_java() {
             }
         }
         for (value, expected) in &passing {
-            match cast_array(&array(&[value], &f), &f, &t) {
+            match cast_utc(&array(&[value], &f), &f, &t) {
                 Ok(result) => {
                     assert_eq!(result.data_type(), &arrow_type(&t));
                     let found = show(&result, 0, &t);
@@ -205,11 +213,11 @@ fn every_pair_answers_as_java() {
 
 fn one_cast(text: Option<&str>, to: &DataType) -> Result<ArrayRef> {
     let strings: ArrayRef = Arc::new(StringViewArray::from(vec![text]));
-    cast_array(&strings, &DataType::string(), to)
+    cast_utc(&strings, &DataType::string(), to)
 }
 
 fn back(array: &ArrayRef, from: &DataType) -> Option<String> {
-    let texts = cast_array(array, from, &DataType::string()).unwrap();
+    let texts = cast_utc(array, from, &DataType::string()).unwrap();
     let texts = texts.as_string_view();
     texts.is_valid(0).then(|| texts.value(0).to_owned())
 }
@@ -267,7 +275,7 @@ fn collections_go_to_text_and_back() {
 fn nested_text_ignores_the_length_of_the_target() {
     let list = DataType::nullable(TypeKind::Array(Box::new(DataType::nullable(TypeKind::Int))));
     let values = one_cast(Some("[1, 2, 3]"), &list).unwrap();
-    let cut = cast_array(&values, &list, &DataType::nullable(TypeKind::VarChar(2))).unwrap();
+    let cut = cast_utc(&values, &list, &DataType::nullable(TypeKind::VarChar(2))).unwrap();
     assert_eq!(cut.as_string_view().value(0), "[1, 2, 3]");
 }
 
@@ -276,7 +284,7 @@ fn types_without_a_text_form_are_named() {
     let from = DataType::nullable(TypeKind::Multiset(Box::new(DataType::string())));
     let list = DataType::nullable(TypeKind::Array(Box::new(from.clone())));
     for t in [&from, &list] {
-        let error = cast_array(&new_empty_array(&arrow_type(t)), t, &DataType::string())
+        let error = cast_utc(&new_empty_array(&arrow_type(t)), t, &DataType::string())
             .map(|_| ())
             .unwrap_err();
         assert_eq!(error.message(), "no cast from MULTISET<STRING> to STRING");
@@ -296,9 +304,61 @@ fn nulls_stay_null_and_equal_types_are_untouched() {
         "CHAR(4)",
     ] {
         let t = data_type(to);
-        let result = cast_array(&values, &from, &t).unwrap();
+        let result = cast_utc(&values, &from, &t).unwrap();
         assert!(result.is_valid(0) && result.is_null(1), "{to}");
     }
-    let same = cast_array(&values, &from, &from.with_nullable(false)).unwrap();
+    let same = cast_utc(&values, &from, &from.with_nullable(false)).unwrap();
     assert!(Arc::ptr_eq(&same, &values));
+}
+
+#[test]
+fn instants_and_clocks_differ_by_the_zone() {
+    // 2024-07-01 and 2024-10-27 in Berlin: two hours ahead of UTC, and the night in which 02:30 is shown twice
+    let (noon, night) = ("1719828000000|5", "1729989000000|0");
+    for (from, to, value, expected) in [
+        ("TIMESTAMP(6)", "TIMESTAMP(6) LTZ", "1719835200000|5", noon),
+        ("TIMESTAMP(6) LTZ", "TIMESTAMP(6)", noon, "1719835200000|5"),
+        ("TIMESTAMP(3)", "TIMESTAMP(3) LTZ", "1729996200000|0", night),
+        (
+            "TIMESTAMP(6) LTZ",
+            "STRING",
+            noon,
+            "2024-07-01 12:00:00.000005",
+        ),
+        ("STRING", "TIMESTAMP(3) LTZ", "2024-10-27 02:30:00", night),
+        (
+            "STRING",
+            "TIMESTAMP(3)",
+            "2024-10-27 02:30:00",
+            "1729996200000|0",
+        ),
+        ("DATE", "TIMESTAMP(3) LTZ", "19905", "1719784800000|0"),
+        ("TIMESTAMP(3) LTZ", "DATE", "1719784800000|0", "19905"),
+        ("TIMESTAMP(3) LTZ", "TIME(3)", "1719784800001|0", "1"),
+        ("TIME(3)", "TIMESTAMP(3) LTZ", "1", "1|0"),
+        ("INT", "TIMESTAMP(0) LTZ", "1719784800", "1719792000000|0"),
+        (
+            "TIMESTAMP(3) LTZ",
+            "BIGINT",
+            "1719784800000|0",
+            "1719784800",
+        ),
+    ] {
+        let (f, t) = (data_type(from), data_type(to));
+        let cast = cast_in_zone(&array(&[value], &f), &f, &t, zone("Europe/Berlin")).unwrap();
+        assert_eq!(show(&cast, 0, &t), expected, "{value}: {from} to {to}");
+    }
+}
+
+#[test]
+fn nested_texts_of_instants_are_those_of_the_zone() {
+    let list = DataType::nullable(TypeKind::Array(Box::new(data_type("TIMESTAMP(0) LTZ"))));
+    let text = "[2024-07-01 12:00:00, null]";
+    let texts: ArrayRef = Arc::new(StringViewArray::from(vec![text]));
+    let berlin = zone("Europe/Berlin");
+    let values = cast_in_zone(&texts, &DataType::string(), &list, berlin).unwrap();
+    let back = cast_in_zone(&values, &list, &DataType::string(), berlin).unwrap();
+    assert_eq!(back.as_string_view().value(0), text);
+    let utc = cast_utc(&values, &list, &DataType::string()).unwrap();
+    assert_eq!(utc.as_string_view().value(0), "[2024-07-01 10:00:00, null]");
 }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
+use arrow_array::timezone::Tz;
 use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
     Float64Array, ListArray, MapArray, StringViewArray, StructArray, Time32MillisecondArray,
 };
 
+use super::local::clock_millis;
 use super::temporal::{Timestamps, precision};
 use super::{datetime, decimal, down, unsupported};
 use crate::error::{Error, Result};
@@ -24,7 +26,12 @@ use crate::spec::{DataType, MAX_LENGTH, TypeKind};
 type RowWriter<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>;
 
 /// Casts to a string type.
-pub(super) fn to_string(array: &ArrayRef, from: &DataType, to: &DataType) -> Result<ArrayRef> {
+pub(super) fn to_string(
+    array: &ArrayRef,
+    from: &DataType,
+    to: &DataType,
+    zone: Tz,
+) -> Result<ArrayRef> {
     if from.kind.is_string() {
         return Ok(fit_strings(down::<StringViewArray>(array, from)?, &to.kind));
     }
@@ -34,7 +41,7 @@ pub(super) fn to_string(array: &ArrayRef, from: &DataType, to: &DataType) -> Res
         return Err(unsupported(from, to));
     }
     let fits_length = !from.kind.is_nested() && !from.kind.is_binary();
-    let writer = row_writer(array, from).ok_or_else(|| unsupported(from, to))??;
+    let writer = row_writer(array, from, zone).ok_or_else(|| unsupported(from, to))??;
     let mut builder = StringViewBuilder::with_capacity(array.len());
     let mut text = String::new();
     for row in 0..array.len() {
@@ -86,19 +93,27 @@ fn fit_strings(array: &StringViewArray, to: &TypeKind) -> ArrayRef {
 }
 
 /// Writer for the rows of an array; `None` when the type has no text form.
-fn row_writer<'a>(array: &'a dyn Array, from: &'a DataType) -> Option<Result<RowWriter<'a>>> {
+fn row_writer<'a>(
+    array: &'a dyn Array,
+    from: &'a DataType,
+    zone: Tz,
+) -> Option<Result<RowWriter<'a>>> {
     Some(match &from.kind {
-        TypeKind::Array(element) => list_writer(array, from, element),
-        TypeKind::Map(key, value) => map_writer(array, from, key, value),
-        TypeKind::Row(_) => row_type_writer(array, from),
+        TypeKind::Array(element) => list_writer(array, from, element, zone),
+        TypeKind::Map(key, value) => map_writer(array, from, (key, value), zone),
+        TypeKind::Row(_) => row_type_writer(array, from, zone),
         TypeKind::Multiset(_) | TypeKind::Variant | TypeKind::Blob | TypeKind::Vector(..) => {
             return None;
         }
-        _ => primitive_writer(array, from),
+        _ => primitive_writer(array, from, zone),
     })
 }
 
-fn primitive_writer<'a>(array: &'a dyn Array, from: &'a DataType) -> Result<RowWriter<'a>> {
+fn primitive_writer<'a>(
+    array: &'a dyn Array,
+    from: &'a DataType,
+    zone: Tz,
+) -> Result<RowWriter<'a>> {
     macro_rules! display {
         ($values:expr) => {{
             let values = $values;
@@ -143,9 +158,15 @@ fn primitive_writer<'a>(array: &'a dyn Array, from: &'a DataType) -> Result<RowW
             let digits = precision(kind)
                 .ok_or_else(|| Error::internal(format!("{kind} is not a primitive type")))?;
             let values = Timestamps::new(array, from)?;
+            let instants = matches!(kind, TypeKind::LocalZonedTimestamp(_));
             infallible(move |row, out| {
                 if let Some((millis, nanos)) = values.value(row) {
-                    datetime::write_timestamp(millis, nanos, digits, out);
+                    let shown = if instants {
+                        clock_millis(millis, zone)
+                    } else {
+                        millis
+                    };
+                    datetime::write_timestamp(shown, nanos, digits, out);
                 }
             })
         }
@@ -164,9 +185,13 @@ fn fmt_error(error: std::fmt::Error) -> Error {
 }
 
 /// Writer of an element that may be null.
-fn element_writer<'a>(array: &'a ArrayRef, element: &'a DataType) -> Result<RowWriter<'a>> {
-    let inner =
-        row_writer(array, element).ok_or_else(|| unsupported(element, &DataType::string()))??;
+fn element_writer<'a>(
+    array: &'a ArrayRef,
+    element: &'a DataType,
+    zone: Tz,
+) -> Result<RowWriter<'a>> {
+    let inner = row_writer(array, element, zone)
+        .ok_or_else(|| unsupported(element, &DataType::string()))??;
     Ok(Box::new(move |row, out| {
         if array.is_null(row) {
             out.push_str("null");
@@ -181,9 +206,10 @@ fn list_writer<'a>(
     array: &'a dyn Array,
     from: &DataType,
     element: &'a DataType,
+    zone: Tz,
 ) -> Result<RowWriter<'a>> {
     let list = down::<ListArray>(array, from)?;
-    let inner = element_writer(list.values(), element)?;
+    let inner = element_writer(list.values(), element, zone)?;
     Ok(Box::new(move |row, out| {
         out.push('[');
         for (i, at) in span(list.value_offsets(), row).enumerate() {
@@ -198,12 +224,12 @@ fn list_writer<'a>(
 fn map_writer<'a>(
     array: &'a dyn Array,
     from: &DataType,
-    key: &'a DataType,
-    value: &'a DataType,
+    (key, value): (&'a DataType, &'a DataType),
+    zone: Tz,
 ) -> Result<RowWriter<'a>> {
     let map = down::<MapArray>(array, from)?;
-    let keys = element_writer(map.keys(), key)?;
-    let values = element_writer(map.values(), value)?;
+    let keys = element_writer(map.keys(), key, zone)?;
+    let values = element_writer(map.values(), value, zone)?;
     Ok(Box::new(move |row, out| {
         out.push('{');
         for (i, at) in span(map.value_offsets(), row).enumerate() {
@@ -217,7 +243,11 @@ fn map_writer<'a>(
     }))
 }
 
-fn row_type_writer<'a>(array: &'a dyn Array, from: &'a DataType) -> Result<RowWriter<'a>> {
+fn row_type_writer<'a>(
+    array: &'a dyn Array,
+    from: &'a DataType,
+    zone: Tz,
+) -> Result<RowWriter<'a>> {
     let TypeKind::Row(fields) = &from.kind else {
         return Err(Error::internal(format!("{from} is not a ROW type")));
     };
@@ -226,7 +256,7 @@ fn row_type_writer<'a>(array: &'a dyn Array, from: &'a DataType) -> Result<RowWr
     let writers = fields
         .iter()
         .zip(children)
-        .map(|(field, child)| element_writer(child, &field.data_type))
+        .map(|(field, child)| element_writer(child, &field.data_type, zone))
         .collect::<Result<Vec<_>>>()?;
     Ok(Box::new(move |row, out| {
         out.push('{');

@@ -9,16 +9,17 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 
+use super::blobs::ManagedBlobs;
 use super::evolution::EvolutionPlan;
 use crate::arrow_bridge::{array_of, arrow_field};
 use crate::deletionvectors::{DeletionVector, decode_deletion_vector, read_range_of};
 use crate::error::{Error, Result};
 use crate::format::{BatchStream, DEFAULT_STEP_BYTES, FileReadRequest, POSITION_COLUMN, read_file};
 use crate::index::{FileIndexResult, evaluate};
-use crate::predicate::{Predicate, project};
+use crate::predicate::{Leaf, Predicate, project};
 use crate::read::split::{Partition, SplitFile};
 use crate::selection::FileSelection;
-use crate::spec::{DataField, SYSTEM_ID_MIN, TableSchema};
+use crate::spec::{DataField, SYSTEM_ID_MIN, TableSchema, TypeKind};
 use crate::table::Table;
 
 /// Rows per batch when the caller does not say.
@@ -124,8 +125,13 @@ impl FileScan {
             step_bytes: self.step_bytes,
             with_position: self.with_position,
         };
+        let blobs = ManagedBlobs::of(&self)?;
         let stream = read_file(request).await?;
-        Ok(stream.map(move |batch| mapping.apply(batch?)).boxed())
+        let stream = stream.map(move |batch| mapping.apply(batch?)).boxed();
+        Ok(match blobs {
+            Some(blobs) => blobs.resolve(stream),
+            None => stream,
+        })
     }
 
     /// Deletion vector, caller's selection and file index combined; `None` is all rows.
@@ -154,13 +160,20 @@ impl FileScan {
         };
         let rows = usize::try_from(self.file.meta.row_count)
             .map_err(|_| Error::damaged("row count in the manifest is negative"))?;
-        Ok(match evaluate(&container, filter, rows as u64)? {
+        let filter = project(filter, &|leaf| self.is_as_indexed(leaf));
+        Ok(match evaluate(&container, &filter, rows as u64)? {
             FileIndexResult::Keep => None,
             FileIndexResult::Skip => Some(FileSelection::only(rows, std::iter::empty())),
             FileIndexResult::Rows(bitmap) => {
                 Some(FileSelection::only(rows, bitmap.iter().map(u64::from)))
             }
         })
+    }
+
+    /// Whether values are compared as they were indexed: ORC files drop the blanks that CHAR values were written with.
+    fn is_as_indexed(&self, leaf: &Leaf) -> bool {
+        !(matches!(leaf.data_type.kind, TypeKind::Char(_))
+            && self.file.meta.file_name.ends_with(".orc"))
     }
 
     async fn file_index(&self) -> Result<Option<Bytes>> {
@@ -399,7 +412,7 @@ fn translate(filter: &Predicate, plan: &EvolutionPlan, current: &TableSchema) ->
         return None;
     }
     let partition_ids: Vec<i32> = current.partition_fields().iter().map(|f| f.id).collect();
-    let of = |leaf: &crate::predicate::Leaf| {
+    let of = |leaf: &Leaf| {
         if partition_ids.contains(&leaf.field_id) {
             return None;
         }
@@ -410,10 +423,7 @@ fn translate(filter: &Predicate, plan: &EvolutionPlan, current: &TableSchema) ->
     (mapped != Predicate::AlwaysTrue).then_some(mapped)
 }
 
-fn map_leaves(
-    predicate: &Predicate,
-    of: &dyn Fn(&crate::predicate::Leaf) -> Option<crate::predicate::Leaf>,
-) -> Predicate {
+fn map_leaves(predicate: &Predicate, of: &dyn Fn(&Leaf) -> Option<Leaf>) -> Predicate {
     match predicate {
         Predicate::Leaf(leaf) => of(leaf).map_or(Predicate::AlwaysTrue, Predicate::Leaf),
         Predicate::And(parts) => Predicate::And(parts.iter().map(|p| map_leaves(p, of)).collect()),

@@ -3,42 +3,66 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::Transformed;
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, ScalarUDF, cast};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, ScalarUDF, TryCast, cast};
 
+use super::{is_local, is_text};
 use crate::zone::ZoneCast;
 
 /// The zone in which a time without zone and the instant are the same number: DataFusion's own casts are right.
-const UTC: &str = "UTC";
+pub(super) const UTC: &str = "UTC";
 
 /// A cast as it is meant: to a TIMESTAMP with zone (the value is local time, unless a text says otherwise), from one to
 /// a TIMESTAMP without zone or a DATE (what clocks show).
-pub(super) fn of_cast(given: Cast, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
-    let Ok(from) = given.expr.get_type(schema) else {
+pub(super) fn of_cast(mut given: Cast, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
+    let to = given.field.data_type();
+    let Some(through) = through(&given.expr, to, schema, zone) else {
         return Transformed::no(Expr::Cast(given));
     };
-    if zone == UTC {
-        return Transformed::no(Expr::Cast(given));
+    let moved = zone_cast(zone, *given.expr, &through, false);
+    if through == *to {
+        return Transformed::yes(moved);
     }
-    let to = given.field.data_type().clone();
-    let is_text = matches!(
-        from,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    );
-    let is_local = is_text || matches!(from, DataType::Date32 | DataType::Timestamp(_, None));
-    let is_zoned = matches!(from, DataType::Timestamp(_, Some(_)));
+    given.expr = Box::new(moved);
+    Transformed::yes(Expr::Cast(given))
+}
+
+/// The same where NULL stands for what cannot be cast.
+pub(super) fn of_try_cast(mut given: TryCast, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
+    let to = given.field.data_type();
+    let Some(through) = through(&given.expr, to, schema, zone) else {
+        return Transformed::no(Expr::TryCast(given));
+    };
+    let moved = zone_cast(zone, *given.expr, &through, true);
+    if through == *to {
+        return Transformed::yes(moved);
+    }
+    given.expr = Box::new(moved);
+    Transformed::yes(Expr::TryCast(given))
+}
+
+/// The type as which a value crosses the zone on the way to another; `None` when no zone lies between.
+fn through(value: &Expr, to: &DataType, schema: &DFSchema, zone: &str) -> Option<DataType> {
+    let from = value.get_type(schema).ok()?;
     match to {
-        DataType::Timestamp(_, Some(_)) if is_local => {
-            Transformed::yes(cast_in(zone, *given.expr, &to))
-        }
-        DataType::Timestamp(_, None) if is_zoned => {
-            Transformed::yes(cast_in(zone, *given.expr, &to))
-        }
-        DataType::Date32 if is_zoned => {
-            let shown = DataType::Timestamp(TimeUnit::Microsecond, None);
-            Transformed::yes(cast(cast_in(zone, *given.expr, &shown), DataType::Date32))
-        }
-        _ => Transformed::no(Expr::Cast(given)),
+        _ if !lies_between(&from, to, zone) => None,
+        DataType::Date32 => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),
+        other => Some(other.clone()),
     }
+}
+
+/// Whether the zone lies between values of two types.
+pub(super) fn lies_between(from: &DataType, to: &DataType, zone: &str) -> bool {
+    match to {
+        _ if zone == UTC => false,
+        DataType::Timestamp(_, Some(_)) => is_text(from) || is_local(from),
+        DataType::Timestamp(_, None) | DataType::Date32 => is_zoned(from),
+        _ => false,
+    }
+}
+
+/// Instants.
+pub(super) fn is_zoned(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, Some(_)))
 }
 
 /// A value as one of a TIMESTAMP type, in a zone.
@@ -46,5 +70,10 @@ pub(super) fn cast_in(zone: &str, value: Expr, to: &DataType) -> Expr {
     if zone == UTC {
         return cast(value, to.clone());
     }
-    ScalarUDF::new_from_impl(ZoneCast::new(zone, to.clone())).call(vec![value])
+    zone_cast(zone, value, to, false)
+}
+
+fn zone_cast(zone: &str, value: Expr, to: &DataType, lenient: bool) -> Expr {
+    let cast = ZoneCast::new(zone, to.clone()).lenient(lenient);
+    ScalarUDF::new_from_impl(cast).call(vec![value])
 }

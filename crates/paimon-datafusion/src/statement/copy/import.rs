@@ -84,6 +84,10 @@ fn fields(table: &Table, import: &Import) -> Result<Vec<DataField>> {
     Ok(fields.cloned().collect())
 }
 
+/// Beside the error of a load whose history could not be written.
+const COMMITTED: &str =
+    "the rows are committed, their files not remembered: loading these again repeats the rows";
+
 /// Loads the files and tells what became of each.
 pub(super) async fn run(
     session: &PaimonSession,
@@ -113,9 +117,12 @@ pub(super) async fn run(
         load(session, import, format, &loading, table.clone(), place).await?;
     }
     let mut outcomes = std::mem::take(&mut *loading.outcomes.lock());
-    remember(&table, &history, &outcomes)
-        .await
-        .map_err(|e| to_datafusion(e.with_default("table", table.name())))?;
+    remember(&table, &history, &outcomes).await.map_err(|e| {
+        to_datafusion(
+            e.with_default("table", table.name())
+                .with("outcome", COMMITTED),
+        )
+    })?;
     outcomes.append(&mut skipped);
     report(&outcomes)
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use datafusion::error::{DataFusionError, Result};
 use paimon_core::options::parse_duration_ms;
 
+use crate::parse::redact_text;
+
 /// A constant.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
@@ -123,6 +125,7 @@ impl Parameter {
             (Kind::Options, Value::Text(text)) => match pairs(text) {
                 Ok(pairs) => Value::Map(pairs),
                 Err(found) => {
+                    let found = redact_text(found);
                     return wrong(&format!("`key=value,key=value`, found {found:?}"));
                 }
             },

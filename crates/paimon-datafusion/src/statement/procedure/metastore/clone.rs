@@ -252,6 +252,9 @@ async fn planned(
     }))
 }
 
+/// Whatever the target and the session say of partitions without rows: they stay.
+const PARTITIONS_OF_ROWS: &str = "/*+ OPTIONS('dynamic-partition-overwrite'='true') */";
+
 /// Makes the target unless it is there, and overwrites the partitions of the rows.
 async fn run(
     session: &PaimonSession,
@@ -280,7 +283,7 @@ async fn run(
     // the condition may end with a comment
     let condition = arguments.text("where").map(|c| format!(" WHERE ({c}\n)"));
     let statement = format!(
-        "INSERT OVERWRITE {} ({columns}) SELECT {columns} FROM {}{}",
+        "INSERT OVERWRITE {} {PARTITIONS_OF_ROWS} ({columns}) SELECT {columns} FROM {}{}",
         target.sql_name(to),
         source.sql_name(from),
         condition.unwrap_or_default()
