@@ -79,6 +79,21 @@ pub fn create_encoder(
     }
 }
 
+/// Checks the compression of files to be written.
+///
+/// # Errors
+/// `Unsupported` naming the option whose codec files of the format are not written with; `InvalidInput` for a malformed
+/// level of it.
+pub fn check_compression(options: &EncoderOptions) -> Result<()> {
+    match options.format.as_str() {
+        "parquet" => parquet::check_compression(options),
+        "avro" => avro::check_compression(options),
+        "orc" => orc::check_compression(options),
+        // said when an encoder is made
+        _ => Ok(()),
+    }
+}
+
 /// Checks that a batch has the columns of an encoder.
 pub(super) fn check_columns(batch: &RecordBatch, fields: &[DataField]) -> Result<()> {
     if batch.num_columns() != fields.len() {

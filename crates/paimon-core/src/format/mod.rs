@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use futures::stream::BoxStream;
 
-pub use encoder::{EncoderOptions, FileEncoder, create_encoder};
+pub use encoder::{EncoderOptions, FileEncoder, check_compression, create_encoder};
 pub use summary::{ColumnBounds, FileColumn, FileSummary, summarize};
 pub(crate) use summary::{named, parts_of};
 

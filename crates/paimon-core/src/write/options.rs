@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::stats::StatsMode;
 use crate::error::{Error, Result};
-use crate::format::EncoderOptions;
+use crate::format::{EncoderOptions, check_compression};
 use crate::options::{CoreOptions, parse_bool, parse_bytes, parse_i64};
 use crate::spec::{BucketFunction, TableSchema};
 
@@ -173,6 +173,17 @@ impl WriteOptions {
     /// How changelog files are encoded.
     pub fn changelog_file(&self) -> FileKind {
         self.kind(self.changelog.clone())
+    }
+
+    /// Checks the compression of all files that a table may be written to.
+    ///
+    /// # Errors
+    /// As [`check_compression`].
+    pub fn check_compression(&self) -> Result<()> {
+        let levels = self.per_level.keys().chain([&0]);
+        let kinds = levels.map(|level| self.data_file(*level));
+        let mut kinds = kinds.chain([self.changelog_file()]);
+        kinds.try_for_each(|kind| check_compression(&kind.encoder))
     }
 
     /// Options as stored.
@@ -393,6 +404,43 @@ mod tests {
         assert_eq!(file.encoder.compression, "zstd");
         assert_eq!(file.extension, ".parquet");
         assert_eq!(file.stats, StatsMode::Truncate(16));
+    }
+
+    #[test]
+    fn codecs_of_all_files_are_checked() {
+        for (pairs, wrong) in [
+            (vec![("file.compression", "gzip")], None),
+            (vec![("file.compression", "zip")], Some("file.compression")),
+            (
+                vec![("file.compression", "gzip"), ("file.format", "orc")],
+                Some("file.compression"),
+            ),
+            (
+                vec![("file.compression.per.level", "0:snappy,5:zip")],
+                Some("file.compression"),
+            ),
+            (
+                vec![
+                    ("file.compression", "gzip"),
+                    ("changelog-file.format", "avro"),
+                    ("avro.codec", "rar"),
+                ],
+                Some("avro.codec"),
+            ),
+            (
+                vec![("parquet.compression.codec.zstd.level", "99")],
+                Some("parquet.compression.codec.zstd.level"),
+            ),
+        ] {
+            let checked = options(&pairs).unwrap().check_compression();
+            match wrong {
+                None => checked.unwrap(),
+                Some(key) => {
+                    let error = checked.unwrap_err().to_string();
+                    assert!(error.contains(&format!("option = {key}")), "{error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A cursor over tokens for the statements that Paimon adds.
 
+use std::collections::BTreeSet;
+
 use std::ops::Range;
 
 use datafusion::error::{DataFusionError, Result};
@@ -188,7 +190,17 @@ impl Cursor {
     }
 
     /// `('key' = 'value', ...)`; keys may be bare dotted words, values numbers and words.
+    ///
+    /// # Errors
+    /// When it is malformed or an option is given twice.
     pub(crate) fn options(&mut self) -> Result<Vec<(String, String)>> {
+        let pairs = self.pairs()?;
+        given_once(pairs.iter().map(|(key, _)| key.as_str()))?;
+        Ok(pairs)
+    }
+
+    /// As [`Self::options`], which may be there twice.
+    pub(super) fn pairs(&mut self) -> Result<Vec<(String, String)>> {
         if !self.eat(&Token::LParen) {
             return self.expected("(");
         }
@@ -240,6 +252,18 @@ impl Cursor {
             return self.expected("a text in single quotes");
         }
         Ok(text)
+    }
+}
+
+/// # Errors
+/// Naming an option that is given twice.
+pub(crate) fn given_once<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match keys.into_iter().find(|key| !seen.insert(*key)) {
+        None => Ok(()),
+        Some(key) => Err(DataFusionError::Plan(format!(
+            "option {key} is given twice"
+        ))),
     }
 }
 

@@ -3,12 +3,12 @@
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, given_once};
 
 /// Key and value pairs of a hint comment without its `/*` and `*/`; `None` when it is not an OPTIONS hint.
 ///
 /// # Errors
-/// When it begins with OPTIONS but the pairs are malformed.
+/// When it begins with OPTIONS but the pairs are malformed, or an option is there twice.
 pub(crate) fn parse_hint(comment: &str) -> Result<Option<Vec<(String, String)>>> {
     let Some(text) = comment.strip_prefix('+') else {
         return Ok(None);
@@ -24,8 +24,9 @@ pub(crate) fn parse_hint(comment: &str) -> Result<Option<Vec<(String, String)>>>
     };
     let mut cursor = Cursor::from_sql(text).map_err(|_| malformed())?;
     cursor.keyword("OPTIONS");
-    let pairs = cursor.options().map_err(|_| malformed())?;
+    let pairs = cursor.pairs().map_err(|_| malformed())?;
     cursor.end().map_err(|_| malformed())?;
+    given_once(pairs.iter().map(|(key, _)| key.as_str()))?;
     Ok(Some(pairs))
 }
 
@@ -40,6 +41,7 @@ pub(crate) fn hints_in(tokens: &[TokenWithSpan]) -> Result<Vec<(String, String)>
             pairs.extend(parse_hint(comment)?.unwrap_or_default());
         }
     }
+    given_once(pairs.iter().map(|(key, _)| key.as_str()))?;
     Ok(pairs)
 }
 
@@ -57,6 +59,20 @@ pub(crate) fn format_hint(options: &[(String, String)]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn an_option_that_is_given_twice_is_named() {
+        let tokens =
+            crate::parse::tokenize("t /*+ OPTIONS('a'='1') */ /*+ OPTIONS('b'='1', 'a'='2') */");
+        let several = hints_in(&tokens.unwrap()).unwrap_err();
+        let one = parse_hint("+OPTIONS('a'='1', a = '1')").unwrap_err();
+        for error in [several, one] {
+            assert!(
+                error.to_string().contains("option a is given twice"),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn pairs_are_read_with_any_quotes_and_spaces() {

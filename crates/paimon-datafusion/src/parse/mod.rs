@@ -19,7 +19,7 @@ mod split;
 mod timestamps;
 mod with_insert;
 
-pub(crate) use cursor::Cursor;
+pub(crate) use cursor::{Cursor, given_once};
 pub(crate) use defaults::{default_value, is_default, query_with_defaults};
 pub(crate) use files::{FILES_CATALOG, FILES_SCHEMA};
 pub(crate) use hint::hints_in;

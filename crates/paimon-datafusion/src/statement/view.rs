@@ -28,7 +28,7 @@ use super::ident_text;
 use super::refuse::is_paimon_table;
 use super::show::create::{literal, quoted};
 use crate::error::to_datafusion;
-use crate::parse::Cursor;
+use crate::parse::{Cursor, given_once};
 use crate::session::{DIALECT, PaimonSession, ViewName, renamed};
 
 /// A statement about a view, as parsed.
@@ -98,6 +98,13 @@ fn parse(cursor: &mut Cursor) -> Result<Option<ViewStatement>> {
     Ok(Some(statement))
 }
 
+fn more(options: &mut BTreeMap<String, String>, pairs: Vec<(String, String)>) -> Result<()> {
+    let keys = options.keys().chain(pairs.iter().map(|(key, _)| key));
+    given_once(keys.map(String::as_str))?;
+    options.extend(pairs);
+    Ok(())
+}
+
 fn create(cursor: &mut Cursor, or_replace: bool) -> Result<ViewStatement> {
     let if_not_exists = cursor.keywords(&["IF", "NOT", "EXISTS"]);
     let name = cursor.object_name()?;
@@ -110,7 +117,7 @@ fn create(cursor: &mut Cursor, or_replace: bool) -> Result<ViewStatement> {
         if cursor.keyword("COMMENT") {
             comment = Some(cursor.string()?);
         } else if cursor.one_of(&["TBLPROPERTIES", "WITH"]).is_some() {
-            options.extend(cursor.options()?);
+            more(&mut options, cursor.options()?)?;
         } else if cursor.keyword("AS") {
             break;
         } else {

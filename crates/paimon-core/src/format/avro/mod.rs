@@ -19,6 +19,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 pub use writer::AvroEncoder;
+pub(super) use writer::check_compression;
 
 use self::record::RecordReader;
 use self::source::BlockSource;

@@ -30,6 +30,7 @@ mod writer;
 use orc_rust::proto::Type;
 use orc_rust::proto::r#type::Kind;
 pub use writer::OrcEncoder;
+pub(super) use writer::check_compression;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::summary::{ELEMENT, KEY, VALUE, file_columns, named};

@@ -34,6 +34,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::ParquetMetaData;
 
 pub use writer::ParquetEncoder;
+pub(super) use writer::check_compression;
 
 use self::columns::ColumnsPlan;
 use self::footer::Footer;

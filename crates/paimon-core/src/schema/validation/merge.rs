@@ -11,10 +11,11 @@ impl Check<'_> {
         self.changelog()?;
         self.first_row()?;
         self.deletion_vectors()?;
+        // as in Java, which lets tables without a primary key have the option
+        self.sequence_fields()?;
         if !self.schema.has_primary_key() {
             return Ok(());
         }
-        self.sequence_fields()?;
         self.retract_options()?;
         self.blobs()?;
         let schema = self.schema;
@@ -98,6 +99,11 @@ impl Check<'_> {
         let wrong = |text: String| Err(Error::invalid(text).with("option", KEY));
         let schema = self.schema;
         for (i, name) in fields.iter().enumerate() {
+            if schema.field(name).is_none() {
+                return wrong(format!(
+                    "`sequence.field` names {name:?}, which is not a column"
+                ));
+            }
             if fields[..i].contains(name) {
                 return wrong(format!("sequence field {name:?} appears twice"));
             }
@@ -113,10 +119,11 @@ impl Check<'_> {
                 return wrong(format!("sequence field {name:?} must be of a simple type"));
             }
         }
-        let crosses = schema
-            .partition_keys
-            .iter()
-            .any(|k| !schema.primary_keys.contains(k));
+        let partition = schema.partition_keys.iter();
+        let crosses = schema.has_primary_key()
+            && partition
+                .into_iter()
+                .any(|k| !schema.primary_keys.contains(k));
         if !fields.is_empty() && crosses {
             return wrong(
                 "sequence fields need a primary key with all partition columns".to_string(),

@@ -44,6 +44,8 @@ fn check(
 #[case::overwrite(PK, &[("changelog-producer", "lookup"), ("streaming-read-overwrite", "true")], "streaming-read-overwrite")]
 #[case::sequence_twice(PK, &[("sequence.field", "c3,c3")], "sequence.field")]
 #[case::sequence_unknown(PK, &[("sequence.field", "x")], "sequence.field")]
+#[case::sequence_unknown_append(&[], &[("sequence.field", "x")], "sequence.field")]
+#[case::sequence_twice_append(&[], &[("sequence.field", "c3,c3")], "sequence.field")]
 #[case::sequence_aggregated(PK, &[("merge-engine", "aggregation"), ("sequence.field", "c3"), ("fields.c3.aggregate-function", "sum")], "sequence.field")]
 #[case::unknown_aggregate(PK, &[("merge-engine", "aggregation"), ("fields.c3.aggregate-function", "median")], "fields.c3.aggregate-function")]
 #[case::remove_and_ignore(PK, &[("merge-engine", "partial-update"), ("ignore-delete", "true"), ("partial-update.remove-record-on-delete", "true")], "ignore-delete")]

@@ -103,10 +103,22 @@ async fn check(table: &Table, changes: &[SchemaChange]) -> Result<()> {
         let has_snapshots = table.snapshots().latest_id().await?.is_some();
         let schema = table.schema().altered(changes, has_snapshots, 0)?;
         let options = CoreOptions::new(&schema)?;
-        WriteOptions::new(&schema, &options).map(|_| ())
+        let options = WriteOptions::new(&schema, &options)?;
+        // what another program set may stay while other things change
+        match changes.iter().any(changes_options) {
+            true => options.check_compression(),
+            false => Ok(()),
+        }
     };
     let checked: paimon_core::Result<()> = checked.await;
     checked.map_err(|e| to_datafusion(e.with_default("table", table.name())))
+}
+
+fn changes_options(change: &SchemaChange) -> bool {
+    matches!(
+        change,
+        SchemaChange::SetOption { .. } | SchemaChange::RemoveOption { .. }
+    )
 }
 
 /// Names without quotes are lower case: those of columns that exist are spelled as the schema has them.

@@ -21,7 +21,7 @@ pub(super) use types::read as data_type;
 use super::alter::key_list;
 use super::ident_text;
 use super::partition::PartitionSpec;
-use crate::parse::Cursor;
+use crate::parse::{Cursor, given_once};
 use crate::sink::Creation;
 
 /// A statement as parsed.
@@ -133,19 +133,21 @@ fn is_database(cursor: &mut Cursor) -> bool {
 fn create_database(cursor: &mut Cursor) -> Result<Ddl> {
     let if_not_exists = cursor.keywords(&["IF", "NOT", "EXISTS"]);
     let name = cursor.object_name()?;
-    let mut properties = BTreeMap::new();
+    let mut properties: Vec<(String, String)> = Vec::new();
     loop {
         if cursor.keyword("COMMENT") {
-            properties.insert("comment".to_string(), cursor.string()?);
+            properties.push(("comment".to_string(), cursor.string()?));
         } else if cursor.keyword("WITH") {
             cursor.one_of(&["DBPROPERTIES", "PROPERTIES"]);
             properties.extend(cursor.options()?);
         } else if cursor.keyword("LOCATION") {
-            properties.insert("location".to_string(), cursor.string()?);
+            properties.push(("location".to_string(), cursor.string()?));
         } else {
             break;
         }
     }
+    given_once(properties.iter().map(|(key, _)| key.as_str()))?;
+    let properties = properties.into_iter().collect();
     Ok(Ddl::CreateDatabase {
         name,
         if_not_exists,
@@ -204,6 +206,11 @@ fn create_table(cursor: &mut Cursor) -> Result<Ddl> {
         while cursor.one_of(&["WITH", "TBLPROPERTIES"]).is_some() {
             options.extend(cursor.options()?);
         }
+        given_once(
+            options
+                .iter()
+                .map(|(key, _): &(String, String)| key.as_str()),
+        )?;
         return Ok(Ddl::CreateTableLike {
             name,
             if_not_exists,
@@ -253,9 +260,9 @@ fn clauses(cursor: &mut Cursor, table: &mut NewTable) -> Result<Option<usize>> {
             .one_of(&["WITH", "TBLPROPERTIES", "OPTIONS"])
             .is_some()
         {
-            table.options.extend(cursor.options()?);
+            add_options(table, cursor.options()?)?;
         } else if cursor.keyword("LOCATION") {
-            table.options.insert("path".into(), cursor.string()?);
+            add_options(table, vec![("path".into(), cursor.string()?)])?;
         } else if cursor.keyword("USING") {
             const FORMATS: &[&str] = &["CSV", "JSON", "TEXT", "PARQUET", "ORC"];
             if cursor.keyword("PAIMON") {
@@ -267,16 +274,28 @@ fn clauses(cursor: &mut Cursor, table: &mut NewTable) -> Result<Option<usize>> {
                     .expected("PAIMON, or CSV, JSON, TEXT, PARQUET or ORC for a format table");
             };
             let format = format.to_ascii_lowercase();
-            table
-                .options
-                .insert("type".into(), run::FORMAT_TABLE.into());
-            table.options.insert("file.format".into(), format);
+            for (key, value) in [
+                ("type", run::FORMAT_TABLE),
+                ("file.format", format.as_str()),
+            ] {
+                // what says the same once more does no harm
+                if table.options.get(key).is_none_or(|there| there != value) {
+                    add_options(table, vec![(key.into(), value.into())])?;
+                }
+            }
         } else if cursor.keyword("AS") {
             return cursor.rest().map(Some);
         } else {
             return Ok(None);
         }
     }
+}
+
+fn add_options(table: &mut NewTable, more: Vec<(String, String)>) -> Result<()> {
+    let keys = table.options.keys().chain(more.iter().map(|(key, _)| key));
+    given_once(keys.map(String::as_str))?;
+    table.options.extend(more);
+    Ok(())
 }
 
 /// `(a, b)`.

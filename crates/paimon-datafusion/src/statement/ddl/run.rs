@@ -285,7 +285,7 @@ async fn schema_of(
     // of files there are no commits that options could change
     if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORMAT_TABLE)) {
         let options = CoreOptions::new(&schema)?;
-        WriteOptions::new(&schema, &options)?;
+        WriteOptions::new(&schema, &options)?.check_compression()?;
     }
     Ok(Some(schema))
 }

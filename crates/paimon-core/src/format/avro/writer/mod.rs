@@ -14,6 +14,14 @@ use crate::error::{Error, Result};
 use crate::format::encoder::{EncoderOptions, FileEncoder, check_columns};
 use crate::spec::DataField;
 
+/// Checks the codec that the options name.
+///
+/// # Errors
+/// As making an encoder.
+pub(in crate::format) fn check_compression(options: &EncoderOptions) -> Result<()> {
+    codec(options).map(drop)
+}
+
 /// Encodes one Avro file.
 pub struct AvroEncoder {
     fields: Vec<DataField>,

@@ -38,6 +38,14 @@ const WRITER: u32 = 1 << 20;
 /// The newest rules of Java's writer that concern the data: timestamps in UTC.
 const WRITER_VERSION: u32 = 9;
 
+/// Checks the codec that the options name.
+///
+/// # Errors
+/// As making an encoder.
+pub(in crate::format) fn check_compression(options: &EncoderOptions) -> Result<()> {
+    compress::of(options).map(drop)
+}
+
 /// Encodes one ORC file.
 pub struct OrcEncoder {
     fields: Vec<DataField>,

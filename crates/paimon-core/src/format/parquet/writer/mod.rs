@@ -40,6 +40,14 @@ const ROW_GROUP_ROWS: u64 = 1 << 20;
 /// Rows encoded between two looks at the size of the row group.
 const ROWS_PER_STEP: usize = 4096;
 
+/// Checks the codec that the options name.
+///
+/// # Errors
+/// As making an encoder.
+pub(in crate::format) fn check_compression(options: &EncoderOptions) -> Result<()> {
+    properties::compression(options).map(drop)
+}
+
 /// Encodes one Parquet file.
 ///
 /// TIMESTAMP(7..9) is stored as INT96, which the column writers cannot encode: they get the same 12 bytes as

@@ -201,7 +201,7 @@ fn of_column(
     Ok(builder)
 }
 
-fn compression(options: &EncoderOptions) -> Result<Compression> {
+pub(super) fn compression(options: &EncoderOptions) -> Result<Compression> {
     let own = options.table.get("parquet.compression");
     let (key, name) = match own {
         Some(name) => ("parquet.compression", name),
