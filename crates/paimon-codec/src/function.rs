@@ -25,6 +25,8 @@ struct AssignMessage {
     time_zone: String,
     #[prost(uint64, tag = "4")]
     column: u64,
+    #[prost(bool, tag = "5")]
+    fills: bool,
 }
 
 /// A cast between times without zone and instants.
@@ -56,6 +58,7 @@ pub(crate) fn encode(function: &ScalarUDF, bytes: &mut Vec<u8>) -> Result<()> {
         table: assign.table().to_string(),
         time_zone: assign.zone().to_string(),
         column: wide(assign.column()),
+        fills: assign.fills(),
     };
     bytes.extend(sealed(&message));
     Ok(())
@@ -81,12 +84,7 @@ pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
                 fields.len()
             )));
         }
-        Ok(Assign::new(
-            fields,
-            &message.table,
-            &message.time_zone,
-            column,
-        ))
+        Ok(Assign::new(fields, &message.table, &message.time_zone, column).filling(message.fills))
     };
     let assign = assign().map_err(to_datafusion)?;
     Ok(Arc::new(ScalarUDF::new_from_impl(assign)))

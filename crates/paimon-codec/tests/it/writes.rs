@@ -66,6 +66,15 @@ const COMMITS: &[(&str, &str)] = &[
         "SELECT * FROM plain",
     ),
     (
+        "INSERT INTO plain /*+ OPTIONS('write.merge-schema' = 'true') */ BY NAME SELECT 5 AS id, 9 AS extra",
+        "SELECT * FROM plain",
+    ),
+    (
+        "MERGE INTO keyed /*+ OPTIONS('write.merge-schema' = 'true') */ t USING (SELECT id, id + 1 AS extra FROM plain) s \
+         ON t.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+        "SELECT * FROM keyed",
+    ),
+    (
         "CREATE TABLE made AS SELECT id + 1 AS id, name FROM plain",
         "SELECT * FROM made",
     ),

@@ -4,6 +4,7 @@
 
 mod alter;
 mod create;
+mod merging;
 mod replace;
 mod validation;
 
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 pub(crate) use alter::options_in_names_of;
 pub use alter::{ColumnPath, ColumnPosition, SchemaChange};
 pub use create::{NewColumn, NewTable};
+pub use merging::{SchemaMerging, column_position};
 pub(crate) use replace::changed_meanwhile;
 pub use validation::validate_schema;
 

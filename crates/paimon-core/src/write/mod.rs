@@ -36,7 +36,7 @@ pub use file::rows::{FileLayout, FileRows, KeyValueBatch};
 pub(crate) use file::vectors::{read_vectors, write_vectors};
 pub use metrics::{Stage, WriteMetrics};
 pub use options::{FileKind, SpillCompression, WriteOptions};
-pub use pipeline::{PreparedRows, RowPipeline};
+pub use pipeline::{PreparedRows, RowPipeline, default_value_of};
 pub use removed_rows::{Removal, RemovedRows, remove_rows};
 pub use rewrite_without::rewrite_without;
 pub use row_range::RowRange;

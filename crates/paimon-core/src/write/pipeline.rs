@@ -49,7 +49,7 @@ impl RowPipeline {
         let defaults = schema
             .fields
             .iter()
-            .map(default_of)
+            .map(default_value_of)
             .collect::<Result<_>>()?;
         let rowkind = options.rowkind_field.as_ref().map(|name| {
             let found = schema
@@ -195,7 +195,11 @@ impl RowPipeline {
     }
 }
 
-fn default_of(field: &DataField) -> Result<Option<ArrayRef>> {
+/// The value, in an array of one row, that null becomes in a column; `None` without a default.
+///
+/// # Errors
+/// `InvalidInput` for a default that is no value of its column.
+pub fn default_value_of(field: &DataField) -> Result<Option<ArrayRef>> {
     let Some(text) = &field.default_value else {
         return Ok(None);
     };

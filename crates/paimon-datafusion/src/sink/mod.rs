@@ -21,6 +21,7 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder,
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType};
 use futures::StreamExt;
 use paimon_core::commit::Overwrite;
+use paimon_core::schema::SchemaMerging;
 use paimon_core::spec::CommitMessage;
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, ScanTarget, Table, TableCommit};
 use paimon_core::write::WriteContext;
@@ -147,8 +148,9 @@ impl PaimonSink {
             .with_ignore_previous_files(mode.overwrites())
             .build()?;
         let fields = table.schema().fields.clone();
+        let merges = SchemaMerging::of(table.options())?.is_some();
         Ok(Self {
-            store: StoreAssignment::new(fields, &settings.time_zone()),
+            store: StoreAssignment::new(fields, &settings.time_zone()).filling(merges),
             table,
             settings,
             mode,

@@ -9,6 +9,7 @@ mod ddl;
 mod describe;
 mod dml;
 mod effect;
+mod evolution;
 pub(crate) mod explain;
 mod function;
 mod insert;

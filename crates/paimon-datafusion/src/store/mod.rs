@@ -4,6 +4,7 @@
 //! reads them; where a time zone matters it is the session's. Nested values are assigned by name when the names agree,
 //! else by position.
 
+mod fill;
 mod lengths;
 mod nested;
 mod temporal;
@@ -26,6 +27,7 @@ pub(crate) struct StoreAssignment {
     fields: Vec<DataField>,
     relaxed: SchemaRef,
     zone: Arc<str>,
+    fills: bool,
 }
 
 impl StoreAssignment {
@@ -35,7 +37,18 @@ impl StoreAssignment {
             relaxed: relaxed(&arrow_schema(&fields)),
             fields,
             zone: zone.into(),
+            fills: false,
         }
+    }
+
+    /// Whether fields that nested values lack become null, instead of an error.
+    pub(crate) fn filling(self, fills: bool) -> Self {
+        Self { fills, ..self }
+    }
+
+    /// See [`Self::filling`].
+    pub(crate) fn fills(&self) -> bool {
+        self.fills
     }
 
     /// The columns.
@@ -95,7 +108,12 @@ impl StoreAssignment {
             .fields
             .get(index)
             .ok_or_else(|| Error::internal(format!("no column {index}")))?;
-        assign(array, &field.data_type, &self.zone)
+        let filled = match self.fills {
+            true => fill::filled(array, &field.data_type),
+            false => Ok(array.clone()),
+        };
+        filled
+            .and_then(|array| assign(&array, &field.data_type, &self.zone))
             .map_err(|e| e.with("column", &field.name).with("type", &field.data_type))
     }
 }

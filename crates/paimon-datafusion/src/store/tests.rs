@@ -311,3 +311,42 @@ fn columns_are_named_in_errors_and_nulls_left_to_the_writer() {
     let error = store.check(&Arc::new(wrong)).unwrap_err().to_string();
     assert!(error.contains("column = id"), "{error}");
 }
+
+#[test]
+fn fields_that_rows_lack_are_null_where_that_is_asked_for() {
+    let target = "ROW<a INT, s ROW<x INT, y STRING>, l ARRAY<ROW<b INT, c INT>>>";
+    let fields = vec![DataField::new(0, "r", parse_data_type(target).unwrap())];
+    let entry = |name: &str, array: ArrayRef| {
+        let field = Field::new(name, array.data_type().clone(), true);
+        (Arc::new(field), array)
+    };
+    let longs = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
+    let element = StructArray::from(vec![entry("C", longs(vec![7, 8, 9]))]);
+    let item = Field::new("item", element.data_type().clone(), true);
+    let offsets = arrow::buffer::OffsetBuffer::from_lengths([2, 1]);
+    let list = ListArray::new(Arc::new(item), offsets, Arc::new(element), None);
+    let inner = StructArray::from(vec![entry(
+        "y",
+        Arc::new(StringArray::from(vec!["p", "q"])),
+    )]);
+    let rows = StructArray::from(vec![
+        entry("l", Arc::new(list)),
+        entry("s", Arc::new(inner)),
+    ]);
+    let batch = RecordBatch::try_from_iter([("r", Arc::new(rows) as ArrayRef)]).unwrap();
+    let store = StoreAssignment::new(fields, "UTC");
+    let error = store.batch(&batch).unwrap_err().to_string();
+    assert!(error.contains("a row of 2 fields"), "{error}");
+    let filled = store.clone().filling(true).batch(&batch).unwrap();
+    assert_eq!(
+        texts(filled.column(0).clone()),
+        [
+            "{a: NULL, s: {x: NULL, y: p}, l: [{b: NULL, c: 7}, {b: NULL, c: 8}]}",
+            "{a: NULL, s: {x: NULL, y: q}, l: [{b: NULL, c: 9}]}",
+        ]
+    );
+    // a field that the column lacks is none that may be left out
+    let other = StructArray::from(vec![entry("z", longs(vec![1, 2]))]);
+    let other = RecordBatch::try_from_iter([("r", Arc::new(other) as ArrayRef)]).unwrap();
+    assert!(store.filling(true).batch(&other).is_err());
+}

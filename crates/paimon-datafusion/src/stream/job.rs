@@ -16,6 +16,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
+use paimon_core::schema::SchemaMerging;
 use paimon_core::table::{
     BATCH_COMMIT_IDENTIFIER, Pause, StreamPlan, StreamProgress, StreamScan, SystemPause, Table,
     TableCommit,
@@ -147,13 +148,15 @@ impl<'a> Job<'a> {
         };
         scan.restore(committed);
         let before = last.map_or(0, |s| s.commit_identifier);
+        let merges = SchemaMerging::of(insert.table.options()).map_err(to_datafusion)?;
         Ok(Self {
             insert,
             scan,
             store: StoreAssignment::new(
                 insert.table.schema().fields.clone(),
                 &insert.settings.time_zone(),
-            ),
+            )
+            .filling(merges.is_some()),
             commit,
             user,
             identifier: before.saturating_add(1).min(BATCH_COMMIT_IDENTIFIER - 1),

@@ -98,6 +98,45 @@ async fn no_acknowledged_merge_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn columns_that_sessions_bring_at_once_are_all_there() {
+    const EACH: usize = 3;
+    let folder = tempfile::tempdir().unwrap();
+    let first = session(folder.path());
+    let create = "CREATE TABLE t (id INT) WITH ('write.merge-schema' = 'true', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms')";
+    first.sql(create).await.unwrap().collect().await.unwrap();
+    // planned before the others came
+    let early = "INSERT INTO t BY NAME SELECT 100 AS id, 7 AS shared, 8 AS early";
+    let early = first.sql(early).await.unwrap();
+    let tasks = (0..SESSIONS).map(|own| {
+        let path = folder.path().to_path_buf();
+        tokio::spawn(async move {
+            let session = session(&path);
+            for at in 0..EACH {
+                let sql = format!(
+                    "INSERT INTO t BY NAME SELECT {own} AS id, {at} AS shared, 'x' AS own_{own}_{at}"
+                );
+                session.sql(&sql).await.unwrap().collect().await.unwrap();
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    early.collect().await.unwrap();
+    assert_eq!(number(&first, "SELECT count(shared) FROM t").await, 13);
+    assert_eq!(number(&first, "SELECT count(early) FROM t").await, 1);
+    for own in 0..SESSIONS {
+        for at in 0..EACH {
+            let sql =
+                format!("SELECT count(own_{own}_{at}) FROM t WHERE id = {own} AND shared = {at}");
+            assert_eq!(number(&first, &sql).await, 1, "{sql}");
+        }
+    }
+    let columns = first.sql("SELECT * FROM t").await.unwrap();
+    assert_eq!(columns.schema().fields().len(), 3 + SESSIONS * EACH);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn subqueries_read_what_the_statement_changes() {
     let create = "CREATE TABLE t (id INT NOT NULL, v INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms', 'deletion-vectors.enabled' = 'true')";
     let update = "UPDATE t SET v = (SELECT max(v) FROM t) + 1 WHERE id = 1";

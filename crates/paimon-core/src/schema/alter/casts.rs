@@ -6,7 +6,7 @@ use crate::arrow_bridge::{arrow_type, cast_array};
 use crate::spec::{DataType, MAX_LENGTH, TypeKind};
 
 /// Whether a type may become another one; `explicit` allows casts that may lose something.
-pub(super) fn is_castable(from: &DataType, to: &DataType, explicit: bool) -> bool {
+pub(in crate::schema) fn is_castable(from: &DataType, to: &DataType, explicit: bool) -> bool {
     if from.kind == to.kind {
         return true;
     }

@@ -15,6 +15,7 @@ mod tests;
 
 use std::sync::Arc;
 
+pub(super) use self::casts::is_castable;
 use self::columns::Columns;
 pub(crate) use self::renames::options_in_names_of;
 use super::{SchemaManager, validate_schema};

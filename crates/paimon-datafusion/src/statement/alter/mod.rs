@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use paimon_core::schema::SchemaChange;
 
-pub(crate) use run::plan;
+pub(crate) use run::{checked, plan};
 
 use super::partition::PartitionSpec;
 use crate::parse::Cursor;

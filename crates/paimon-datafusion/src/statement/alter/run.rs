@@ -45,7 +45,7 @@ pub(crate) async fn plan(session: &PaimonSession, statement: AlterTable) -> Resu
     match without_present(table.schema(), action) {
         Action::Schema(changes) | Action::AddMissing(changes) => {
             let changes = named_as_columns(table.schema(), changes);
-            check(&table, &changes).await?;
+            checked(&table, &changes).await?;
             alter(session, what, catalog, identifier, changes)
         }
         Action::DropPartitions(specs) => {
@@ -97,20 +97,23 @@ fn changes_of_files(
     Ok(changes)
 }
 
-/// Refuses what the schema forbids, and options that writes would refuse.
-async fn check(table: &Table, changes: &[SchemaChange]) -> Result<()> {
+/// The schema after some changes.
+///
+/// # Errors
+/// For what the schema forbids, and options that writes would refuse.
+pub(crate) async fn checked(table: &Table, changes: &[SchemaChange]) -> Result<TableSchema> {
     let checked = async {
         let has_snapshots = table.snapshots().latest_id().await?.is_some();
         let schema = table.schema().altered(changes, has_snapshots, 0)?;
         let options = CoreOptions::new(&schema)?;
         let options = WriteOptions::new(&schema, &options)?;
         // what another program set may stay while other things change
-        match changes.iter().any(changes_options) {
-            true => options.check_compression(),
-            false => Ok(()),
+        if changes.iter().any(changes_options) {
+            options.check_compression()?;
         }
+        Ok(schema)
     };
-    let checked: paimon_core::Result<()> = checked.await;
+    let checked: paimon_core::Result<TableSchema> = checked.await;
     checked.map_err(|e| to_datafusion(e.with_default("table", table.name())))
 }
 

@@ -8,14 +8,16 @@ use arrow::array::{Array, ArrayRef, new_empty_array};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::{
     ColumnarValue, Expr as PlannedExpr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    Volatility, lit,
 };
 use datafusion::sql::sqlparser::ast::{Assignment, AssignmentTarget, Expr};
 use paimon_core::Error;
 use paimon_core::options::MergeEngine;
 use paimon_core::spec::DataField;
+use paimon_core::write::default_value_of;
 
 use super::super::ident_text;
 use super::super::insert::position;
@@ -78,7 +80,8 @@ impl Assignments {
     pub(super) fn none(target: &Target) -> Self {
         let zone = target.time_zone.as_str();
         Self {
-            assign: Assign::new(target.fields().to_vec(), target.table.name(), zone, 0),
+            assign: Assign::new(target.fields().to_vec(), target.table.name(), zone, 0)
+                .filling(target.merging.is_some()),
             values: BTreeMap::new(),
             null_keeps: null_keeps(target),
         }
@@ -133,6 +136,27 @@ impl Assignments {
     }
 }
 
+fn has_default(field: &DataField) -> bool {
+    field.default_value.is_some() && field.data_type.nullable
+}
+
+/// A column of a row that is written: null becomes the default, as in every row that Java's writer takes.
+///
+/// # Errors
+/// For a default that is no value of its column.
+pub(super) fn or_default(field: &DataField, value: PlannedExpr) -> Result<PlannedExpr> {
+    if !has_default(field) {
+        return Ok(value);
+    }
+    match default_value_of(field).map_err(to_datafusion)? {
+        Some(default) => {
+            let default = lit(ScalarValue::try_from_array(&default, 0)?);
+            Ok(coalesce(vec![value, default]))
+        }
+        None => Ok(value),
+    }
+}
+
 /// Columns of partial-update tables that no sequence group protects.
 fn null_keeps(target: &Target) -> Vec<bool> {
     let fields = target.fields();
@@ -150,7 +174,9 @@ fn null_keeps(target: &Target) -> Vec<bool> {
         .flatten()
         .collect();
     let is_open = |name: &str| !protected.contains(&name);
-    fields.iter().map(|f| is_open(&f.name)).collect()
+    // null becomes the default where there is one
+    let keeps = |f: &DataField| is_open(&f.name) && !has_default(f);
+    fields.iter().map(keeps).collect()
 }
 
 /// A value as that of a column; with a second argument null may not take the place of that.
@@ -191,6 +217,21 @@ impl Assign {
             column,
             signature: Signature::variadic_any(Volatility::Immutable),
         }
+    }
+
+    /// Whether fields that nested values lack become null, instead of an error.
+    #[must_use]
+    pub fn filling(self, fills: bool) -> Self {
+        let store = StoreAssignment::clone(&self.store).filling(fills);
+        Self {
+            store: Arc::new(store),
+            ..self
+        }
+    }
+
+    /// See [`Self::filling`].
+    pub fn fills(&self) -> bool {
+        self.store.fills()
     }
 
     /// The columns of the table.

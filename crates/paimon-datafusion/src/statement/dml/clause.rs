@@ -1,7 +1,7 @@
 //! The clauses of a MERGE.
 
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::{
     Expr as SqlExpr, MergeAction, MergeClause, MergeClauseKind, MergeInsertExpr, MergeInsertKind,
     MergeUpdateExpr, ObjectName,
@@ -9,9 +9,10 @@ use datafusion::sql::sqlparser::ast::{
 use paimon_core::spec::DataField;
 
 use super::super::ident_text;
-use super::super::insert::position;
+use super::super::insert::{missing as absent, position};
 use super::assign::{self, Assignments};
-use super::join::{Parts, Side, source_column};
+use super::evolve::keeping_fields;
+use super::join::{Parts, Side, no_source_column, source_column};
 use super::target::Target;
 use super::{DELETED, UPDATED, refuse_clauses, refused};
 use crate::parse::default_value;
@@ -144,6 +145,28 @@ fn columns(target: &Target, names: &[ObjectName]) -> Result<Vec<usize>> {
     Ok(columns)
 }
 
+/// What `*` gives a column of the target; `None` where it stays as it is.
+fn starred(
+    target: &Target,
+    join: &Parts,
+    kind: i8,
+    at: usize,
+    field: &DataField,
+) -> Result<Option<Expr>> {
+    let found = source_column(join.source(), &field.name)?;
+    match (found, &target.merging) {
+        (Some(value), Some(_)) if kind == UPDATED => {
+            let old = target.column(join.target().schema(), at)?;
+            let rows = value.get_type(join.source().schema())?;
+            keeping_fields(value, old, &rows, &field.data_type).map(Some)
+        }
+        (Some(value), _) => Ok(Some(value)),
+        (None, Some(_)) if kind == UPDATED => Ok(None),
+        (None, Some(_)) => absent(field).map(Some),
+        (None, None) => Err(no_source_column(join.source(), &field.name)),
+    }
+}
+
 /// A column that INSERT does not name.
 fn missing(field: &DataField) -> Result<SqlExpr> {
     default_value(field).map_err(|e| e.context("INSERT in MERGE does not give all columns"))
@@ -172,8 +195,9 @@ pub(super) fn planned_clause(
     let mut pairs: Vec<(usize, Expr)> = clause.columns.into_iter().zip(values).collect();
     if clause.star {
         for (at, field) in target.fields().iter().enumerate() {
-            let value = source_column(join.source(), &field.name)?;
-            pairs.push((at, value));
+            if let Some(value) = starred(target, join, clause.kind, at, field)? {
+                pairs.push((at, value));
+            }
         }
     }
     if clause.kind == UPDATED {

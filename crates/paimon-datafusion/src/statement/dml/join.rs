@@ -145,9 +145,11 @@ pub(super) fn with_column(plan: LogicalPlan, expr: Expr) -> Result<LogicalPlan> 
 /// The column of a source that `*` gives a column of the table: of that name, else the only one that differs in case
 /// alone.
 ///
+/// `None` when there is none.
+///
 /// # Errors
-/// When there is none, or more than one.
-pub(super) fn source_column(source: &LogicalPlan, name: &str) -> Result<Expr> {
+/// When there is more than one.
+pub(super) fn source_column(source: &LogicalPlan, name: &str) -> Result<Option<Expr>> {
     let columns = source.schema().columns();
     let named = |wanted: &dyn Fn(&str) -> bool| -> Vec<&Column> {
         columns.iter().filter(|c| wanted(&c.name)).collect()
@@ -157,14 +159,23 @@ pub(super) fn source_column(source: &LogicalPlan, name: &str) -> Result<Expr> {
         true => named(&|n| n.eq_ignore_ascii_case(name)),
         false => exact,
     };
-    let wrong = match found.as_slice() {
-        [only] => return Ok(Expr::Column((*only).clone())),
-        [] => "no column",
-        _ => "more than one column",
-    };
+    match found.as_slice() {
+        [only] => Ok(Some(Expr::Column((*only).clone()))),
+        [] => Ok(None),
+        _ => Err(unlike(source, "more than one column", name)),
+    }
+}
+
+/// The error for a column of the table that the source lacks.
+pub(super) fn no_source_column(source: &LogicalPlan, name: &str) -> DataFusionError {
+    unlike(source, "no column", name)
+}
+
+fn unlike(source: &LogicalPlan, wrong: &str, name: &str) -> DataFusionError {
+    let columns = source.schema().columns();
     let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-    Err(DataFusionError::Plan(format!(
+    DataFusionError::Plan(format!(
         "SET * and INSERT * take every column of the table from the source, which has {wrong} {name}: its columns are {}",
         names.join(", ")
-    )))
+    ))
 }

@@ -10,15 +10,18 @@ use datafusion::sql::sqlparser::ast::{
     TableWithJoins,
 };
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+use futures::FutureExt;
 
+use super::assign::or_default;
 use super::clause::{Planned, STAR, Written, planned_clause};
 use super::join::{Parts, Side, with_column};
 use super::query::{Query, plan_query};
 use super::target::{Changes, Target};
-use super::{Changed, UPDATED, finish, refuse_clauses, refused, sorted_rows};
+use super::{Changed, UPDATED, evolve, finish, refuse_clauses, refused, sorted_rows};
 use crate::parse::tokenize;
 use crate::session::PaimonSession;
 use crate::sink::rows::{ACTION_COLUMN, Operation};
+use crate::statement::evolution::{Step, evolving};
 
 /// Number of the clause of a row of the join.
 const CLAUSE_COLUMN: &str = "__paimon_clause";
@@ -73,6 +76,16 @@ pub(super) async fn plan(
     merge: Merge,
     operation: Operation,
 ) -> Result<DataFrame> {
+    let first = step(session, merge.clone(), operation).await?;
+    let again = (session.clone(), merge);
+    evolving(session, "MERGE INTO", first, move || {
+        let (session, merge) = again.clone();
+        async move { step(&session, merge, operation).await }.boxed()
+    })
+}
+
+/// What is to be done for a MERGE as its target is now.
+async fn step(session: &PaimonSession, merge: Merge, operation: Operation) -> Result<Step> {
     refuse_clauses(&[(merge.output.is_some(), "MERGE .. RETURNING")])?;
     if merge.clauses.is_empty() {
         return Err(DataFusionError::Plan(
@@ -85,6 +98,9 @@ pub(super) async fn plan(
         updates: does(|a| matches!(a, MergeAction::Update(_))),
     };
     let target = Target::open(session, &merge.table, changes, operation).await?;
+    if let Some(change) = evolve::wanted(session, &target, &merge).await? {
+        return Ok(Step::Change(change));
+    }
     let clauses = merge
         .clauses
         .into_iter()
@@ -108,7 +124,7 @@ pub(super) async fn plan(
         assigned: assigned.into_iter().collect(),
         dropped: None,
     };
-    finish(session, target, changed)
+    finish(session, target, changed).map(Step::Rows)
 }
 
 /// What the names in clauses stand for.
@@ -192,8 +208,9 @@ fn changed_rows(
     exprs.extend(target.places(rows.schema())?);
     for at in 0..target.fields().len() {
         let old = target.column(rows.schema(), at)?;
-        let value = value_of(&clauses, at, old)?;
-        exprs.push(value.alias(target.name_of(at)?));
+        let field = target.field(at)?;
+        let value = or_default(field, value_of(&clauses, at, old)?)?;
+        exprs.push(value.alias(field.name.as_str()));
     }
     let rows = LogicalPlanBuilder::from(rows).project(exprs)?;
     if !sorted {

@@ -14,6 +14,7 @@
 
 mod assign;
 mod clause;
+mod evolve;
 mod first;
 mod join;
 mod membership;
@@ -40,7 +41,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 use paimon_core::predicate::Predicate;
 
-use self::assign::Assignments;
+use self::assign::{Assignments, or_default};
 use self::first::First;
 use self::query::{Query, plan_query};
 use self::target::{Changes, Target};
@@ -235,7 +236,12 @@ fn changed_rows(
             Some(value) => value,
             None => old,
         };
-        exprs.push(value.alias(target.name_of(at)?));
+        let field = target.field(at)?;
+        let value = match action {
+            DELETED => value,
+            _ => or_default(field, value)?,
+        };
+        exprs.push(value.alias(field.name.as_str()));
     }
     LogicalPlanBuilder::from(input).project(exprs)?.build()
 }

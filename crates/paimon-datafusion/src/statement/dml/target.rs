@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{Ident, ObjectName, TableFactor};
 use paimon_core::Error;
 use paimon_core::options::{MergeEngine, parse_bool};
 use paimon_core::predicate::Predicate;
+use paimon_core::schema::SchemaMerging;
 use paimon_core::spec::{DataField, TypeKind};
 use paimon_core::table::{ScanTarget, Table};
 
@@ -35,8 +36,12 @@ pub(super) struct Target {
     pub(super) table: Table,
     pub(super) operation: Operation,
     pub(super) provider: Arc<TargetProvider>,
+    /// The table's name as written.
+    pub(super) names: Vec<Ident>,
     /// Name by which columns may be qualified.
     pub(super) alias: String,
+    /// What the rows of a MERGE may change in the schema.
+    pub(super) merging: Option<SchemaMerging>,
     /// Time zone of the session.
     pub(super) time_zone: String,
 }
@@ -84,12 +89,18 @@ impl Target {
                 "only the newest state of a table can be changed: take the time travel away",
             )));
         }
+        let merging = match operation {
+            Operation::Merge => SchemaMerging::of(table.options()).map_err(named)?,
+            _ => None,
+        };
         let provider = TargetProvider::pin_settled(&table).await.map_err(named)?;
         Ok(Self {
             provider: Arc::new(provider),
             table,
             operation,
+            names,
             alias,
+            merging,
             time_zone: session.settings().time_zone(),
         })
     }
@@ -139,12 +150,15 @@ impl Target {
         &self.table.schema().fields
     }
 
+    /// A column.
+    pub(super) fn field(&self, at: usize) -> Result<&DataField> {
+        let field = self.fields().get(at);
+        field.ok_or_else(|| DataFusionError::Internal(format!("no column {at}")))
+    }
+
     /// Name of a column.
     pub(super) fn name_of(&self, at: usize) -> Result<&str> {
-        let field = self.fields().get(at);
-        field
-            .map(|f| f.name.as_str())
-            .ok_or_else(|| DataFusionError::Internal(format!("no column {at}")))
+        self.field(at).map(|f| f.name.as_str())
     }
 
     /// A plan over the target's name as one over the pinned target.

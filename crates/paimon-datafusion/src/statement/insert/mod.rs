@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-pub(crate) use plan::{append, count_of, plan, position};
+pub(crate) use plan::{append, count_of, missing, plan, position};
 
 use super::partition::PartitionSpec;
 use crate::parse::Cursor;

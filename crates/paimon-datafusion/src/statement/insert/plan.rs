@@ -10,7 +10,9 @@ use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+use futures::FutureExt;
 use paimon_core::commit::Overwrite;
+use paimon_core::schema::{SchemaMerging, column_position};
 use paimon_core::spec::{DataField, TableSchema};
 use paimon_core::table::Table;
 
@@ -18,9 +20,13 @@ use super::{Columns, Insert};
 use crate::error::to_datafusion;
 use crate::parse::hints_in;
 use crate::session::{OverwriteMode, PaimonSession, WrittenTable};
-use crate::sink::{SinkMode, SinkTarget};
+use crate::sink::{PaimonSink, SinkMode, SinkTarget};
+use crate::statement::alter::checked;
+use crate::statement::ddl::target as target_of;
+use crate::statement::evolution::{Evolution, Step, evolving};
 use crate::statement::ident_text;
 use crate::statement::partition::StaticValue;
+use crate::store::StoreAssignment;
 use crate::stream::plan_insert;
 
 /// What a column of the table is filled with.
@@ -43,6 +49,16 @@ pub(crate) async fn plan(
     insert: &Insert,
     tokens: &[TokenWithSpan],
 ) -> Result<DataFrame> {
+    let first = step(session, insert, tokens).await?;
+    let again = (session.clone(), insert.clone(), tokens.to_vec());
+    evolving(session, "INSERT INTO", first, move || {
+        let (session, insert, tokens) = again.clone();
+        async move { step(&session, &insert, &tokens).await }.boxed()
+    })
+}
+
+/// What is to be done for an INSERT as its table is now.
+async fn step(session: &PaimonSession, insert: &Insert, tokens: &[TokenWithSpan]) -> Result<Step> {
     let head = tokens.get(..insert.query).unwrap_or_default();
     let written = session
         .written_table(&insert.table, hints_in(head)?)
@@ -66,17 +82,23 @@ pub(crate) async fn plan(
         Columns::ByName => session.plan_query(rest, &defaults).await?,
         _ => session.plan_positional(rest, &defaults).await?,
     };
+    if let (Columns::ByName, WrittenTable::Paimon(table)) = (&insert.columns, &written)
+        && let Some(change) = evolution(session, insert, table, &given, &mode, &input).await?
+    {
+        return Ok(Step::Change(change));
+    }
     let fillings = fillings(&schema, &given, listed.as_deref(), &input)?;
     let input = projected(&schema, &given, &fillings, input)?;
     let table = match written {
         WrittenTable::Paimon(table) => table,
         WrittenTable::Files(files) => {
             let name = files.table().name.clone();
-            return count_of(session, &name, Arc::new(files.with_mode(mode)), input);
+            let rows = count_of(session, &name, Arc::new(files.with_mode(mode)), input);
+            return rows.map(Step::Rows);
         }
     };
     if let Some(rows) = plan_insert(session, &table, &mode, &input)? {
-        return Ok(rows);
+        return Ok(Step::Rows(rows));
     }
     let name = table.name().to_string();
     let table = match mode == SinkMode::overwrite_dynamic() {
@@ -88,7 +110,42 @@ pub(crate) async fn plan(
         false => table,
     };
     let target = SinkTarget::new(table, session.settings().clone(), mode);
-    count_of(session, &name, Arc::new(target), input)
+    count_of(session, &name, Arc::new(target), input).map(Step::Rows)
+}
+
+/// The change of the schema that the columns of a query ask for. What would fail behind it fails now.
+async fn evolution(
+    session: &PaimonSession,
+    insert: &Insert,
+    table: &Table,
+    given: &[StaticValue],
+    mode: &SinkMode,
+    input: &LogicalPlan,
+) -> Result<Option<Evolution>> {
+    let named = |e: paimon_core::Error| to_datafusion(e.with_default("table", table.name()));
+    let Some(merging) = SchemaMerging::of(table.options()).map_err(named)? else {
+        return Ok(None);
+    };
+    let changes = table
+        .schema()
+        .merging_changes(input.schema().fields(), merging)
+        .map_err(named)?;
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    PaimonSink::new(table.clone(), session.settings().clone(), mode.clone()).map_err(named)?;
+    let schema = checked(table, &changes).await?;
+    let fillings = fillings(&schema, given, None, input)?;
+    let rows = projected(&schema, given, &fillings, input.clone())?;
+    let store = StoreAssignment::new(schema.fields, &session.settings().time_zone());
+    let given = Arc::new(rows.schema().as_arrow().clone());
+    store.filling(true).check(&given).map_err(named)?;
+    let (catalog, identifier) = target_of(session, &insert.table)?;
+    Ok(Some(Evolution {
+        catalog,
+        identifier,
+        changes,
+    }))
 }
 
 /// A plan that appends rows to columns of a table; the others get their default or null.
@@ -198,17 +255,7 @@ fn wanted(name: &Ident) -> String {
 /// # Errors
 /// When there is none.
 pub(crate) fn position(schema: &TableSchema, name: &str) -> Result<usize> {
-    let exact = schema.fields.iter().position(|f| f.name == name);
-    let mut similar = schema
-        .fields
-        .iter()
-        .enumerate()
-        .filter(|(_, f)| f.name.eq_ignore_ascii_case(name));
-    let found = exact.or_else(|| match (similar.next(), similar.next()) {
-        (Some((at, _)), None) => Some(at),
-        _ => None,
-    });
-    found.ok_or_else(|| {
+    column_position(&schema.fields, name).ok_or_else(|| {
         let names: Vec<&str> = schema.fields.iter().map(|f| f.name.as_str()).collect();
         DataFusionError::Plan(format!(
             "column {name} does not exist: the table has {}",
@@ -232,7 +279,7 @@ fn fillings(
                 .schema()
                 .fields()
                 .iter()
-                .map(|f| position(schema, f.name()).map_err(|e| unmerged(schema, e)))
+                .map(|f| position(schema, f.name()))
                 .collect::<Result<_>>()?;
             &by_name
         }
@@ -275,22 +322,6 @@ fn fillings(
     Ok(fillings)
 }
 
-/// Why a column is not there, where the table was asked to take it in.
-fn unmerged(schema: &TableSchema, error: DataFusionError) -> DataFusionError {
-    const MERGE: &str = "write.merge-schema";
-    let asked = schema.options.get(MERGE);
-    if !asked.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
-        return error;
-    }
-    to_datafusion(
-        paimon_core::Error::unsupported(format!(
-            "a write does not add columns, ALTER TABLE .. ADD COLUMN does: {}",
-            error.strip_backtrace()
-        ))
-        .with("option", MERGE),
-    )
-}
-
 /// The query as rows of the table.
 fn projected(
     schema: &TableSchema,
@@ -319,8 +350,11 @@ fn projected(
     LogicalPlanBuilder::from(input).project(exprs)?.build()
 }
 
-/// The default, else null; an error for a NOT NULL column without one.
-fn missing(field: &DataField) -> Result<Expr> {
+/// The default, else null.
+///
+/// # Errors
+/// For a NOT NULL column without one.
+pub(crate) fn missing(field: &DataField) -> Result<Expr> {
     match &field.default_value {
         Some(text) => Ok(lit(text.clone())),
         None if field.data_type.nullable => Ok(lit(ScalarValue::Null)),
