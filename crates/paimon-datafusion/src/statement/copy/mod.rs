@@ -3,7 +3,7 @@
 //! ```text
 //! COPY INTO t [(columns)] FROM 'path' FILE_FORMAT = (TYPE = .., ..)
 //!   [PATTERN = 'regex'] [FORCE = TRUE | FALSE] [ON_ERROR = ABORT_STATEMENT | CONTINUE | SKIP_FILE]
-//! COPY INTO 'path' FROM t | (query) FILE_FORMAT = (TYPE = .., ..) [OVERWRITE = FALSE]
+//! COPY INTO 'path' FROM t | (query) FILE_FORMAT = (TYPE = .., ..) [OVERWRITE = TRUE | FALSE]
 //! ```
 //!
 //! Source: `PaimonSqlExtensions.g4`, `CopyIntoTableExec`, `CopyIntoLocationExec`; page "SQL Write" of Spark.
@@ -25,14 +25,12 @@ use datafusion::dataframe::DataFrame;
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
-use paimon_core::Error;
 
 pub(crate) use self::to::writable;
 
 use self::format::FileFormat;
 use super::effect::effect_rows;
 use super::insert::names;
-use crate::error::to_datafusion;
 use crate::parse::{Cursor, tokenize};
 use crate::session::PaimonSession;
 use crate::stream::refuse_streams;
@@ -225,11 +223,6 @@ pub(super) async fn plan(
             })
         }
         Copy::Export(export) => {
-            if export.overwrite {
-                return Err(to_datafusion(Error::unsupported(
-                    "OVERWRITE = TRUE is not supported: give an empty folder",
-                )));
-            }
             place::location(&export.path)?;
             let what = format!("COPY INTO {:?}", export.path);
             let format = export.format.for_export()?;

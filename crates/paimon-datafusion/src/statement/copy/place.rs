@@ -105,6 +105,30 @@ impl Place {
         Ok(self.store.list(Some(&self.path)).try_collect().await?)
     }
 
+    /// Whether this is all of a store.
+    pub(super) fn is_root(&self) -> bool {
+        self.path.parts().next().is_none()
+    }
+
+    /// Deletes files; those that are gone already are fine.
+    ///
+    /// # Errors
+    /// When the store fails: the others are still there.
+    pub(super) async fn remove(&self, files: &[ObjectMeta]) -> Result<()> {
+        for file in files {
+            match self.store.delete(&file.location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(e) => {
+                    let error = DataFusionError::from(e);
+                    return Err(error.context(
+                        "the new files are complete, but not all that were there before are removed",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the folder, or one around it, is that of a Paimon table. A folder around it that cannot be listed, as one
     /// may be denied, counts as none.
     pub(super) async fn is_in_table(&self) -> Result<bool> {
@@ -224,6 +248,15 @@ fn percent_encoded(part: &str) -> String {
         }
     }
     encoded
+}
+
+/// Whether a file is a schema of a table.
+pub(super) fn is_of_table(file: &ObjectMeta) -> bool {
+    let parts: Vec<_> = file.location.parts().collect();
+    match parts.as_slice() {
+        [.., folder, name] => folder.as_ref() == "schema" && is_schema(name.as_ref()),
+        _ => false,
+    }
 }
 
 /// Whether a file of a folder `schema` is a schema of a table.
