@@ -12,6 +12,7 @@ use crate::support::{Run, golden, paimon};
 const OF_THE_LIBRARY: &[&str] = &[
     "format_tables",
     "format_tables_cloned",
+    "format_tables_partitions",
     "functions_kept",
     "views",
 ];

@@ -7,6 +7,7 @@
 mod base64;
 mod csv;
 mod encode;
+mod folders;
 mod json;
 mod lines;
 mod listing;

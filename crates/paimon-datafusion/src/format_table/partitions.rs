@@ -6,10 +6,10 @@
 //! <table>/dt=2024-01-01/hour=7/data-..      or, by the value alone,      <table>/2024-01-01/7/data-..
 //! ```
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use paimon_catalog::FormatTable;
-use paimon_core::arrow_bridge::datum_at;
-use paimon_core::spec::{DataField, escape, partition_value_text, unescape};
+use paimon_core::arrow_bridge::{array_of, datum_at};
+use paimon_core::spec::{DataField, Datum, escape, partition_value_text, unescape};
 use paimon_core::{Error, Result};
 
 use super::options::FileOptions;
@@ -88,6 +88,31 @@ impl Layout {
             parts.push(format!("{}={text}", key.name));
         }
         Ok(parts.join("/"))
+    }
+
+    /// Whether a partition of these values has those that are given.
+    ///
+    /// # Errors
+    /// `Internal` for a column that is no partition column.
+    pub(super) fn matches(
+        &self,
+        values: &[ArrayRef],
+        given: &[(String, Option<Datum>)],
+    ) -> Result<bool> {
+        for (name, datum) in given {
+            let level = self.keys.iter().position(|k| k.name == *name);
+            let found = level.and_then(|l| Some((self.keys.get(l)?, values.get(l)?)));
+            let Some((key, value)) = found else {
+                return Err(
+                    Error::internal("a given column is no partition column").with("column", name)
+                );
+            };
+            let wanted = array_of(datum.as_ref(), &key.data_type, 1)?;
+            if wanted.to_data() != value.to_data() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The folder of a row's partition, below the table; empty without partition columns. `columns` are those of the

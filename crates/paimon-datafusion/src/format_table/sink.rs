@@ -20,7 +20,6 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder,
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType};
 use futures::StreamExt;
 use paimon_catalog::{FileFormat, FormatTable};
-use paimon_core::arrow_bridge::array_of;
 use paimon_core::commit::Overwrite;
 use paimon_core::format::FileEncoder;
 use paimon_core::io::OutputFile;
@@ -29,7 +28,7 @@ use paimon_core::write::{IdSource, RandomIds};
 use paimon_core::{Error, ErrorKind};
 
 use super::encode::encoder;
-use super::listing::{self, PartitionFolder, TableFile, joined};
+use super::listing::{self, TableFile, joined};
 use super::options::FileOptions;
 use super::partitions::Layout;
 use super::read::check_nulls;
@@ -198,7 +197,10 @@ impl FormatSink {
         for partition in all {
             let goes = match only_written {
                 true => written.contains(&partition.path),
-                false => self.matches(&partition, given).map_err(to_datafusion)?,
+                false => {
+                    let matches = self.layout.matches(&partition.values, given);
+                    matches.map_err(to_datafusion)?
+                }
             };
             if goes {
                 wanted.push(partition);
@@ -207,29 +209,6 @@ impl FormatSink {
         listing::files(&self.table, wanted)
             .await
             .map_err(to_datafusion)
-    }
-
-    /// Whether a partition has the given values.
-    fn matches(
-        &self,
-        partition: &PartitionFolder,
-        given: &[(String, Option<paimon_core::spec::Datum>)],
-    ) -> paimon_core::Result<bool> {
-        for (name, datum) in given {
-            let level = self.layout.keys.iter().position(|k| k.name == *name);
-            let found =
-                level.and_then(|l| Some((self.layout.keys.get(l)?, partition.values.get(l)?)));
-            let Some((key, value)) = found else {
-                return Err(
-                    Error::internal("a given column is no partition column").with("column", name)
-                );
-            };
-            let wanted = array_of(datum.as_ref(), &key.data_type, 1)?;
-            if wanted.to_data() != value.to_data() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     fn named(&self, error: Error) -> datafusion::error::DataFusionError {

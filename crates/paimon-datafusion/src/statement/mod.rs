@@ -33,6 +33,7 @@ pub(crate) use ddl::data_type_of;
 pub use dml::Assign;
 pub use effect::{Effect, EffectExec, StatementOrigin};
 pub(crate) use effect::{effect_rows, with_origin};
+pub(crate) use partition::StaticValue;
 pub(crate) use refuse::is_paimon_table;
 pub(crate) use run::run;
 pub(crate) use view::definition as view_definition;

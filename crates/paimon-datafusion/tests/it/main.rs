@@ -102,6 +102,7 @@ async fn sql_logic_tests_pass() {
             "views",
             "format_tables",
             "format_tables_cloned",
+            "format_tables_partitions",
             "functions_kept",
         ]
         .contains(&name);

@@ -71,15 +71,6 @@ pub(super) fn drop(cursor: &mut Cursor) -> Result<Vec<SchemaChange>> {
 }
 
 fn add(cursor: &mut Cursor) -> Result<Action> {
-    let mut ahead = cursor.clone();
-    ahead.keywords(&["IF", "NOT", "EXISTS"]);
-    if ahead.keyword("PARTITION") {
-        return Err(DataFusionError::NotImplemented(
-            "ALTER TABLE .. ADD is supported for new columns: partitions come with their rows, those of format tables \
-             with their files"
-                .into(),
-        ));
-    }
     cursor.one_of(&["COLUMNS", "COLUMN"]);
     let if_missing = cursor.keywords(&["IF", "NOT", "EXISTS"]);
     let changes = listed(cursor, |cursor| {

@@ -29,11 +29,21 @@ enum Action {
     Schema(Vec<SchemaChange>),
     /// A new schema with those of these columns that are not there yet.
     AddMissing(Vec<SchemaChange>),
-    /// A snapshot without some partitions.
-    DropPartitions(Vec<PartitionSpec>),
+    /// Folders of partitions of a format table.
+    AddPartitions {
+        specs: Vec<PartitionSpec>,
+        /// Whether partitions that are there are fine.
+        if_not_exists: bool,
+    },
+    /// A snapshot without some partitions, or their folders.
+    DropPartitions {
+        specs: Vec<PartitionSpec>,
+        /// Whether partitions that are missing are fine.
+        if_exists: bool,
+    },
 }
 
-/// Recognises the statements that change the schema or drop partitions; `None` for all others, renames of tables and
+/// Recognises the statements that change the schema, add or drop partitions; `None` for all others, renames of tables and
 /// tags among them.
 ///
 /// # Errors
@@ -69,12 +79,31 @@ fn action(cursor: &mut Cursor) -> Result<Option<Action>> {
             return Ok(Some(Action::Schema(vec![SchemaChange::DropPrimaryKey])));
         }
         let mut ahead = cursor.clone();
-        ahead.keywords(&["IF", "EXISTS"]);
+        let if_exists = ahead.keywords(&["IF", "EXISTS"]);
         if ahead.keyword("PARTITION") {
             *cursor = ahead;
-            return partitions(cursor).map(|specs| Some(Action::DropPartitions(specs)));
+            let specs = partitions(cursor, "DROP PARTITION")?;
+            cursor.keyword("PURGE");
+            return Ok(Some(Action::DropPartitions { specs, if_exists }));
         }
         return columns::drop(cursor).map(|changes| Some(Action::Schema(changes)));
+    }
+    let mut ahead = cursor.clone();
+    if ahead.keyword("ADD") {
+        let if_not_exists = ahead.keywords(&["IF", "NOT", "EXISTS"]);
+        if ahead.keyword("PARTITION") {
+            *cursor = ahead;
+            let specs = partitions(cursor, "ADD PARTITION")?;
+            if cursor.keyword("LOCATION") {
+                return Err(DataFusionError::NotImplemented(
+                    "ADD PARTITION .. LOCATION is not supported: partitions lie in the folder of their table".into(),
+                ));
+            }
+            return Ok(Some(Action::AddPartitions {
+                specs,
+                if_not_exists,
+            }));
+        }
     }
     columns::changes(cursor)
 }
@@ -140,20 +169,21 @@ fn dotted(cursor: &mut Cursor) -> Result<String> {
     }
 }
 
-/// `(p = 1) [, PARTITION (..)]`.
-fn partitions(cursor: &mut Cursor) -> Result<Vec<PartitionSpec>> {
+/// `(p = 1) [[,] PARTITION (..)]`.
+fn partitions(cursor: &mut Cursor, statement: &str) -> Result<Vec<PartitionSpec>> {
     let mut specs = vec![PartitionSpec::parse(cursor)?];
-    while cursor.eat(&Token::Comma) {
-        if !cursor.keyword("PARTITION") {
-            return cursor.expected("PARTITION");
+    loop {
+        let more = cursor.eat(&Token::Comma);
+        match cursor.keyword("PARTITION") {
+            true => specs.push(PartitionSpec::parse(cursor)?),
+            false if more => return cursor.expected("PARTITION"),
+            false => break,
         }
-        specs.push(PartitionSpec::parse(cursor)?);
     }
-    cursor.keyword("PURGE");
     if specs.iter().any(|spec| !spec.is_static()) {
-        return Err(DataFusionError::Plan(
-            "DROP PARTITION needs the values of partition columns".into(),
-        ));
+        return Err(DataFusionError::Plan(format!(
+            "{statement} needs the values of partition columns"
+        )));
     }
     Ok(specs)
 }

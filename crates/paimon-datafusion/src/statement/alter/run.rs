@@ -37,6 +37,9 @@ pub(crate) async fn plan(session: &PaimonSession, statement: AlterTable) -> Resu
             let files = files.map_err(to_datafusion)?.ok_or(e);
             let files = files.map_err(to_datafusion)?;
             let action = without_present(&files.schema(), action);
+            if let Some(done) = partitions_of_files(session, &what, &files, &action)? {
+                return Ok(done);
+            }
             let changes = changes_of_files(session, files, action)?;
             return alter(session, what, catalog, identifier, changes);
         }
@@ -48,7 +51,13 @@ pub(crate) async fn plan(session: &PaimonSession, statement: AlterTable) -> Resu
             checked(&table, &changes).await?;
             alter(session, what, catalog, identifier, changes)
         }
-        Action::DropPartitions(specs) => {
+        Action::AddPartitions { .. } => Err(to_datafusion(
+            Error::unsupported(
+                "partitions come with their rows: ADD PARTITION makes the folders of format tables",
+            )
+            .with("table", table.name()),
+        )),
+        Action::DropPartitions { specs, .. } => {
             let values = specs.iter().map(|s| s.values(session, table.schema()));
             let partitions: Vec<_> = values.collect::<Result<_>>()?;
             drop_partitions(session, what, table, partitions)
@@ -76,6 +85,41 @@ fn alter(
     })
 }
 
+/// Adds or drops partitions of a format table; `None` for other actions.
+fn partitions_of_files(
+    session: &PaimonSession,
+    what: &str,
+    files: &FormatTable,
+    action: &Action,
+) -> Result<Option<DataFrame>> {
+    let (specs, adds, lenient) = match action {
+        Action::AddPartitions {
+            specs,
+            if_not_exists,
+        } => (specs, true, *if_not_exists),
+        Action::DropPartitions { specs, if_exists } => (specs, false, *if_exists),
+        _ => return Ok(None),
+    };
+    let schema = files.schema();
+    let given = specs.iter().map(|spec| spec.values(session, &schema));
+    let given: Vec<_> = given.collect::<Result<_>>()?;
+    let provider = FormatTableProvider::new(files.clone(), session.settings().clone());
+    let provider = provider.map_err(to_datafusion)?;
+    if adds {
+        provider.check_whole(&given).map_err(to_datafusion)?;
+    }
+    let done = effect(session, what.to_string(), move || {
+        let (provider, given) = (provider.clone(), given.clone());
+        async move {
+            match adds {
+                true => provider.add_partitions(&given, lenient).await,
+                false => provider.drop_partitions(&given, lenient).await,
+            }
+        }
+    });
+    done.map(Some)
+}
+
 /// The changes of a format table, checked.
 fn changes_of_files(
     session: &PaimonSession,
@@ -84,10 +128,7 @@ fn changes_of_files(
 ) -> Result<Vec<SchemaChange>> {
     let (Action::Schema(changes) | Action::AddMissing(changes)) = action else {
         return Err(to_datafusion(
-            Error::unsupported(
-                "partitions of a format table are its folders: TRUNCATE TABLE .. PARTITION removes what is in them",
-            )
-            .with("table", files.name),
+            Error::internal("partitions are no changes of a schema").with("table", files.name),
         ));
     };
     let changes = named_as_columns(&files.schema(), changes);
