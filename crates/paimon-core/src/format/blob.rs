@@ -79,6 +79,13 @@ impl BlobReader {
                 request.fields.len()
             )));
         };
+        if field.data_type.kind.is_nested() {
+            return Err(Error::unsupported(format!(
+                "BLOBs inside of {} are not read",
+                field.data_type.kind
+            ))
+            .with("column", &field.name));
+        }
         if !field.data_type.kind.is_binary() {
             return Err(
                 Error::invalid("a blob file holds a BLOB column").with("column", &field.name)

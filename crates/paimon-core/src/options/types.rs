@@ -2,8 +2,6 @@
 //!
 //! Source: `CoreOptions`, newest release. An option that is not listed is a text, a list or unknown, and may be anything here.
 
-use indexmap::IndexMap;
-
 use super::{parse_bool, parse_bytes, parse_duration_ms, parse_i64};
 use crate::error::{Error, Result};
 
@@ -251,7 +249,9 @@ const FRACTIONS: &[&str] = &[
 ///
 /// # Errors
 /// `InvalidInput` naming the option.
-pub(crate) fn check_types(options: &IndexMap<String, String>) -> Result<()> {
+pub(crate) fn check_types<'a>(
+    options: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<()> {
     for (key, text) in options {
         check_type(key, text).map_err(|e| e.with("option", key))?;
     }
@@ -280,6 +280,8 @@ fn check_type(key: &str, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use indexmap::IndexMap;
+
     use super::*;
 
     #[test]

@@ -40,7 +40,7 @@ use crate::arrow_bridge::arrow_schema;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileIo;
 use crate::manifest::ManifestScan;
-use crate::options::CoreOptions;
+use crate::options::{CoreOptions, check_types};
 use crate::predicate::Predicate;
 use crate::schema::{SchemaManager, options_in_names_of};
 use crate::snapshot::{SnapshotManager, branch_root, list_branches};
@@ -221,6 +221,7 @@ impl Table {
             return Box::pin(other.with_options(&rest)).await;
         }
         travel::refuse_unknown_scan_options(dynamic)?;
+        check_types(dynamic).map_err(|e| e.with("table", &i.name))?;
         refuse_fixed_options(&i.schema, dynamic).map_err(|e| e.with("table", &i.name))?;
         let mut schema = TableSchema::clone(&i.schema);
         for (key, value) in dynamic {

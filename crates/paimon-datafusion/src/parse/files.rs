@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart,
 };
 
+use super::cursor::given_once;
 use super::functions::{OptionPairs, constant};
 
 /// The catalog of files, which no list shows.
@@ -68,6 +69,7 @@ pub(super) fn files_of_function(
         };
         options.push((key, value));
     }
+    given_once(options.iter().map(|(key, _)| key.as_str()))?;
     if !options.iter().any(|(key, _)| key == "path") {
         return Err(DataFusionError::Plan(format!("{function} takes a path")));
     }

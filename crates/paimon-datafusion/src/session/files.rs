@@ -168,7 +168,8 @@ impl FileTable {
         };
         let path = self.path.as_str();
         let state = context.state();
-        let store = context.runtime_env().object_store(&url)?;
+        let store = context.runtime_env().object_store(&url);
+        let store = store.map_err(|_| no_store(&self.format, &url))?;
         let mut files = url.list_all_files(&state, store.as_ref(), &ending).await?;
         if files.try_next().await?.is_none() {
             return Err(no_file(path));
@@ -202,6 +203,14 @@ impl FileTable {
         };
         Ok(rows.into_view())
     }
+}
+
+fn no_store(format: &str, url: &ListingTableUrl) -> DataFusionError {
+    let scheme = url.scheme();
+    DataFusionError::Plan(format!(
+        "read_{format} takes local files and those of stores that the session knows, {scheme}:// is none: COPY INTO loads \
+         files of the catalog's stores"
+    ))
 }
 
 fn wrong(key: &str, expected: &str, found: &str) -> DataFusionError {

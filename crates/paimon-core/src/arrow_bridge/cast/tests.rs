@@ -314,10 +314,20 @@ fn nulls_stay_null_and_equal_types_are_untouched() {
 #[test]
 fn instants_and_clocks_differ_by_the_zone() {
     // 2024-07-01 and 2024-10-27 in Berlin: two hours ahead of UTC, and the night in which 02:30 is shown twice
-    let (noon, night) = ("1719828000000|5", "1729989000000|0");
+    let (noon, night) = ("1719828000000|5000", "1729989000000|0");
     for (from, to, value, expected) in [
-        ("TIMESTAMP(6)", "TIMESTAMP(6) LTZ", "1719835200000|5", noon),
-        ("TIMESTAMP(6) LTZ", "TIMESTAMP(6)", noon, "1719835200000|5"),
+        (
+            "TIMESTAMP(6)",
+            "TIMESTAMP(6) LTZ",
+            "1719835200000|5000",
+            noon,
+        ),
+        (
+            "TIMESTAMP(6) LTZ",
+            "TIMESTAMP(6)",
+            noon,
+            "1719835200000|5000",
+        ),
         ("TIMESTAMP(3)", "TIMESTAMP(3) LTZ", "1729996200000|0", night),
         (
             "TIMESTAMP(6) LTZ",
