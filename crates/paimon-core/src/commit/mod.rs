@@ -13,7 +13,6 @@ mod manifests;
 mod options;
 mod overwrite;
 mod register;
-mod row_ids;
 mod row_tracking;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -34,7 +33,6 @@ pub use environment::{
 };
 pub use overwrite::{Overwrite, Replaced};
 pub use register::live_partitions;
-pub use row_ids::{PartitionChoice, ReassignedRowIds};
 pub use turns::CommitTurns;
 pub use versions::{CommitAnswer, SnapshotPublication, VersionManagement};
 
@@ -44,7 +42,6 @@ use self::changes::Changes;
 use self::manifests::files::ManifestFiles;
 use self::options::CommitOptions;
 use self::overwrite::Target;
-use self::row_ids::RowIds;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
 use crate::table::Table;
@@ -111,8 +108,6 @@ enum Plan<'a> {
     Restore(&'a Snapshot),
     /// What the manifests that are there name, and no other change.
     Remaining,
-    /// The same files, whose rows have other ids.
-    RowIds(&'a RowIds<'a>),
 }
 
 /// Checks that commits to a table are possible, before anything is written for one.

@@ -1,8 +1,7 @@
-//! Merging manifests by hand, leaving out those that are lost, and giving rows other ids in them. Source:
-//! `CompactManifestProcedure`, `RemoveUnexistingManifestsAction`, `ReassignRowIdProcedure`.
+//! Merging manifests by hand, and leaving out those that are lost. Source: `CompactManifestProcedure`,
+//! `RemoveUnexistingManifestsAction`.
 
-use super::rescale::{Spec, is_any_of};
-use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit, ReassignedRowIds};
+use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};
 use crate::error::Result;
 use crate::table::Table;
 
@@ -38,30 +37,6 @@ pub async fn remove_missing_manifests(
 }
 
 /// Commits as a user of its own, as batch commits do.
-/// Gives the rows of partitions whose ids have gaps ids that follow each other, as
-/// [`FileStoreCommit::reassign_row_ids`]. `partitions` are those with the given values of some or all partition columns, `None`
-/// is all of them; tables without partitions stay as they are. `None` when there is nothing to do.
-///
-/// # Errors
-/// As [`FileStoreCommit::reassign_row_ids`].
-///
-/// # Cancel safety
-/// A cancelled call may have taken effect: call it again.
-pub async fn reassign_row_ids(
-    table: &Table,
-    partitions: Option<&[Spec]>,
-    context: CommitContext,
-) -> Result<Option<ReassignedRowIds>> {
-    let is_partitioned = !table.schema().partition_keys.is_empty();
-    committer(table, context)?
-        .reassign_row_ids(BATCH_COMMIT_IDENTIFIER, &|partition| match partitions {
-            _ if !is_partitioned => Ok(false),
-            None => Ok(true),
-            Some(specs) => is_any_of(table, partition, specs),
-        })
-        .await
-}
-
 fn committer(table: &Table, context: CommitContext) -> Result<FileStoreCommit> {
     let own = context.ids.uuid().to_string();
     let user = match table.options().get("commit.user-prefix") {

@@ -42,7 +42,7 @@ pub use done_partitions::mark_partitions_done;
 pub use earliest::repair_earliest_snapshot;
 pub use expire::{ChangelogLimits, ExpireChangelogs, ExpireSnapshots, ExpiredSnapshots};
 pub use file_indexes::{RewriteFileIndexes, RewrittenIndexes};
-pub use manifests::{compact_manifests, reassign_row_ids, remove_missing_manifests};
+pub use manifests::{compact_manifests, remove_missing_manifests};
 pub use missing_files::RemoveMissingFiles;
 pub use orphans::{OrphanFiles, RemoveOrphanFiles};
 pub use partitions::{ExpirePartitions, ExpiredPartition};

@@ -14,7 +14,6 @@ use crate::commit::changes::Changes;
 use crate::commit::checks::{conflict, vectors};
 use crate::commit::manifests::files::{ManifestFiles, NamedSize};
 use crate::commit::manifests::{index, missing};
-use crate::commit::row_ids::{Moves, RowIds};
 use crate::commit::versions::{
     CommitAnswer, SnapshotPublication, VersionManagement, added_to_partitions,
 };
@@ -143,12 +142,8 @@ impl<'a> Attempt<'a> {
         }
         let mut changes = self.changes().await?;
         self.check(&changes).await?;
-        let moves = self.moves().await?;
-        let next_row_id = match &moves {
-            Some((_, moves)) => moves.next(),
-            None => self.assign(&mut changes, id),
-        };
-        let written = self.write(&changes, moves.as_ref(), files, shared).await?;
+        let next_row_id = self.assign(&mut changes, id);
+        let written = self.write(&changes, files, shared).await?;
         let delta_rows = changed_rows(&changes.entries);
         let (delta_list, delta_size) = written.delta.delta;
         let (changelog_list, changelog_size) = split(written.delta.changelog);
@@ -194,7 +189,7 @@ impl<'a> Attempt<'a> {
     async fn changes(&self) -> Result<Changes> {
         match &self.request.plan {
             Plan::Fixed(changes) => Ok((*changes).clone()),
-            Plan::Remaining | Plan::RowIds(_) => Ok(Changes::default()),
+            Plan::Remaining => Ok(Changes::default()),
             Plan::Restore(target) => {
                 let scan = self.scan(Predicate::AlwaysTrue);
                 let (wanted, _) = scan.live_files(target).await?;
@@ -324,21 +319,9 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The new ids of rows, where that is what is committed.
-    async fn moves(&self) -> Result<Option<(&RowIds<'_>, Moves)>> {
-        let Plan::RowIds(work) = &self.request.plan else {
-            return Ok(None);
-        };
-        let next = self.latest.as_ref().and_then(|s| s.next_row_id);
-        let live = self.live_files().await?;
-        let moves = self.commit.moves(work, &live, next.unwrap_or(0))?;
-        Ok(Some((work, moves)))
-    }
-
     async fn write<'b>(
         &self,
         changes: &Changes,
-        moves: Option<&(&RowIds<'_>, Moves)>,
         files: &mut ManifestFiles<'b>,
         shared: &mut Shared<'b>,
     ) -> Result<Written> {
@@ -346,25 +329,13 @@ impl<'a> Attempt<'a> {
             true => shared.delta_lists(changes).await?,
             false => DeltaLists::write(changes, files).await?,
         };
-        let base = match (self.request.plan.clone(), moves) {
-            (Plan::Restore(_), _) => files.entries(&self.live_files().await?).await?,
-            (Plan::Remaining, _) => self.remaining().await?,
-            (_, Some((work, moves))) => {
-                let scan = self.scan(Predicate::AlwaysTrue);
-                work.rewritten(moves, self.manifests().await?, &scan, files)
-                    .await?
-            }
+        let base = match self.request.plan {
+            Plan::Restore(_) => files.entries(&self.live_files().await?).await?,
+            Plan::Remaining => self.remaining().await?,
             _ => self.base_manifests(shared).await?,
         };
         let base = files.list(&base).await?;
-        let index = match moves {
-            Some((work, moves)) => {
-                let before = self.index_entries().await?;
-                let after = work.indexes(moves, before.clone());
-                self.changed_index(&before, &after, files).await?
-            }
-            None => self.index_manifest(changes, files).await?,
-        };
+        let index = self.index_manifest(changes, files).await?;
         Ok(Written { base, delta, index })
     }
 
@@ -375,8 +346,8 @@ impl<'a> Attempt<'a> {
         matches!(self.request.plan, Plan::Fixed(_)) && !stamped
     }
 
-    /// The manifests of the newest snapshot.
-    async fn manifests(&self) -> Result<Vec<ManifestFileMeta>> {
+    /// The manifests of the newest snapshot, merged where that pays.
+    async fn base_manifests(&self, shared: &mut Shared<'_>) -> Result<Vec<ManifestFileMeta>> {
         let Some(snapshot) = &self.latest else {
             return Ok(Vec::new());
         };
@@ -387,17 +358,9 @@ impl<'a> Attempt<'a> {
         )
         .await?;
         metas.extend(delta);
-        Ok(metas)
-    }
-
-    /// As [`Self::manifests`], merged where that pays.
-    async fn base_manifests(&self, shared: &mut Shared<'_>) -> Result<Vec<ManifestFileMeta>> {
-        if self.latest.is_none() {
-            return Ok(Vec::new());
-        }
         shared
             .merge(
-                self.manifests().await?,
+                metas,
                 &self.scan(Predicate::AlwaysTrue),
                 &self.commit.options,
             )
@@ -424,23 +387,10 @@ impl<'a> Attempt<'a> {
         }
         let before = self.index_entries().await?;
         let after = index::combine(before.clone(), &changes.index, self.is_bucketed())?;
-        if previous.is_none() {
-            return files.index(&after).await.map(Some);
+        if after == before && previous.is_some() {
+            return Ok(previous);
         }
-        self.changed_index(&before, &after, files).await
-    }
-
-    /// The index manifest after a change: that of the newest snapshot where nothing changes.
-    async fn changed_index(
-        &self,
-        before: &[IndexManifestEntry],
-        after: &[IndexManifestEntry],
-        files: &mut ManifestFiles<'_>,
-    ) -> Result<Option<String>> {
-        match after == before {
-            true => Ok(self.latest.as_ref().and_then(|s| s.index_manifest.clone())),
-            false => files.index(after).await.map(Some),
-        }
+        files.index(&after).await.map(Some)
     }
 
     /// Whether rows go to real buckets, each of which has one file of deletion vectors.

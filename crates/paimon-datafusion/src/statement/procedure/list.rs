@@ -44,7 +44,6 @@ const FAMILIES: &[&[Procedure]] = &[
     partitions::PROCEDURES,
     partitions::rescale::PROCEDURES,
     partitions::file_index::PROCEDURES,
-    partitions::row_ids::PROCEDURES,
     expiry::PROCEDURES,
     consumers::PROCEDURES,
     orphans::PROCEDURES,
@@ -66,6 +65,7 @@ const UNSUPPORTED: &[&str] = &[
     "drop_global_index",
     "full_text_search",
     "query_service",
+    "reassign_row_id",
     "vector_search",
 ];
 

@@ -2,7 +2,6 @@
 
 pub(super) mod file_index;
 pub(super) mod rescale;
-pub(super) mod row_ids;
 
 use std::collections::HashSet;
 
