@@ -65,12 +65,15 @@ impl TableSchema {
             path: Vec::new(),
             changes: Vec::new(),
         };
+        let bucket_keys = CoreOptions::new(self)?.bucket_keys(self);
         for row in rows {
             let at = column_position(&self.fields, row.name());
             match at.and_then(|at| self.fields.get(at)) {
                 Some(field) => {
                     let is_key = |keys: &[String]| keys.contains(&field.name);
-                    let fixed = is_key(&self.primary_keys) || is_key(&self.partition_keys);
+                    let fixed = is_key(&self.primary_keys)
+                        || is_key(&self.partition_keys)
+                        || is_key(&bucket_keys);
                     merge.inside(&field.name, |merge| {
                         merge.merging.widens_types = merging.widens_types && !fixed;
                         merge.types(&field.data_type, row.data_type())
@@ -230,7 +233,9 @@ impl Merge {
             };
         }
         let explicit = self.merging.casts_explicitly;
-        if !is_castable(there, rows, explicit) {
+        if !is_castable(there, rows, explicit)
+            || !(explicit || keeps_values(&there.kind, &rows.kind))
+        {
             return refused(
                 "in a write: cast the rows, or set write.merge-schema.explicit-cast where ALTER TABLE can do it",
             );
@@ -246,6 +251,26 @@ impl Merge {
             ),
             false => Ok(rows.kind.clone()),
         }
+    }
+}
+
+/// Whether every value of a type is one of the other; Java's implicit casts allow more, of which some make NULL.
+fn keeps_values(from: &TypeKind, to: &TypeKind) -> bool {
+    let digits = match from {
+        TypeKind::TinyInt => 3,
+        TypeKind::SmallInt => 5,
+        TypeKind::Int => 10,
+        TypeKind::BigInt => 19,
+        TypeKind::Float | TypeKind::Double | TypeKind::Decimal { .. } => {
+            return !matches!(to, TypeKind::Decimal { .. })
+                && !matches!(from, TypeKind::Decimal { .. });
+        }
+        TypeKind::Timestamp(_) => return matches!(to, TypeKind::Timestamp(_)),
+        _ => return true,
+    };
+    match to {
+        TypeKind::Decimal { precision, scale } => precision.saturating_sub(*scale) >= digits,
+        _ => true,
     }
 }
 
@@ -396,6 +421,16 @@ mod tests {
                 Some("DECIMAL(10, 2)"),
             ),
             ("DECIMAL(10, 2)", "DECIMAL(12, 3)", None, None),
+            ("INT", "DECIMAL(2, 1)", None, Some("DECIMAL(2, 1)")),
+            (
+                "INT",
+                "DECIMAL(12, 2)",
+                Some("DECIMAL(12, 2)"),
+                Some("DECIMAL(12, 2)"),
+            ),
+            ("FLOAT", "DECIMAL(38, 2)", None, Some("DECIMAL(38, 2)")),
+            ("DECIMAL(10, 2)", "DOUBLE", None, Some("DOUBLE")),
+            ("TIMESTAMP(3)", "DATE", None, Some("DATE")),
             ("VARCHAR(5)", "STRING", Some("STRING"), Some("STRING")),
             ("INT", "STRING", None, Some("STRING")),
             ("STRING", "DATE", None, Some("DATE")),

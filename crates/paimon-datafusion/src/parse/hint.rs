@@ -4,6 +4,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use super::cursor::{Cursor, given_once};
+use super::redact_sql;
 
 /// Key and value pairs of a hint comment without its `/*` and `*/`; `None` when it is not an OPTIONS hint.
 ///
@@ -19,7 +20,8 @@ pub(crate) fn parse_hint(comment: &str) -> Result<Option<Vec<(String, String)>>>
     }
     let malformed = || {
         DataFusionError::Plan(format!(
-            "malformed hint /*{comment}*/: expected /*+ OPTIONS('key' = 'value', ...) */"
+            "malformed hint {}: expected /*+ OPTIONS('key' = 'value', ...) */",
+            redact_sql(&format!("/*{comment}*/"))
         ))
     };
     let mut cursor = Cursor::from_sql(text).map_err(|_| malformed())?;

@@ -33,6 +33,8 @@ enum Next {
     Literal,
     /// Assigned to a secret key.
     Secret,
+    /// More of a value that is not in quotes.
+    Rest,
 }
 
 #[derive(Default)]
@@ -51,6 +53,12 @@ impl Redaction {
                 self.shown.push_str(&format!("/*+{hint}*/"));
                 return;
             }
+            Token::Whitespace(_) | Token::Comma | Token::RParen | Token::SemiColon
+                if self.next == Next::Rest =>
+            {
+                self.next = Next::Plain;
+            }
+            _ if self.next == Next::Rest => return,
             Token::Whitespace(_) => {}
             Token::Eq | Token::RArrow => {
                 let secret = self.next == Next::Literal || is_secret_key(&self.key);
@@ -58,10 +66,21 @@ impl Redaction {
                 self.key.clear();
             }
             Token::Comma if self.next == Next::Literal => {}
-            Token::SingleQuotedString(_) | Token::Number(..) if self.next != Next::Plain => {
+            Token::SingleQuotedString(_) | Token::Number(..) if self.next == Next::Literal => {
                 return self.hide();
             }
-            Token::Word(_) if self.next == Next::Secret => return self.hide(),
+            _ if self.next == Next::Secret => {
+                self.hide();
+                self.next = Next::Rest;
+                return;
+            }
+            Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::DollarQuotedString(_)
+                if self.next == Next::Literal =>
+            {
+                return self.hide();
+            }
             Token::SingleQuotedString(text) => return self.text(text),
             Token::Word(word) => {
                 self.key.push_str(&word.value);
@@ -93,22 +112,21 @@ impl Redaction {
     }
 }
 
-/// A text without the values of secret keys (`key=value` or `key: value`, also of URLs) and without the passwords of
-/// URLs.
+/// A text without what follows a secret key (`key=value` or `key: value`, also of URLs), and without the passwords of URLs.
 pub(crate) fn redact_text(text: &str) -> String {
-    let mut shown = String::new();
-    for part in text.split_inclusive([',', ';', '&', '?', '\n']) {
-        let end = part.trim_end_matches([',', ';', '&', '?', '\n']);
-        match end.split_once(['=', ':']) {
-            Some((key, value)) if is_secret_key(key.trim()) && !value.trim().is_empty() => {
-                let between = &end[key.len()..=key.len()];
-                shown.push_str(&format!("{key}{between}{HIDDEN}"));
-            }
-            _ => shown.push_str(end),
+    let secret = text.match_indices(['=', ':']).find(|(at, _)| {
+        let before = text[..*at].trim_end();
+        let key = before
+            .rsplit([',', ';', '&', '?', '\n', ' ', '{', '/'])
+            .next();
+        key.is_some_and(is_secret_key)
+    });
+    match secret {
+        Some((at, _)) if !text[at + 1..].trim().is_empty() => {
+            format!("{}{HIDDEN}", without_passwords(&text[..=at]))
         }
-        shown.push_str(&part[end.len()..]);
+        _ => without_passwords(text),
     }
-    without_passwords(&shown)
 }
 
 /// The same without what stands for user and password in `scheme://user:password@host`.
@@ -150,6 +168,12 @@ mod tests {
             "COPY t TO 's3://u:hush@h/a'",
             "CREATE CATALOG c WITH ('uri'='jdbc:mysql://u:hush@h/d?x=1&password=hush')",
             "CALL sys.compact('t', options => 's3.secret-key: hush')",
+            "CALL sys.compact('t', options => 'a=b s3.secret-key = hu,hush')",
+            "SET s3.secret-key = abc/hush+hush",
+            "SET s3.secret-key = hush/abc",
+            "CREATE CATALOG c WITH ('s3.secret-key' = $$hush$$)",
+            "CREATE CATALOG c WITH ('s3.secret-key' = E'hush')",
+            "CALL sys.clone(catalog_conf => map('password', N'hush'))",
         ] {
             let shown = redact_sql(sql);
             assert!(!shown.contains("hush"), "{shown}");

@@ -12,8 +12,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use futures::future::BoxFuture;
-use paimon_catalog::{Catalog, Identifier};
+use paimon_catalog::{Catalog, DEFAULT_BRANCH, Identifier};
 use paimon_core::schema::SchemaChange;
+use paimon_core::table::Table;
 use paimon_core::{Error, ErrorKind};
 
 use super::effect::effect_rows;
@@ -39,6 +40,33 @@ pub(super) struct Evolution {
 }
 
 impl Evolution {
+    /// Changes of the table that a statement names.
+    ///
+    /// # Errors
+    /// `Unsupported` when an option chose another branch than the name does.
+    pub(super) fn new(
+        (catalog, identifier): (Arc<dyn Catalog>, Identifier),
+        table: &Table,
+        changes: Vec<SchemaChange>,
+    ) -> Result<Self> {
+        let named = identifier.branch().unwrap_or(DEFAULT_BRANCH);
+        if named != table.branch_name() {
+            return Err(to_datafusion(
+                Error::unsupported(format!(
+                    "the option `branch` with `write.merge-schema`: name the branch, `{}$branch_{}`",
+                    identifier.table(),
+                    table.branch_name()
+                ))
+                .with("table", table.name()),
+            ));
+        }
+        Ok(Self {
+            catalog,
+            identifier,
+            changes,
+        })
+    }
+
     /// The statement, with the columns that it changes.
     fn what(&self, statement: &str) -> String {
         let path = |change: &SchemaChange| match change {

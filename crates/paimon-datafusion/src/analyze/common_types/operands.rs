@@ -10,7 +10,14 @@ use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast};
 use super::{Which, brought_to, to_be_cast, to_be_compared, zones};
 
 /// Functions whose arguments keep their own types.
-const CONSTRUCTORS: [&str; 4] = ["struct", "named_struct", "map", "arrow_cast"];
+const SEPARATE: [&str; 6] = [
+    "struct",
+    "named_struct",
+    "map",
+    "arrow_cast",
+    "concat",
+    "concat_ws",
+];
 
 /// Operands that must be of one type.
 struct Group<'a> {
@@ -107,6 +114,10 @@ pub(super) fn with_common_types(
 
 fn groups(expr: &mut Expr) -> Vec<Group<'_>> {
     match expr {
+        Expr::BinaryExpr(BinaryExpr {
+            op: Operator::StringConcat,
+            ..
+        }) => Vec::new(),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let operands = vec![left.as_mut(), right.as_mut()];
             vec![match compares(*op) {
@@ -122,9 +133,7 @@ fn groups(expr: &mut Expr) -> Vec<Group<'_>> {
             vec![Group::compared(all.collect())]
         }
         Expr::Case(case) => of_case(case),
-        Expr::ScalarFunction(ScalarFunction { func, args })
-            if !CONSTRUCTORS.contains(&func.name()) =>
-        {
+        Expr::ScalarFunction(ScalarFunction { func, args }) if !SEPARATE.contains(&func.name()) => {
             vec![Group::combined(args.iter_mut().collect())]
         }
         Expr::WindowFunction(function) => {
@@ -152,7 +161,7 @@ fn of_case(case: &mut Case) -> Vec<Group<'_>> {
         results.push(then.as_mut());
     }
     results.extend(case.else_expr.iter_mut().map(AsMut::as_mut));
-    vec![Group::compared(values), Group::combined(results)]
+    vec![Group::compared(values), Group::compared(results)]
 }
 
 /// Type of the elements of an array.

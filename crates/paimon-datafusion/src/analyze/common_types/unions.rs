@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union};
 
-use super::{brought_to, to_be_cast};
+use super::{brought_to, to_be_compared};
 
 /// Brings them to their common type.
 pub(super) fn with_common_types(union: Union, zone: &str) -> Result<Union> {
@@ -17,7 +17,7 @@ pub(super) fn with_common_types(union: Union, zone: &str) -> Result<Union> {
         union.inputs.iter().map(of_input).collect::<Vec<_>>()
     };
     let casts: Vec<_> = (0..union.schema.fields().len())
-        .map(|column| to_be_cast(&types(column)))
+        .map(|column| to_be_compared(&types(column), zone))
         .collect();
     if casts.iter().all(Option::is_none) {
         // an input may have got another type, of which a union learns nothing by itself

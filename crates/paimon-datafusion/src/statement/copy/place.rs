@@ -100,9 +100,15 @@ impl Place {
         }
     }
 
-    /// All files below the folder.
+    /// All files below the folder, but those that links lead to.
     pub(super) async fn all_files(&self) -> Result<Vec<ObjectMeta>> {
-        Ok(self.store.list(Some(&self.path)).try_collect().await?)
+        let mut files: Vec<ObjectMeta> = self.store.list(Some(&self.path)).try_collect().await?;
+        if let Some(folder) = self.resolved() {
+            let own = std::path::PathBuf::from(format!("/{}", self.path));
+            let folder = std::path::PathBuf::from(format!("/{folder}"));
+            files.retain(|file| lies_in(&file.location, &own, &folder));
+        }
+        Ok(files)
     }
 
     /// Whether this is all of a store.
@@ -230,6 +236,13 @@ pub(super) fn location(text: &str) -> Result<Url> {
     ))
 }
 
+/// Whether no link lies on the way from a folder of the local disk, `real` without links, to a file in it.
+fn lies_in(file: &Path, folder: &std::path::Path, real: &std::path::Path) -> bool {
+    let file = std::path::PathBuf::from(format!("/{file}"));
+    let inside = file.strip_prefix(folder).map(|inside| real.join(inside));
+    inside.is_ok_and(|there| there.canonicalize().is_ok_and(|found| found == there))
+}
+
 fn malformed(text: &str, reason: &dyn std::fmt::Display) -> DataFusionError {
     to_datafusion(
         Error::invalid(format!("a local path or a URL is expected: {reason}")).with("path", text),
@@ -289,6 +302,34 @@ mod tests {
 
     fn names(files: &[SourceFile]) -> Vec<&str> {
         files.iter().map(|f| f.name.as_str()).collect()
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn files_behind_links_are_not_those_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("out/in [1]")).unwrap();
+        std::fs::create_dir_all(root.join("other")).unwrap();
+        for name in ["out/a.csv", "out/in [1]/b*.csv", "other/keep.csv"] {
+            std::fs::write(root.join(name), "1").unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("other"), root.join("out/link")).unwrap();
+        std::os::unix::fs::symlink(root.join("other/keep.csv"), root.join("out/file")).unwrap();
+        std::os::unix::fs::symlink(root.join("out"), root.join("target")).unwrap();
+        for target in ["out", "target"] {
+            let text = root.join(target).display().to_string();
+            let place = Place::new(&PaimonSession::new(), &text).unwrap();
+            let mut files: Vec<_> = place.all_files().await.unwrap();
+            files.sort_by(|a, b| a.location.cmp(&b.location));
+            let names: Vec<_> = files.iter().filter_map(|f| f.location.filename()).collect();
+            assert_eq!(names, ["a.csv", "b*.csv"], "{target}");
+            if target == "target" {
+                place.remove(&files).await.unwrap();
+            }
+        }
+        assert!(root.join("other/keep.csv").exists());
+        assert!(!root.join("out/a.csv").exists());
     }
 
     #[tokio::test]

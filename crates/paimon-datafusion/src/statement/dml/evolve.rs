@@ -64,12 +64,8 @@ pub(super) async fn wanted(
         return Ok(None);
     }
     checked(&target.table, &changes).await?;
-    let (catalog, identifier) = target_of(session, &target.names)?;
-    Ok(Some(Evolution {
-        catalog,
-        identifier,
-        changes,
-    }))
+    let named = target_of(session, &target.names)?;
+    Evolution::new(named, &target.table, changes).map(Some)
 }
 
 /// The columns that a clause gives values from the source.

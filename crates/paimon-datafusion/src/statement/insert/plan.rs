@@ -140,12 +140,8 @@ async fn evolution(
     let store = StoreAssignment::new(schema.fields, &session.settings().time_zone());
     let given = Arc::new(rows.schema().as_arrow().clone());
     store.filling(true).check(&given).map_err(named)?;
-    let (catalog, identifier) = target_of(session, &insert.table)?;
-    Ok(Some(Evolution {
-        catalog,
-        identifier,
-        changes,
-    }))
+    let target = target_of(session, &insert.table)?;
+    Evolution::new(target, table, changes).map(Some)
 }
 
 /// A plan that appends rows to columns of a table; the others get their default or null.
