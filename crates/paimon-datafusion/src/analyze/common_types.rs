@@ -66,8 +66,7 @@ impl AnalyzerRule for CommonTypes {
 
 fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
     match expr {
-        Expr::Cast(cast) => Ok(zones::of_cast(cast, schema, zone)),
-        Expr::TryCast(cast) => Ok(zones::of_try_cast(cast, schema, zone)),
+        Expr::Cast(_) | Expr::TryCast(_) => Ok(zones::of_cast(expr, schema, zone)),
         Expr::InSubquery(_) | Expr::SetComparison(_) => {
             subqueries::with_common_types(expr, schema, zone)
         }

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::cursor::given_once;
-use super::functions::{OptionPairs, constant};
+use super::functions::{OptionPairs, constant, function_named};
 
 /// The catalog of files, which no list shows.
 pub(crate) const FILES_CATALOG: &str = "paimon$files";
@@ -48,10 +48,9 @@ pub(super) fn files_of_function(
     name: &ObjectName,
     arguments: &[FunctionArg],
 ) -> Result<Option<(ObjectName, OptionPairs)>> {
-    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+    let Some(wanted) = function_named(name) else {
         return Ok(None);
     };
-    let wanted = ident.value.to_ascii_lowercase();
     let Some((function, format)) = FUNCTIONS.iter().find(|(f, _)| *f == wanted) else {
         return Ok(None);
     };

@@ -32,6 +32,14 @@ const FUNCTIONS: &[(&str, &str, &[&str])] = &[
 /// Keys and values.
 pub(super) type OptionPairs = Vec<(String, String)>;
 
+/// Name of a function without a schema, in small letters.
+pub(super) fn function_named(name: &ObjectName) -> Option<String> {
+    match name.0.as_slice() {
+        [ObjectNamePart::Identifier(ident)] => Some(ident.value.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
 /// The table that a function stands for and its options; `None` for other functions.
 ///
 /// # Errors
@@ -40,10 +48,9 @@ pub(super) fn table_of(
     name: &ObjectName,
     arguments: &[FunctionArg],
 ) -> Result<Option<(ObjectName, OptionPairs)>> {
-    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
+    let Some(wanted) = function_named(name) else {
         return Ok(None);
     };
-    let wanted = ident.value.to_ascii_lowercase();
     let Some((function, option, names)) = FUNCTIONS.iter().find(|(f, ..)| *f == wanted) else {
         return Ok(None);
     };

@@ -288,4 +288,40 @@ mod tests {
         }
         assert!(parse(&descriptor("bucket-0/..\\x.managed.blob", 0, 1), "bucket-0").is_err());
     }
+
+    #[test]
+    fn batches_of_large_values_come_in_pieces() {
+        let blobs = ManagedBlobs {
+            io: FileIo::for_location("memory:///t").unwrap(),
+            folder: "memory:///t/bucket-0".into(),
+            columns: vec![0],
+        };
+        let uri = "bucket-0/data-x-0.managed.blob";
+        let value = descriptor(uri, 0, i64::try_from(BATCH_BYTES / 2).unwrap());
+        let values = [
+            Some(value.as_slice()),
+            None,
+            Some(&value),
+            Some(&value),
+            Some(b"own"),
+        ];
+        let column: ArrayRef = Arc::new(BinaryViewArray::from_iter(values));
+        let batch = RecordBatch::try_from_iter([("b", column)]).unwrap();
+        let pieces = blobs.pieces(&batch).unwrap();
+        let rows: Vec<_> = pieces.iter().map(|p| p.batch.num_rows()).collect();
+        assert_eq!(rows, [3, 2]);
+        assert_eq!(pieces[1].descriptors[0].len(), 2);
+        assert!(blobs.pieces(&batch.slice(0, 0)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn blobs_inside_of_other_types_are_found() {
+        let blob = DataType::nullable(TypeKind::Blob);
+        let array = DataType::nullable(TypeKind::Array(Box::new(blob.clone())));
+        assert!(!holds_blobs(&blob) && holds_blobs(&array));
+        let row = TypeKind::Row(vec![DataField::new(1, "a", array)]);
+        let field = DataField::new(2, "r", DataType::nullable(row));
+        assert!(holds_blobs(&field.data_type));
+        assert!(nested(&field).to_string().contains("BLOBs inside of ROW"));
+    }
 }

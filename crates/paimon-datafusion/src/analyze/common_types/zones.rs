@@ -13,31 +13,22 @@ pub(super) const UTC: &str = "UTC";
 
 /// A cast as it is meant: to a TIMESTAMP with zone (the value is local time, unless a text says otherwise), from one to
 /// a TIMESTAMP without zone or a DATE (what clocks show).
-pub(super) fn of_cast(mut given: Cast, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
-    let to = given.field.data_type();
-    let Some(through) = through(&given.expr, to, schema, zone) else {
-        return Transformed::no(Expr::Cast(given));
+pub(super) fn of_cast(mut expr: Expr, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
+    let (value, field, lenient) = match &mut expr {
+        Expr::Cast(Cast { expr, field }) => (expr, field, false),
+        Expr::TryCast(TryCast { expr, field }) => (expr, field, true),
+        _ => return Transformed::no(expr),
     };
-    let moved = zone_cast(zone, *given.expr, &through, false);
-    if through == *to {
+    let Some(through) = through(value, field.data_type(), schema, zone) else {
+        return Transformed::no(expr);
+    };
+    let own = std::mem::take(value.as_mut());
+    let moved = zone_cast(zone, own, &through, lenient);
+    if through == *field.data_type() {
         return Transformed::yes(moved);
     }
-    given.expr = Box::new(moved);
-    Transformed::yes(Expr::Cast(given))
-}
-
-/// The same where NULL stands for what cannot be cast.
-pub(super) fn of_try_cast(mut given: TryCast, schema: &DFSchema, zone: &str) -> Transformed<Expr> {
-    let to = given.field.data_type();
-    let Some(through) = through(&given.expr, to, schema, zone) else {
-        return Transformed::no(Expr::TryCast(given));
-    };
-    let moved = zone_cast(zone, *given.expr, &through, true);
-    if through == *to {
-        return Transformed::yes(moved);
-    }
-    given.expr = Box::new(moved);
-    Transformed::yes(Expr::TryCast(given))
+    **value = moved;
+    Transformed::yes(expr)
 }
 
 /// The type as which a value crosses the zone on the way to another; `None` when no zone lies between.
