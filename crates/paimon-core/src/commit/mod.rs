@@ -27,6 +27,7 @@ use bytes::Bytes;
 pub use attempt::retry::Retries;
 pub use checks::base::RowChange;
 pub use checks::conflict::overlapping_files;
+pub(crate) use checks::layout::PastOverwrites;
 pub use environment::{
     CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
     PartitionStatistics,
@@ -79,6 +80,7 @@ pub struct FileStoreCommit {
     options: CommitOptions,
     context: CommitContext,
     operation: Option<&'static str>,
+    past: PastOverwrites,
 }
 
 /// What to publish, and how it is checked.
@@ -93,6 +95,8 @@ struct Request<'a> {
     check: bool,
     /// What was read for the changes.
     read: Option<&'a RowChange>,
+    /// The oldest snapshot by which rows were put into buckets.
+    base: Option<i64>,
     plan: Plan<'a>,
 }
 
@@ -133,7 +137,15 @@ impl FileStoreCommit {
             options,
             context,
             operation: None,
+            past: PastOverwrites::default(),
         })
+    }
+
+    /// What commits before this one know of snapshots that overwrote rows.
+    #[must_use]
+    pub(crate) fn with_past(mut self, past: &PastOverwrites) -> Self {
+        self.past = past.clone();
+        self
     }
 
     /// What snapshots of rows say that they come from, where a commit does not say so itself.
@@ -196,6 +208,11 @@ impl FileStoreCommit {
             let mut request = self.request(kind, committable, check, Plan::Fixed(&writes));
             request.operation = change.map_or(self.operation, |change| Some(change.operation));
             request.read = change;
+            request.base = committable
+                .messages
+                .iter()
+                .filter_map(|m| m.base_snapshot)
+                .min();
             ids.push(self.publish(&request).await?);
         }
         self.compact(committable, &compactions, &mut ids).await?;
@@ -483,6 +500,7 @@ impl FileStoreCommit {
             statistics: None,
             check,
             read: None,
+            base: None,
             plan,
         }
     }

@@ -167,24 +167,37 @@ impl MergeTreeCompaction {
         if let Some(unit) = pick_full(max_level, &sizes) {
             return Ok(Some(take(runs, unit, max_level, highest)));
         }
-        // all is merged already: only files with something to leave out are rewritten
-        let mut files = Vec::new();
-        for file in runs.into_iter().flat_map(|run| run.files) {
-            let expired = match &self.expire {
-                Some(expire) => expire.has_expired(&self.table, &file.file.meta).await?,
-                None => false,
-            };
-            if self.options.rewrite_all || expired || file.file.deletion.is_some() {
-                files.push(file);
-            }
+        // all is merged already: only files with something to leave out are rewritten. Those between them come along,
+        // so that small ones that are written as one file have no others between their keys; large ones stay as they are
+        let mut files: Vec<KeyedFile> = runs.into_iter().flat_map(|run| run.files).collect();
+        let mut wanted = Vec::with_capacity(files.len());
+        for file in &files {
+            wanted.push(self.has_to_leave_out(file).await?);
         }
-        Ok((!files.is_empty()).then_some(Pick {
+        let Some(first) = wanted.iter().position(|w| *w) else {
+            return Ok(None);
+        };
+        let last = wanted.iter().rposition(|w| *w).unwrap_or(first);
+        files.truncate(last + 1);
+        files.drain(..first);
+        Ok(Some(Pick {
             files,
             output_level: max_level,
             max_level,
             drop_delete: true,
             below: Vec::new(),
         }))
+    }
+
+    /// Whether a rewrite would leave out rows of a file.
+    async fn has_to_leave_out(&self, file: &KeyedFile) -> Result<bool> {
+        if self.options.rewrite_all || file.file.deletion.is_some() {
+            return Ok(true);
+        }
+        match &self.expire {
+            Some(expire) => expire.has_expired(&self.table, &file.file.meta).await,
+            None => Ok(false),
+        }
     }
 
     fn time(&self, max_level: i32, runs: &[LevelSortedRun<KeyedFile>]) -> PickTime {

@@ -169,6 +169,7 @@ async fn compact_bucket(
         partition,
         bucket: number,
         total_buckets,
+        base_snapshot: None,
         data: DataIncrement::default(),
         compact,
     })

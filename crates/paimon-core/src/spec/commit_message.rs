@@ -47,6 +47,8 @@ pub struct CommitMessage {
     pub bucket: i32,
     /// Bucket count of the partition; -1 when not fixed.
     pub total_buckets: i32,
+    /// The snapshot by which the rows were put into buckets, 0 before the first one; `None` where it does not matter.
+    pub base_snapshot: Option<i64>,
     /// What writing changed.
     pub data: DataIncrement,
     /// What compaction changed.

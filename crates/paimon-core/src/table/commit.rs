@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Table;
 pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
-use crate::commit::{CommitContext, FileStoreCommit, Overwrite, RowChange};
+use crate::commit::{CommitContext, FileStoreCommit, Overwrite, PastOverwrites, RowChange};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
 use crate::manifest::ManifestScan;
@@ -28,6 +28,7 @@ pub struct TableCommit {
     properties: BTreeMap<String, String>,
     operation: Option<&'static str>,
     metrics: Arc<WriteMetrics>,
+    past: PastOverwrites,
 }
 
 impl TableCommit {
@@ -289,6 +290,7 @@ impl TableCommit {
             }
         };
         let commit = FileStoreCommit::new(&self.table, &user, self.context.clone())?;
+        let commit = commit.with_past(&self.past);
         Ok(match self.operation {
             Some(operation) => commit.with_operation(operation),
             None => commit,
@@ -328,6 +330,7 @@ impl Table {
             properties: BTreeMap::new(),
             operation: None,
             metrics: Arc::default(),
+            past: PastOverwrites::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod table_writer;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub(crate) use assign::{BucketMode, decode_hashes, encode_hashes};
 pub(crate) use buffer::memory::{batch_memory, compact as compact_batch};
 pub(crate) use buffer::spill::{RunReader, RunWriter, SpillBlock, SpillSpace, SpilledRun};
 pub use column_files::ColumnFiles;

@@ -159,6 +159,7 @@ pub async fn remove_rows(
             partition: key.0.clone(),
             bucket: key.1,
             total_buckets,
+            base_snapshot: None,
             data,
             compact: Default::default(),
         });

@@ -117,6 +117,11 @@ impl Restored {
         }
     }
 
+    /// Entries of the hash index files of a partition.
+    pub fn hash_entries(&self, partition: &Bytes) -> &[IndexManifestEntry] {
+        self.indexes.get(partition).map_or(&[], Vec::as_slice)
+    }
+
     /// Hash index files of a partition: bucket and content.
     ///
     /// # Errors
@@ -127,7 +132,7 @@ impl Restored {
         partition: &Bytes,
     ) -> Result<Vec<(i32, Bytes)>> {
         let mut files = Vec::new();
-        for entry in self.indexes.get(partition).into_iter().flatten() {
+        for entry in self.hash_entries(partition) {
             let path = index_file_path(table.location(), entry)?;
             let bytes = table.io().read(&path, INDEX_SIZE_MAX).await?;
             files.push((entry.bucket, bytes));

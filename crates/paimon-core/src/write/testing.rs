@@ -50,7 +50,7 @@ pub const TYPES: &[&str] = &[
 
 /// Whether Avro files have a place for a type.
 pub fn fits_avro(text: &str) -> bool {
-    !text.contains("(9)") && text != "VARIANT" && !text.starts_with("VECTOR")
+    !text.contains("(9)") && text != "VARIANT"
 }
 
 /// Nullable columns `c0`, `c1`, .. of these types with ids from `first_id`.

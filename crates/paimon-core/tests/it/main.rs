@@ -16,6 +16,7 @@ mod golden;
 mod layering;
 mod maintenance;
 mod mutated;
+mod overtaken;
 mod pruning;
 mod publication;
 mod references;

@@ -11,9 +11,10 @@ use self::place::published;
 use self::shared::{DeltaLists, Shared};
 use crate::codec::parse_json;
 use crate::commit::changes::Changes;
+use crate::commit::checks::layout::{self, Layout};
 use crate::commit::checks::{conflict, vectors};
 use crate::commit::manifests::files::{ManifestFiles, NamedSize};
-use crate::commit::manifests::{index, missing};
+use crate::commit::manifests::{hashes, index, missing};
 use crate::commit::versions::{
     CommitAnswer, SnapshotPublication, VersionManagement, added_to_partitions,
 };
@@ -230,7 +231,8 @@ impl<'a> Attempt<'a> {
         let Some(snapshot) = &self.latest else {
             return conflict::check(&[], &changes.entries, CommitKind::Append, &[]).map(|_| ());
         };
-        if !self.request.check {
+        let layout = self.layout(changes, snapshot).await?;
+        if !self.request.check && layout == Layout::Kept {
             return Ok(());
         }
         let touched = changes
@@ -263,6 +265,18 @@ impl<'a> Attempt<'a> {
             vectors::check(&before, &live, changes, self.is_bucketed())?;
         }
         Ok(())
+    }
+
+    /// Whether rows that were put into buckets by an older snapshot may stay there.
+    async fn layout(&self, changes: &Changes, latest: &Snapshot) -> Result<Layout> {
+        let Some(base) = self.request.base else {
+            return Ok(Layout::Kept);
+        };
+        if base == latest.id {
+            return Ok(Layout::Kept);
+        }
+        let (table, past) = (&self.commit.table, &self.commit.past);
+        layout::check(table, past, (base, latest), &changes.entries).await
     }
 
     fn scan(&self, partition_filter: Predicate) -> ManifestScan {
@@ -386,7 +400,9 @@ impl<'a> Attempt<'a> {
             return Ok(previous);
         }
         let before = self.index_entries().await?;
-        let after = index::combine(before.clone(), &changes.index, self.is_bucketed())?;
+        let table = &self.commit.table;
+        let joined = hashes::join(table, &before, &changes.index, files).await?;
+        let after = index::combine(before.clone(), &joined, self.is_bucketed())?;
         if after == before && previous.is_some() {
             return Ok(previous);
         }

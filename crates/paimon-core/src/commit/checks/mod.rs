@@ -2,4 +2,5 @@
 
 pub(super) mod base;
 pub(super) mod conflict;
+pub(crate) mod layout;
 pub(super) mod vectors;

@@ -16,6 +16,7 @@ use crate::spec::{
     BinaryRowWriter, DataField, Datum, FileKind, IndexManifestEntry, ManifestEntry,
     ManifestFileMeta, SimpleStats,
 };
+use crate::write::encode_hashes;
 
 /// Writes metadata files of one attempt and remembers them.
 pub(in crate::commit) struct ManifestFiles<'a> {
@@ -27,6 +28,7 @@ pub(in crate::commit) struct ManifestFiles<'a> {
     uuid: Uuid,
     manifests: u32,
     lists: u32,
+    hash_indexes: u32,
     written: Vec<String>,
 }
 
@@ -52,6 +54,7 @@ impl<'a> ManifestFiles<'a> {
             uuid,
             manifests: 0,
             lists: 0,
+            hash_indexes: 0,
             written: Vec::new(),
         }
     }
@@ -62,6 +65,7 @@ impl<'a> ManifestFiles<'a> {
             uuid,
             manifests: 0,
             lists: 0,
+            hash_indexes: 0,
             written: Vec::new(),
             ..*self
         }
@@ -153,11 +157,23 @@ impl<'a> ManifestFiles<'a> {
         Ok(name)
     }
 
+    /// Writes the HASH index file of a bucket.
+    pub(in crate::commit) async fn hashes(&mut self, hashes: &[i32]) -> Result<NamedSize> {
+        let name = format!("index-{}-{}", self.uuid, self.hash_indexes);
+        self.hash_indexes += 1;
+        let size = self.write_to("index", &name, encode_hashes(hashes)).await?;
+        Ok((name, size))
+    }
+
     async fn write(&mut self, name: &str, bytes: Vec<u8>) -> Result<i64> {
-        let location = format!("{}/manifest/{name}", self.table);
+        self.write_to("manifest", name, bytes.into()).await
+    }
+
+    async fn write_to(&mut self, folder: &str, name: &str, bytes: Bytes) -> Result<i64> {
+        let location = format!("{}/{folder}/{name}", self.table);
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         self.written.push(location.clone());
-        self.io.overwrite(&location, bytes.into()).await?;
+        self.io.overwrite(&location, bytes).await?;
         Ok(size)
     }
 }

@@ -97,7 +97,7 @@ impl Column {
             (K::Timestamp(_) | K::LocalZonedTimestamp(_), A::Int(logical) | A::Long(logical)) => {
                 Self::Timestamp(TimestampColumn::new(arrow_type(data_type), *logical))
             }
-            (K::Array(element), A::Array(item)) => {
+            (K::Array(element) | K::Vector(element, _), A::Array(item)) => {
                 Self::List(Box::new(ListColumn::new(data_type, element, item)?))
             }
             (K::Map(key, value), A::Map(_) | A::Array(_)) => {
@@ -110,7 +110,7 @@ impl Column {
             (K::Row(fields), A::Record(record)) => {
                 Self::Row(Box::new(RowColumn::new(data_type, fields, record)?))
             }
-            (K::Variant | K::Vector(..), _) => {
+            (K::Variant, _) => {
                 return Err(Error::unsupported(format!(
                     "type {data_type} is not supported in Avro files"
                 )));

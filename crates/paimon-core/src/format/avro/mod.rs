@@ -40,7 +40,7 @@ const MAX_BATCH_BYTES: usize = 32 << 20;
 ///
 /// # Errors
 /// `Damaged` when the file breaks the format, holds other types than its schema says or has another row count than the
-/// selection; `Unsupported` for types Paimon does not store in Avro (VARIANT, VECTOR) and unknown codecs. Errors past
+/// selection; `Unsupported` for types Paimon does not store in Avro (VARIANT) and unknown codecs. Errors past
 /// the header come out of the stream.
 pub async fn read_avro(request: FileReadRequest) -> Result<BatchStream> {
     let location = request.file.location();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, ListArray, MapArray, StructArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType as ArrowType, FieldRef, Fields};
 
 use super::record::{RecordReader, Slot};
@@ -57,22 +58,28 @@ impl Ends {
     }
 }
 
-/// ARRAY stored as Avro array.
+/// ARRAY or VECTOR stored as Avro array.
 pub(super) struct ListColumn {
     ends: Ends,
     item: Slot,
     item_field: FieldRef,
+    /// The Arrow type and length of a VECTOR.
+    vector: Option<(ArrowType, i32)>,
 }
 
 impl ListColumn {
     pub fn new(data_type: &DataType, element: &DataType, item: &AvroType) -> Result<Self> {
-        let ArrowType::List(item_field) = arrow_type(data_type) else {
-            return Err(Error::internal("ARRAY must be an Arrow list"));
+        let arrow = arrow_type(data_type);
+        let (item_field, length) = match &arrow {
+            ArrowType::List(field) => (field.clone(), None),
+            ArrowType::FixedSizeList(field, length) => (field.clone(), Some(*length)),
+            _ => return Err(Error::internal("ARRAY must be an Arrow list")),
         };
         Ok(Self {
             ends: Ends::new(),
             item: Slot::stored("element", element, item)?,
             item_field,
+            vector: length.map(|length| (arrow, length)),
         })
     }
 
@@ -98,7 +105,15 @@ impl ListColumn {
         let items = self.item.finish(self.ends.items())?;
         let (offsets, nulls) = self.ends.finish();
         let list = ListArray::try_new(self.item_field.clone(), offsets, items, nulls)?;
-        Ok(Arc::new(list))
+        let Some((vector, length)) = &self.vector else {
+            return Ok(Arc::new(list));
+        };
+        let checked = CastOptions {
+            safe: false,
+            ..CastOptions::default()
+        };
+        cast_with_options(&list, vector, &checked)
+            .map_err(|e| Error::damaged(format!("a VECTOR holds {length} values: {e}")))
     }
 }
 

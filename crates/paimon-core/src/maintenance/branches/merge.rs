@@ -153,6 +153,7 @@ fn messages(files: &[&ManifestEntry]) -> Vec<CommitMessage> {
             partition: partition.clone(),
             bucket,
             total_buckets,
+            base_snapshot: None,
             data: DataIncrement {
                 new_files,
                 ..DataIncrement::default()

@@ -217,6 +217,7 @@ impl Planned {
             partition: partition.clone(),
             bucket,
             total_buckets,
+            base_snapshot: None,
             data: DataIncrement::default(),
             compact: CompactIncrement::default(),
         });

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::error::Result;
 use crate::manifest::BucketFilter;
-use crate::options::CoreOptions;
+use crate::options::{CoreOptions, parse_i64};
 use crate::predicate::{Leaf, Predicate, PredicateOp};
 use crate::spec::{BucketFunction, DataField, DataType, Datum, TableSchema};
+use crate::table::Table;
 
 /// Most value combinations that are hashed.
 const COMBINATIONS_MAX: usize = 1000;
@@ -73,6 +75,52 @@ pub(in crate::read) fn bucket_filter(
         known.push((total, wanted));
         keep
     }))
+}
+
+/// The one bucket that `scan.bucket` leaves in reads (`CoreOptions.SCAN_BUCKET`), among those that `wanted` has.
+///
+/// # Errors
+/// `InvalidInput` for a value that is no integer.
+pub(super) fn of_one_bucket(
+    options: &CoreOptions,
+    wanted: Option<BucketFilter>,
+) -> Result<Option<BucketFilter>> {
+    let Some(text) = options.get("scan.bucket") else {
+        return Ok(wanted);
+    };
+    let one = parse_i64(text).map_err(|e| e.with("option", "scan.bucket"))?;
+    Ok(Some(Arc::new(move |bucket, total| {
+        i64::from(bucket) == one && wanted.as_ref().is_none_or(|wanted| wanted(bucket, total))
+    })))
+}
+
+/// Whether all rows of the table were put into their buckets by the types that the bucket key has now: ALTER TABLE may
+/// give the bucket key of an append table another type, whose hash is another. Schemas that cannot be read count as other.
+pub(super) async fn buckets_are_current(table: &Table) -> bool {
+    let schema = table.schema();
+    // types of primary keys, which hold the bucket key, never change
+    if schema.has_primary_key() {
+        return true;
+    }
+    let keys: Vec<&DataField> = table
+        .options()
+        .bucket_keys(schema)
+        .iter()
+        .filter_map(|key| schema.field(key))
+        .collect();
+    for id in 0..schema.id {
+        let Ok(earlier) = table.schemas().schema(id).await else {
+            return false;
+        };
+        let same = |now: &&DataField| {
+            let then = earlier.fields.iter().find(|f| f.id == now.id);
+            then.is_some_and(|f| f.data_type.kind == now.data_type.kind)
+        };
+        if !keys.iter().all(same) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Values that the column must have for the predicate to hold.

@@ -154,7 +154,7 @@ impl Check<'_> {
                     "avro" => &|kind| match kind {
                         TypeKind::Timestamp(p) | TypeKind::LocalZonedTimestamp(p) => *p > 6,
                         TypeKind::Time(p) => *p > 3,
-                        TypeKind::Variant | TypeKind::Vector(..) => true,
+                        TypeKind::Variant => true,
                         _ => false,
                     },
                     "orc" => &|kind| matches!(kind, TypeKind::Variant | TypeKind::Vector(..)),

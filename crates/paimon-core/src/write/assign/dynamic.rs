@@ -1,7 +1,7 @@
 //! Dynamic buckets: a key keeps the bucket it got first.
 //!
-//! Source: `PartitionIndex`, `DynamicBucketIndexMaintainer`, `HashIndexFile`, `IntFileUtils`. One writer job per table
-//! at a time: two of them may give one key two buckets.
+//! Source: `PartitionIndex`, `DynamicBucketIndexMaintainer`, `HashIndexFile`, `IntFileUtils`. Where several writers commit at a
+//! time, the commit joins their index files, and refuses a key that would get two buckets.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -78,18 +78,11 @@ impl DynamicBuckets {
     pub fn load(&mut self, partition: &Bytes, files: &[(i32, Bytes)]) -> Result<()> {
         let mut buckets = PartitionBuckets::default();
         for (bucket, bytes) in files {
-            let words = bytes.chunks_exact(4);
-            if !words.remainder().is_empty() {
-                return Err(Error::damaged(format!(
-                    "hash index has {} bytes, expected a multiple of 4",
-                    bytes.len()
-                )));
-            }
-            *buckets.sizes.entry(*bucket).or_default() += words.len();
-            for word in words {
-                let hash = i32::from_be_bytes([word[0], word[1], word[2], word[3]]);
-                buckets.by_hash.insert(hash, *bucket);
-            }
+            let hashes = decode_hashes(bytes)?;
+            *buckets.sizes.entry(*bucket).or_default() += hashes.len();
+            buckets
+                .by_hash
+                .extend(hashes.into_iter().map(|hash| (hash, *bucket)));
         }
         self.partitions.insert(partition.clone(), buckets);
         Ok(())
@@ -193,10 +186,30 @@ pub(super) fn bucket_limits(options: &CoreOptions) -> Result<(usize, i32)> {
 }
 
 impl HashIndex {
-    /// Content of the index file: big-endian 32-bit numbers.
+    /// Content of the index file.
     pub fn encode(&self) -> Bytes {
-        let bytes: Vec<u8> = self.hashes.iter().flat_map(|h| h.to_be_bytes()).collect();
-        bytes.into()
+        encode_hashes(&self.hashes)
+    }
+}
+
+/// Content of a HASH index file: big-endian 32-bit numbers.
+pub(crate) fn encode_hashes(hashes: &[i32]) -> Bytes {
+    let bytes: Vec<u8> = hashes.iter().flat_map(|h| h.to_be_bytes()).collect();
+    bytes.into()
+}
+
+/// The numbers of a HASH index file.
+///
+/// # Errors
+/// `Damaged` for a file that is no list of 32-bit numbers.
+pub(crate) fn decode_hashes(bytes: &[u8]) -> Result<Vec<i32>> {
+    let (words, rest) = bytes.as_chunks::<4>();
+    match rest.is_empty() {
+        true => Ok(words.iter().map(|word| i32::from_be_bytes(*word)).collect()),
+        false => Err(Error::damaged(format!(
+            "hash index has {} bytes, expected a multiple of 4",
+            bytes.len()
+        ))),
     }
 }
 

@@ -10,6 +10,7 @@ mod router;
 pub use binary_rows::BinaryRows;
 pub use cross_partition::{ExistingKey, GlobalIndex};
 pub use dynamic::{DynamicBuckets, HashIndex};
+pub(crate) use dynamic::{decode_hashes, encode_hashes};
 pub use router::{RoutedRows, Router};
 
 pub use crate::spec::POSTPONE_BUCKET;

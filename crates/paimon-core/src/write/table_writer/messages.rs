@@ -20,14 +20,18 @@ impl TableWriter {
         for index in self.dynamic.take_changed() {
             let entry = self.write_hash_index(&index).await?;
             let key = (index.partition, index.bucket);
+            let replaced = self.hash_indexes.insert(key.clone(), entry.clone());
             if let Some(bucket) = self.buckets.get_mut(&key) {
+                bucket.ready.deleted_index_files.extend(replaced);
                 bucket.ready.new_index_files.push(entry);
             }
         }
+        let base_snapshot = self.base_snapshot;
         let message = |((partition, bucket), writer): (&(Bytes, i32), &mut Bucket)| CommitMessage {
             partition: partition.clone(),
             bucket: *bucket,
             total_buckets: writer.total_buckets,
+            base_snapshot,
             data: writer.take_ready(),
             compact: CompactIncrement::default(),
         };

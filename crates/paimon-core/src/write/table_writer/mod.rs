@@ -10,6 +10,7 @@ mod memory;
 mod messages;
 mod setup;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Int8Array, RecordBatch};
@@ -30,7 +31,7 @@ use super::restore::{Restored, load_keys};
 use crate::error::{Error, Result};
 use crate::mergetree::function::{MergeInput, MergeRows};
 use crate::read::Partition;
-use crate::spec::{CommitMessage, is_retract};
+use crate::spec::{CommitMessage, IndexManifestEntry, is_retract};
 use crate::table::Table;
 
 /// What became of rows that left memory.
@@ -71,6 +72,10 @@ pub struct TableWriter {
     /// Tables whose keys move between partitions.
     global: Option<GlobalIndex>,
     ignore_previous_files: bool,
+    /// HASH index files by partition and bucket, as this writer knows them.
+    hash_indexes: HashMap<(Bytes, i32), IndexManifestEntry>,
+    /// The snapshot that was looked at first.
+    base_snapshot: Option<i64>,
     /// Read when first needed; empty when files that are there do not matter.
     restored: Option<Restored>,
     reads_files: bool,
@@ -132,6 +137,8 @@ impl TableWriter {
             dynamic: DynamicBuckets::new(table.options())?,
             global: None,
             ignore_previous_files: settings.ignore_previous_files,
+            hash_indexes: HashMap::new(),
+            base_snapshot: None,
             restored: (!reads_files).then(Restored::default),
             reads_files,
             buckets: IndexMap::new(),
@@ -217,7 +224,11 @@ impl TableWriter {
                 let table = self.table.clone();
                 let restored = self.restored().await?;
                 let files = restored.hash_indexes(&table, &partition.bytes).await?;
+                let known = restored.hash_entries(&partition.bytes).to_vec();
                 self.dynamic.load(&partition.bytes, &files)?;
+                let known = known.into_iter();
+                let known = known.map(|e| ((e.partition.clone(), e.bucket), e));
+                self.hash_indexes.extend(known);
             }
         }
         Ok(())
@@ -239,7 +250,7 @@ impl TableWriter {
 
     async fn restored(&mut self) -> Result<&Restored> {
         if self.restored.is_none() {
-            self.restored = Some(Restored::load(&self.table).await?);
+            self.restored = Some(self.load().await?);
         }
         self.restored
             .as_ref()
@@ -261,9 +272,17 @@ impl TableWriter {
             .as_ref()
             .is_none_or(|r| r.snapshot_id() != latest)
         {
-            self.restored = Some(Restored::load(&self.table).await?);
+            self.restored = Some(self.load().await?);
         }
         Ok(())
+    }
+
+    /// What is in the newest snapshot. The first one looked at is what the buckets of all rows are checked against.
+    async fn load(&mut self) -> Result<Restored> {
+        let restored = Restored::load(&self.table).await?;
+        let id = restored.snapshot_id().unwrap_or(0);
+        self.base_snapshot.get_or_insert(id);
+        Ok(restored)
     }
 
     async fn push(

@@ -71,7 +71,7 @@ fn plain_type(kind: &TypeKind, record: &str) -> Result<Value> {
         TypeKind::Decimal { precision, scale } => {
             json!({"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale})
         }
-        TypeKind::Array(element) => {
+        TypeKind::Array(element) | TypeKind::Vector(element, _) => {
             json!({"type": "array", "items": avro_type(element, record)?})
         }
         TypeKind::Map(key, value) => map_type(key, value, record)?,

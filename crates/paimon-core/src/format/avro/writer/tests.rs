@@ -101,3 +101,26 @@ fn memory_is_bounded_by_a_block() {
         rest.len()
     );
 }
+
+#[tokio::test]
+async fn vectors_come_back_from_the_middle_of_an_array() {
+    use arrow_array::types::Float32Type;
+    use arrow_array::{FixedSizeListArray, RecordBatch};
+
+    let fields = fields(&["VECTOR<FLOAT, 2>"], 0);
+    let vector = |a, b| Some(vec![Some(a), Some(b)]);
+    let values = [
+        vector(9., 9.),
+        vector(1.5, -0.0),
+        None,
+        vector(2., f32::MAX),
+    ];
+    let array = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(values, 2);
+    let schema = crate::arrow_bridge::arrow_schema(&fields);
+    let array = arrow_cast::cast(&array, schema.field(0).data_type()).unwrap();
+    let rows = RecordBatch::try_new(schema, vec![array])
+        .unwrap()
+        .slice(1, 3);
+    let found = round_trip(&fields, &options("avro", "zstd"), &rows).await;
+    assert_same(&found, &rows);
+}

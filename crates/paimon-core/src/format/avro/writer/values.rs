@@ -1,5 +1,7 @@
 //! Single values of Arrow columns in Avro's encoding.
 
+use std::borrow::Cow;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -35,7 +37,7 @@ enum Kind<'a> {
     Decimal(&'a [i128]),
     String(&'a StringViewArray),
     Bytes(&'a BinaryViewArray),
-    List(&'a OffsetBuffer<i32>, Box<Values<'a>>),
+    List(Cow<'a, OffsetBuffer<i32>>, Box<Values<'a>>),
     /// Offsets, keys (string), values.
     StringMap(&'a OffsetBuffer<i32>, Box<Values<'a>>, Box<Values<'a>>),
     Record(Vec<Values<'a>>),
@@ -114,7 +116,14 @@ impl<'a> Kind<'a> {
             TypeKind::Array(element) => {
                 let list = array.as_list_opt::<i32>().ok_or_else(wrong)?;
                 let items = Values::new(list.values().as_ref(), element)?;
-                Kind::List(list.offsets(), Box::new(items))
+                Kind::List(Cow::Borrowed(list.offsets()), Box::new(items))
+            }
+            TypeKind::Vector(element, _) => {
+                let vectors = array.as_fixed_size_list_opt().ok_or_else(wrong)?;
+                let items = Values::new(vectors.values().as_ref(), element)?;
+                let length = usize::try_from(vectors.value_length()).map_err(|_| wrong())?;
+                let offsets = OffsetBuffer::from_repeated_length(length, vectors.len());
+                Kind::List(Cow::Owned(offsets), Box::new(items))
             }
             TypeKind::Map(key, value) => Self::map(array, key, value)?,
             TypeKind::Multiset(element) => Self::map(array, element, &multiset_count())?,
@@ -151,7 +160,7 @@ impl<'a> Kind<'a> {
             nulls: None,
             kind: Kind::Record(vec![keys, values]),
         };
-        Ok(Kind::List(map.offsets(), Box::new(entries)))
+        Ok(Kind::List(Cow::Borrowed(map.offsets()), Box::new(entries)))
     }
 
     fn put(&self, row: usize, out: &mut Vec<u8>) -> Result<()> {
