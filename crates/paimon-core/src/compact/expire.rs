@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, BooleanArray, Int8Array, RecordBatch};
 use arrow_buffer::BooleanBuffer;
+use arrow_select::filter::filter_record_batch;
 
 use crate::arrow_bridge::datum_at;
 use crate::error::{Error, Result};
 use crate::options::parse_duration_ms;
-use crate::read::{RowFilter, column_stats};
-use crate::spec::{DataField, DataFileMeta, Datum, TypeKind};
+use crate::read::{Merged, OrderedBatch, column_stats};
+use crate::spec::{DataField, DataFileMeta, Datum, TypeKind, row_kind};
 use crate::table::Table;
 
 /// From this value on a BIGINT is a time in milliseconds.
@@ -90,7 +91,26 @@ fn seconds(value: &Datum) -> Option<i64> {
     }
 }
 
-impl RowFilter for RecordLevelExpire {
+impl RecordLevelExpire {
+    /// Merged rows without those that have expired. Changelogs lose them too: an update to a row that has expired is a
+    /// delete, one of a row that had expired an insert.
+    ///
+    /// # Errors
+    /// `Internal` for a batch of other columns.
+    pub(super) fn leave_out(&self, merged: Merged) -> Result<Merged> {
+        Ok(match merged {
+            Merged::Rows(batch) => Merged::Rows(match self.keep(&batch.values)? {
+                Some(keep) => filter(&batch, &batch.kinds, keep)?,
+                None => batch,
+            }),
+            Merged::Changelog(batch) => Merged::Changelog(match self.keep(&batch.values)? {
+                Some(keep) => filter(&batch, &halves(&batch.kinds, &keep), keep)?,
+                None => batch,
+            }),
+        })
+    }
+
+    /// One bit per row; `None` is all.
     fn keep(&self, values: &RecordBatch) -> Result<Option<BooleanBuffer>> {
         let times = values
             .columns()
@@ -119,4 +139,29 @@ impl RowFilter for RecordLevelExpire {
         };
         Ok((keep.count_set_bits() < keep.len()).then_some(keep))
     }
+}
+
+fn filter(batch: &OrderedBatch, kinds: &Int8Array, keep: BooleanBuffer) -> Result<OrderedBatch> {
+    let keep = BooleanArray::new(keep, None);
+    Ok(OrderedBatch {
+        values: filter_record_batch(&batch.values, &keep)?,
+        sequence: arrow_select::filter::filter(&batch.sequence, &keep)?
+            .as_primitive()
+            .clone(),
+        kinds: arrow_select::filter::filter(kinds, &keep)?
+            .as_primitive()
+            .clone(),
+    })
+}
+
+/// Kinds of changes of which one half may be left out.
+fn halves(kinds: &Int8Array, keep: &BooleanBuffer) -> Int8Array {
+    let (before, after) = (row_kind::UPDATE_BEFORE, row_kind::UPDATE_AFTER);
+    let of = |i: usize, kind: i8| i < kinds.len() && kinds.value(i) == kind;
+    let kind = |i: usize| match kinds.value(i) {
+        k if k == before && of(i + 1, after) && !keep.value(i + 1) => row_kind::DELETE,
+        k if k == after && i > 0 && of(i - 1, before) && !keep.value(i - 1) => row_kind::INSERT,
+        k => k,
+    };
+    (0..kinds.len()).map(kind).collect::<Vec<i8>>().into()
 }

@@ -37,6 +37,7 @@ pub(super) async fn distribute(
             ..context.clone()
         }),
         postponed_into: Some(total),
+        keep_nulls: true,
         ..WriteSettings::default()
     };
     let mut writer = TableWriter::new(table, settings)?;

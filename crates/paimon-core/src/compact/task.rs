@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::mergetree::{KeyInterval, sections};
 use crate::read::{
     BelowRun, ChangelogRules, KeyLookup, KeyedFile, Merged, OrderedBatch, OrderedMerge, Partition,
-    RowFilter, section_of,
+    section_of,
 };
 use crate::spec::{CompactIncrement, DataFileMeta};
 use crate::table::Table;
@@ -120,8 +120,8 @@ impl MergeTreeCompactTask {
         let level = self.settings.level;
         let deletes = level == self.max_level && meta.delete_row_count != Some(0);
         let expired = match &self.expire {
-            Some(expire) => expire.has_expired(&self.table, &meta).await?,
-            None => false,
+            Some(expire) if self.drop_delete => expire.has_expired(&self.table, &meta).await?,
+            _ => false,
         };
         let same_format = format_of(&meta.file_name) == format_of(&self.settings.kind.extension);
         let levels = (level, self.max_level);
@@ -215,7 +215,6 @@ impl MergeTreeCompactTask {
                 partition: Arc::clone(&self.partition),
                 section: section_of(section),
                 keep_deletes: !self.drop_delete,
-                filter: self.expire.clone().map(|e| e as Arc<dyn RowFilter>),
                 below: match self.tracking.merges_rows_below() {
                     true => below,
                     false => Vec::new(),
@@ -223,9 +222,17 @@ impl MergeTreeCompactTask {
                 changelog: self.changelog.clone(),
                 folds_single,
             };
+            // older records below would come back in place of one that is left out
+            let expire = self.expire.as_ref().filter(|_| self.drop_delete);
             let mut rows = merge.stream()?;
             while let Some(merged) = rows.next().await {
-                writers.write(merged?).await?;
+                let merged = merged?;
+                writers
+                    .write(match expire {
+                        Some(expire) => expire.leave_out(merged)?,
+                        None => merged,
+                    })
+                    .await?;
             }
         }
         Ok(())

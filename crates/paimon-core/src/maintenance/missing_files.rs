@@ -28,7 +28,8 @@ impl RemoveMissingFiles {
     /// Looks every data file up and commits a snapshot without those that are not there. Returns their names, sorted.
     ///
     /// # Errors
-    /// `InvalidInput` while an adoption of files is unfinished: those that it has not moved are not lost. `CommitConflict` when another commit changed rows meanwhile, `Io` when the store fails: a file counts as lost only
+    /// `InvalidInput` while an adoption of files is unfinished, or where a file is in another folder of the table: neither
+    /// is lost. `CommitConflict` when another commit changed rows meanwhile, `Io` when the store fails: a file counts as lost only
     /// when the store says so.
     ///
     /// # Cancel safety
@@ -52,6 +53,9 @@ impl RemoveMissingFiles {
         let lost: Vec<RemovedRows> = found.into_iter().flatten().collect();
         let mut names: Vec<String> = lost.iter().map(|l| l.file.meta.file_name.clone()).collect();
         names.sort();
+        if !names.is_empty() {
+            check_elsewhere(table, &names).await?;
+        }
         if names.is_empty() || self.dry_run {
             return Ok(names);
         }
@@ -65,6 +69,24 @@ impl RemoveMissingFiles {
         let done = commit.commit_change(&change, BATCH_COMMIT_IDENTIFIER, messages);
         done.await.map(|_| names)
     }
+}
+
+/// No lost file may be in another folder of the table: other engines may change the options that name the folders of
+/// partitions.
+async fn check_elsewhere(table: &Table, lost: &[String]) -> Result<()> {
+    for (path, _) in table.io().list_recursive(table.location()).await? {
+        let name = path
+            .rsplit_once('/')
+            .map_or(path.as_str(), |(_, name)| name);
+        if lost.binary_search_by(|l| l.as_str().cmp(name)).is_ok() {
+            return Err(Error::invalid(
+                "a data file is in another folder than the options of partitions say, it is not lost",
+            )
+            .with("path", path)
+            .with("table", table.name()));
+        }
+    }
+    Ok(())
 }
 
 /// The file as one to remove when it is not there.

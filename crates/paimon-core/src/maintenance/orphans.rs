@@ -2,6 +2,8 @@
 //!
 //! Source: `OrphanFilesClean`, `LocalOrphanFilesClean`.
 
+use std::collections::HashSet;
+
 use super::discard::delete_unneeded;
 use super::reachable::reachable;
 use crate::error::{Error, Result};
@@ -65,7 +67,9 @@ impl RemoveOrphanFiles {
             }
         }
         let needed = reachable(table, |_, _| true, &[]).await?;
-        candidates.retain(|(path, _)| !needed.contains(path));
+        // by name, which is nobody else's: other engines may change the options that name the folders of partitions
+        let names: HashSet<&str> = needed.iter().map(|path| name_of(path)).collect();
+        candidates.retain(|(path, _)| !names.contains(name_of(path)));
         candidates.sort();
         if !self.dry_run {
             let paths = candidates.iter().map(|(path, _)| path.clone()).collect();
@@ -76,6 +80,10 @@ impl RemoveOrphanFiles {
             files: candidates.into_iter().map(|(path, _)| path).collect(),
         })
     }
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 /// Whether a file of this path below the table's folder is one that commits refer to, or a stage of one.

@@ -253,7 +253,7 @@ async fn rewrite(
     let replaced = replaced(table, snapshot, partition).await?;
     let reader = builder.reader()?;
     let writer = table.write_builder().with_ignore_previous_files(true);
-    let mut write = writer.build()?;
+    let mut write = writer.with_nulls_kept(true).build()?;
     let written = async {
         for split in &plan.splits {
             let mut batches = reader.read(split)?;

@@ -26,7 +26,6 @@ pub use memory::ReadMemory;
 pub(crate) use merge::keyed::{KeyedFile, section_of};
 pub(crate) use merge::ordered::{
     BelowRun, ChangelogMoment, ChangelogRules, KeyLookup, Merged, OrderedBatch, OrderedMerge,
-    RowFilter,
 };
 pub use merge::section::{FileOutcome, MergeRules, Resolution, SectionOutcome, merge_section};
 pub(crate) use plan::live_partition_rows;

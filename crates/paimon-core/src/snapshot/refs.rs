@@ -55,23 +55,46 @@ pub async fn read_tag(io: &FileIo, root: &str, name: &str) -> Result<Option<Tag>
     }
 }
 
-/// All tags, sorted by snapshot id, then name.
+/// All tags, sorted by snapshot id, then name. A tag that is renamed meanwhile is among them.
+///
+/// # Errors
+/// `Damaged` for a broken tag, `CommitConflict` when tags go away again and again while they are read.
 pub async fn list_tags(io: &FileIo, root: &str) -> Result<Vec<TagInfo>> {
+    for _ in 0..LISTINGS_MAX {
+        // one that went after it was listed may have got a new name, which was not listed
+        if let Some(mut tags) = read_listed_tags(io, root).await? {
+            tags.sort_by(|a, b| (a.tag.snapshot.id, &a.name).cmp(&(b.tag.snapshot.id, &b.name)));
+            return Ok(tags);
+        }
+    }
+    let message = "tags were removed or renamed each time they were read: try again";
+    Err(Error::new(ErrorKind::CommitConflict, message).with("path", format!("{root}/tag")))
+}
+
+/// So often tags are listed while others change them.
+const LISTINGS_MAX: usize = 20;
+
+/// The tags of one listing; `None` when one of them is gone.
+async fn read_listed_tags(io: &FileIo, root: &str) -> Result<Option<Vec<TagInfo>>> {
     let mut tags = Vec::new();
     for file in io.list_files(&format!("{root}/tag")).await? {
         let Some(name) = file.name.strip_prefix("tag-") else {
             continue;
         };
-        if let Some(tag) = read_tag(io, root, name).await? {
-            tags.push(TagInfo {
-                name: name.to_string(),
-                tag,
-                modified_ms: file.modified_ms,
-            });
+        // other files of that folder
+        if checked_name(name).is_err() {
+            continue;
         }
+        let Some(tag) = read_tag(io, root, name).await? else {
+            return Ok(None);
+        };
+        tags.push(TagInfo {
+            name: name.to_string(),
+            tag,
+            modified_ms: file.modified_ms,
+        });
     }
-    tags.sort_by(|a, b| (a.tag.snapshot.id, &a.name).cmp(&(b.tag.snapshot.id, &b.name)));
-    Ok(tags)
+    Ok(Some(tags))
 }
 
 /// All branches but `main`, sorted by name. A folder without schemas is no branch: it is being made or removed.

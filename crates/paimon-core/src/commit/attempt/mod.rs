@@ -516,14 +516,14 @@ impl<'a> Attempt<'a> {
             answer => answer,
         };
         if matches!(answer, Ok(Publication::Created)) && !table.io().published_may_be_replaced() {
-            return published(table, snapshot).await;
+            return published(table, snapshot, self.latest.as_ref()).await;
         }
         let there = match table.io().read_optional(&path, SNAPSHOT_SIZE_MAX).await {
             Ok(there) => there,
             Err(error) => return Outcome::Unknown(error),
         };
         match (answer, there) {
-            (_, Some(found)) if found == bytes => published(table, snapshot).await,
+            (_, Some(found)) if found == bytes => published(table, snapshot, self.latest.as_ref()).await,
             (Ok(Publication::Created), _) => Outcome::Replaced(
                 // others may have built on it: this is not the kind of an error after which files may go
                 Error::new(

@@ -22,14 +22,20 @@ enum Place {
     Followed,
     /// In the place of another one that is gone: no snapshot builds on it.
     Reused,
+    /// In a folder that is no table any more.
+    Nowhere,
     /// It is no longer there, so nobody can tell.
     Gone,
 }
 
 /// The outcome of an attempt whose snapshot file was created: one in a used place is taken back.
-pub(in crate::commit) async fn published(table: &Table, snapshot: &Snapshot) -> Outcome {
+pub(in crate::commit) async fn published(
+    table: &Table,
+    snapshot: &Snapshot,
+    base: Option<&Snapshot>,
+) -> Outcome {
     let manager = table.snapshots();
-    match place_of(table, snapshot).await {
+    match place_of(table, snapshot, base).await {
         Ok(Place::Newest) => {
             manager.hint_latest(snapshot.id).await;
             Outcome::Committed(snapshot.id)
@@ -46,6 +52,16 @@ pub(in crate::commit) async fn published(table: &Table, snapshot: &Snapshot) -> 
             )
             .with("snapshot_id", snapshot.id),
         ),
+        Ok(Place::Nowhere) => match table.io().discard(&manager.location(snapshot.id)).await {
+            Ok(()) => Outcome::Failed(
+                Error::new(
+                    ErrorKind::CommitConflict,
+                    "the table was dropped or renamed while it was committed to",
+                )
+                .with("path", table.location()),
+            ),
+            Err(error) => Outcome::Replaced(error),
+        },
         Err(error) => Outcome::Replaced(error),
     }
 }
@@ -54,11 +70,26 @@ pub(in crate::commit) async fn published(table: &Table, snapshot: &Snapshot) -> 
 ///
 /// # Errors
 /// `Io` or `Damaged` when they cannot be read.
-async fn place_of(table: &Table, snapshot: &Snapshot) -> Result<Place> {
+async fn place_of(table: &Table, snapshot: &Snapshot, base: Option<&Snapshot>) -> Result<Place> {
+    let table = &table.uncached()?;
     let (manager, io) = (table.snapshots(), table.io());
-    // the one before is removed first: while it is there, this number was never in use
-    if snapshot.id > 1 && io.exists(&manager.location(snapshot.id - 1)).await? {
-        return Ok(Place::Newest);
+    if let Some(base) = base
+        && let Some(before) = manager.try_get(snapshot.id - 1).await?
+    {
+        // the one before is removed first: while it is there, this number was never in use. After a rollback others may
+        // have made another one of its number
+        return Ok(match before == *base {
+            true => Place::Newest,
+            false => Place::Reused,
+        });
+    }
+    let schema = format!(
+        "{}/schema/schema-{}",
+        table.metadata_root()?,
+        table.schema().id
+    );
+    if !io.exists(&schema).await? {
+        return Ok(Place::Nowhere);
     }
     let ids = manager.ids().await?;
     if !ids.contains(&snapshot.id) {
@@ -151,14 +182,53 @@ mod tests {
         table.io().discard(&path).await.unwrap();
     }
 
+    /// Where a snapshot stands that was built on the one that is before it now.
+    async fn place(table: &Table, snapshot: &Snapshot) -> Result<Place> {
+        let before = table.snapshots().try_get(snapshot.id - 1).await?;
+        place_of(table, snapshot, before.as_ref()).await
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_on_another_history_is_in_a_used_place() {
+        let table = table(&InMemory::new()).await;
+        commit(&table).await;
+        let old = commit(&table).await;
+        // rolled back, and others commit
+        remove(&table, 2).await;
+        let new = commit(&table).await;
+        let third = commit(&table).await;
+        let found = place_of(&table, &third, Some(&old)).await.unwrap();
+        assert_eq!(found, Place::Reused);
+        let found = place_of(&table, &third, Some(&new)).await.unwrap();
+        assert_eq!(found, Place::Newest);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_gone_takes_no_snapshot() {
+        let table = table(&InMemory::new()).await;
+        let first = commit(&table).await;
+        let second = commit(&table).await;
+        remove(&table, 1).await;
+        table
+            .io()
+            .discard("memory:/t/schema/schema-0")
+            .await
+            .unwrap();
+        let found = place_of(&table, &second, Some(&first)).await.unwrap();
+        assert_eq!(found, Place::Nowhere);
+        let outcome = published(&table, &second, Some(&first)).await;
+        assert!(matches!(outcome, Outcome::Failed(_)));
+        assert!(table.snapshots().ids().await.unwrap().is_empty());
+    }
+
     #[tokio::test]
     async fn the_snapshots_around_tell_a_new_one_from_one_in_a_used_place() {
         let table = table(&InMemory::new()).await;
         let first = commit(&table).await;
-        assert_eq!(place_of(&table, &first).await.unwrap(), Place::Newest);
+        assert_eq!(place(&table, &first).await.unwrap(), Place::Newest);
         let second = commit(&table).await;
-        assert_eq!(place_of(&table, &first).await.unwrap(), Place::Followed);
-        assert_eq!(place_of(&table, &second).await.unwrap(), Place::Newest);
+        assert_eq!(place(&table, &first).await.unwrap(), Place::Followed);
+        assert_eq!(place(&table, &second).await.unwrap(), Place::Newest);
         // a rival of the second snapshot, built on the first one as well
         let rival = {
             remove(&table, 2).await;
@@ -178,16 +248,16 @@ mod tests {
         }
         // the next one is there and builds on another
         publish(&rival).await;
-        assert_eq!(place_of(&table, &rival).await.unwrap(), Place::Reused);
+        assert_eq!(place(&table, &rival).await.unwrap(), Place::Reused);
         publish(&second).await;
-        assert_eq!(place_of(&table, &second).await.unwrap(), Place::Followed);
+        assert_eq!(place(&table, &second).await.unwrap(), Place::Followed);
         // the next one is gone too
         commit(&table).await;
         remove(&table, 3).await;
         publish(&rival).await;
-        assert_eq!(place_of(&table, &rival).await.unwrap(), Place::Reused);
+        assert_eq!(place(&table, &rival).await.unwrap(), Place::Reused);
         remove(&table, 2).await;
-        assert_eq!(place_of(&table, &rival).await.unwrap(), Place::Gone);
+        assert_eq!(place(&table, &rival).await.unwrap(), Place::Gone);
     }
 
     #[tokio::test]
@@ -198,6 +268,6 @@ mod tests {
         }
         let third = commit(&table).await;
         remove(&table, 2).await;
-        assert_eq!(place_of(&table, &third).await.unwrap(), Place::Reused);
+        assert_eq!(place(&table, &third).await.unwrap(), Place::Reused);
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::maintenance::fsck::Check;
 use crate::maintenance::fsck::files::{Reached, data_files, reach, reach_indexes, reach_list};
+use crate::maintenance::rollback::was_restored;
 use crate::snapshot::list_tags;
 use crate::spec::{CommitKind, FileKind, ManifestEntry, Snapshot};
 use crate::table::Table;
@@ -120,6 +121,7 @@ async fn kept(table: &Table, expired: &[Snapshot], first: &Snapshot) -> Result<P
     }
     reach_indexes(&strict, table, first, &mut kept).await?;
     // an overwrite may bring back files that were removed before
+    let mut staying = Vec::new();
     for id in table.snapshots().ids().await? {
         let Some(snapshot) = table.snapshots().try_get(id).await? else {
             continue;
@@ -128,8 +130,9 @@ async fn kept(table: &Table, expired: &[Snapshot], first: &Snapshot) -> Result<P
             let entries = delta_of(&strict, table, &snapshot).await;
             data_files(table, &of_kind(&entries, FileKind::Add), &mut kept)?;
         }
+        staying.push(snapshot);
     }
-    for tagged in tags_in_reach(table, expired, first.id).await? {
+    for tagged in tags_in_reach(table, expired, &staying, first.id).await? {
         reach(&strict, table, &tagged, &mut kept).await?;
     }
     strict.into_result()?;
@@ -137,11 +140,20 @@ async fn kept(table: &Table, expired: &[Snapshot], first: &Snapshot) -> Result<P
 }
 
 /// Tags of expired snapshots and the nearest one before them: what older ones share with an expired snapshot, that one
-/// has too.
-async fn tags_in_reach(table: &Table, expired: &[Snapshot], end: i64) -> Result<Vec<Snapshot>> {
+/// has too, unless files came back. Then all before them.
+async fn tags_in_reach(
+    table: &Table,
+    expired: &[Snapshot],
+    staying: &[Snapshot],
+    end: i64,
+) -> Result<Vec<Snapshot>> {
     let begin = expired.first().map_or(end, |s| s.id);
     let tags = list_tags(table.io(), &table.metadata_root()?).await?;
+    let restored = was_restored(table, expired.iter().chain(staying), &tags).await?;
     let tags: Vec<Snapshot> = tags.into_iter().map(|t| t.tag.snapshot).collect();
+    if restored {
+        return Ok(tags.into_iter().filter(|t| t.id < end).collect());
+    }
     let before = tags.iter().filter(|t| t.id < begin).max_by_key(|t| t.id);
     let within = tags.iter().filter(|t| t.id >= begin && t.id < end);
     Ok(before.into_iter().chain(within).cloned().collect())

@@ -2,11 +2,39 @@
 //!
 //! Source: `RollbackToAsLatestProcedure`, `FileStoreCommitImpl.rollbackToAsLatest`.
 
+use bytes::Bytes;
+
 use super::{RollbackTarget, existing_tag};
 use crate::commit::{BATCH_COMMIT_IDENTIFIER, CommitContext, FileStoreCommit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::maintenance::tags::{delete_tag, keep_snapshot};
+use crate::snapshot::TagInfo;
+use crate::spec::Snapshot;
 use crate::table::Table;
+
+/// How the users of such commits and the tags they make begin, as in Java.
+const PREFIX: &str = "rollback-to-as-latest-";
+
+/// An empty file beside the tags: files came back that an older tag has and a newer one may lack.
+const MARK: &str = "restored";
+
+/// Whether a state came back, as far as snapshots and tags tell, or the mark that [`rollback_as_latest`] leaves.
+pub(in crate::maintenance) async fn was_restored(
+    table: &Table,
+    snapshots: impl Iterator<Item = &Snapshot>,
+    tags: &[TagInfo],
+) -> Result<bool> {
+    let restores = |s: &Snapshot| s.commit_user.starts_with(PREFIX);
+    let mut tagged = tags.iter();
+    if tagged.any(|t| t.name.starts_with(PREFIX) || restores(&t.tag.snapshot)) {
+        return Ok(true);
+    }
+    if { snapshots }.any(restores) {
+        return Ok(true);
+    }
+    let mark = format!("{}/tag/{MARK}", table.metadata_root()?);
+    table.io().exists(&mark).await
+}
 
 /// Snapshots of a [`rollback_as_latest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +63,7 @@ pub async fn rollback_as_latest(
     context: CommitContext,
 ) -> Result<RolledBack> {
     let own = context.ids.uuid();
-    let user = format!("rollback-to-as-latest-{own}");
+    let user = format!("{PREFIX}{own}");
     let commit = FileStoreCommit::new(table, &user, context)?;
     if table.snapshots().latest_id().await?.is_none() {
         return Err(Error::new(ErrorKind::NotFound, "the table has no snapshot")
@@ -44,10 +72,12 @@ pub async fn rollback_as_latest(
     let (snapshot, made) = match target {
         RollbackTarget::Tag(name) => (existing_tag(table, name).await?.snapshot, None),
         RollbackTarget::Snapshot(id) => {
-            let name = format!("rollback-to-as-latest-{id}-{own}");
+            let name = format!("{PREFIX}{id}-{own}");
             (keep_snapshot(table, &name, *id).await?, Some(name))
         }
     };
+    let mark = format!("{}/tag/{MARK}", table.metadata_root()?);
+    table.io().overwrite(&mark, Bytes::new()).await?;
     match commit.restore(&snapshot, BATCH_COMMIT_IDENTIFIER).await {
         Ok(current) => Ok(RolledBack {
             previous: current - 1,

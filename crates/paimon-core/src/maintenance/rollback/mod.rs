@@ -5,6 +5,7 @@
 mod as_latest;
 mod schema;
 
+pub(super) use as_latest::was_restored;
 pub use as_latest::{RolledBack, rollback_as_latest};
 pub use schema::rollback_schema;
 

@@ -188,7 +188,6 @@ pub(in crate::read) fn read_difference(
             partition: split.partition.clone(),
             section: section_of(files?),
             keep_deletes: read.keep_deletes,
-            filter: None,
             below: Vec::new(),
             changelog: None,
             folds_single: false,

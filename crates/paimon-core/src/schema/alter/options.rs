@@ -23,6 +23,8 @@ const IMMUTABLE: &[&str] = &[
     "primary-key",
     "primary-key.nullable",
     "partition",
+    "partition.default-name",
+    "partition.legacy-name",
     "dynamic-bucket.initial-buckets",
     "force-lookup",
     "row-tracking.enabled",

@@ -426,3 +426,27 @@ async fn small_append_files_are_joined() {
         assert_eq!(files(&open(temp.path()).await).await.len(), 2);
     }
 }
+
+#[tokio::test]
+async fn an_expired_row_does_not_bring_back_the_one_before_it() {
+    for producer in ["none", "full-compaction", "lookup"] {
+        let temp = tempfile::tempdir().unwrap();
+        let options = [
+            ("bucket", "1"),
+            ("write-only", "true"),
+            ("record-level.expire-time", "1 h"),
+            ("record-level.time-field", "v"),
+            ("changelog-producer", producer),
+        ];
+        let table = create(temp.path(), &schema(true, false, &options)).await;
+        let now = SystemClock.epoch_ms();
+        let (young, old) = (Some(now), Some(now - 4_000_000));
+        write(&table, &[(1, None, young, 0), (2, None, young, 0)], None).await;
+        compact(&table, true).await;
+        write(&table, &[(1, None, old, 0), (3, None, old, 0)], None).await;
+        compact(&table, true).await;
+        let mut keys: Vec<i32> = read(&table).await.iter().map(|r| r.0).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [2], "{producer}");
+    }
+}

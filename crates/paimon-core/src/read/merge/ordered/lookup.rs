@@ -68,7 +68,6 @@ impl KeyLookup {
             fields: fields.clone(),
             rules: rules.clone(),
             ordered: false,
-            filter: None,
             skip: skip.clone(),
             with_positions: true,
             runs: self.below.len() + self.newer.len(),

@@ -14,11 +14,9 @@ mod tests;
 mod window;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{Int8Array, Int64Array, RecordBatch};
-use arrow_buffer::BooleanBuffer;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
@@ -53,15 +51,6 @@ pub(crate) enum Merged {
     Changelog(OrderedBatch),
 }
 
-/// Tells which rows of a batch of the table's columns take part in a merge.
-pub(crate) trait RowFilter: Send + Sync + fmt::Debug {
-    /// One bit per row; `None` is all.
-    ///
-    /// # Errors
-    /// `Internal` for a batch of other columns.
-    fn keep(&self, values: &RecordBatch) -> Result<Option<BooleanBuffer>>;
-}
-
 /// A merge of one section.
 #[derive(Debug)]
 pub(crate) struct OrderedMerge {
@@ -70,8 +59,6 @@ pub(crate) struct OrderedMerge {
     pub(crate) section: Section,
     /// Whether -U and -D rows stay in the result.
     pub(crate) keep_deletes: bool,
-    /// Rows that are left out before anything is merged.
-    pub(crate) filter: Option<Arc<dyn RowFilter>>,
     /// Rows of deeper levels with keys of the section's level-0 files, deepest first: they take part in the merge, but
     /// stay where they are.
     pub(crate) below: Vec<BelowRun>,
@@ -116,7 +103,6 @@ impl OrderedMerge {
             fields: Arc::new(self.table.schema().fields.clone()),
             rules: rules.clone(),
             ordered,
-            filter: None,
             skip: Predicate::AlwaysTrue,
             with_positions: false,
             runs: self.section.runs.len() + self.below.len(),
@@ -129,14 +115,8 @@ impl OrderedMerge {
             };
             Run::start(source, Role::Below)
         });
-        let own = self.section.runs.iter().map(|run| {
-            let filter = self.filter.clone();
-            let source = RunSource {
-                filter,
-                ..source(run)
-            };
-            Run::start(source, Role::Merged)
-        });
+        let own = self.section.runs.iter();
+        let own = own.map(|run| Run::start(source(run), Role::Merged));
         let merger = Merger {
             schema: self.table.arrow_schema(),
             function,

@@ -11,7 +11,7 @@ use arrow_select::filter::filter_record_batch;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use super::{Role, RowFilter};
+use super::Role;
 use crate::arrow_bridge::arrow_type;
 use crate::error::{Error, Result};
 use crate::mergetree::{KeyBlock, KeyEncoder};
@@ -128,7 +128,6 @@ pub(super) struct RunSource {
     pub(super) fields: Arc<Vec<DataField>>,
     pub(super) rules: Arc<MergeRules>,
     pub(super) ordered: bool,
-    pub(super) filter: Option<Arc<dyn RowFilter>>,
     /// Rows that do not match need not come.
     pub(super) skip: Predicate,
     pub(super) with_positions: bool,
@@ -246,7 +245,7 @@ impl RunSource {
     fn decode(&self, decoder: &Decoder, number: usize, batch: &RecordBatch) -> Result<RunBlock> {
         let file = &self.run.files[number];
         let mut batch = batch.clone();
-        if let Some(wanted) = self.wanted(&batch)? {
+        if let Some(wanted) = self.wanted(&batch) {
             batch = filter_record_batch(&batch, &BooleanArray::new(wanted, None))?;
         }
         let positions = match self.with_positions {
@@ -283,18 +282,15 @@ impl RunSource {
     }
 
     /// Rows that take part; `None` is all.
-    fn wanted(&self, batch: &RecordBatch) -> Result<Option<BooleanBuffer>> {
-        let count = self.fields.len();
-        let mut wanted = match &self.filter {
-            None => None,
-            Some(filter) => filter.keep(&batch.project(&(0..count).collect::<Vec<_>>())?)?,
-        };
-        if self.rules.ignore_delete {
-            let kinds = batch.column(count + 1).as_primitive::<Int8Type>();
-            let adds: BooleanBuffer = kinds.values().iter().map(|k| !is_retract(*k)).collect();
-            wanted = Some(wanted.map_or(adds.clone(), |w| &w & &adds));
+    fn wanted(&self, batch: &RecordBatch) -> Option<BooleanBuffer> {
+        if !self.rules.ignore_delete {
+            return None;
         }
-        Ok(wanted.filter(|w| w.count_set_bits() < batch.num_rows()))
+        let kinds = batch
+            .column(self.fields.len() + 1)
+            .as_primitive::<Int8Type>();
+        let adds: BooleanBuffer = kinds.values().iter().map(|k| !is_retract(*k)).collect();
+        (adds.count_set_bits() < batch.num_rows()).then_some(adds)
     }
 }
 

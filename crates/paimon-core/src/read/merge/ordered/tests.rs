@@ -83,7 +83,6 @@ async fn ordered(table: &Table, split: &DataSplit, section: &Section, keep: bool
         partition: split.partition.clone(),
         section: section.clone(),
         keep_deletes: keep,
-        filter: None,
         below: Vec::new(),
         changelog: None,
         folds_single: false,
