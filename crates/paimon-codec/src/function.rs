@@ -6,7 +6,7 @@ use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::ScalarUDF;
 use paimon_core::spec::DataField;
-use paimon_datafusion::nodes::{Assign, ZoneCast};
+use paimon_datafusion::nodes::{Assign, CheckNewer, ZoneCast};
 use paimon_datafusion::to_datafusion;
 use prost::Message;
 
@@ -29,6 +29,15 @@ struct AssignMessage {
     fills: bool,
 }
 
+/// A check that changed rows are not before those that they change.
+#[derive(Clone, PartialEq, Message)]
+struct CheckNewerMessage {
+    #[prost(string, tag = "1")]
+    table: String,
+    #[prost(string, tag = "2")]
+    option: String,
+}
+
 /// A cast between times without zone and instants.
 #[derive(Clone, PartialEq, Message)]
 struct ZoneCastMessage {
@@ -48,6 +57,13 @@ struct ZoneCastMessage {
 pub(crate) fn encode(function: &ScalarUDF, bytes: &mut Vec<u8>) -> Result<()> {
     if let Some(cast) = function.inner().downcast_ref::<ZoneCast>() {
         bytes.extend(sealed(&zone_cast_message(cast)?));
+        return Ok(());
+    }
+    if let Some(check) = function.inner().downcast_ref::<CheckNewer>() {
+        bytes.extend(sealed(&CheckNewerMessage {
+            table: check.table().to_string(),
+            option: check.option().to_string(),
+        }));
         return Ok(());
     }
     let Some(assign) = function.inner().downcast_ref::<Assign>() else {
@@ -73,6 +89,11 @@ pub(crate) fn decode(name: &str, bytes: &[u8]) -> Result<Arc<ScalarUDF>> {
     if name == ZoneCast::NAME {
         let cast = zone_cast(bytes).map_err(to_datafusion)?;
         return Ok(Arc::new(ScalarUDF::new_from_impl(cast)));
+    }
+    if name == CheckNewer::NAME {
+        let message: CheckNewerMessage = opened(bytes).map_err(to_datafusion)?;
+        let check = CheckNewer::new(&message.table, &message.option);
+        return Ok(Arc::new(ScalarUDF::new_from_impl(check)));
     }
     let assign = || -> paimon_core::Result<Assign> {
         let message: AssignMessage = opened(bytes)?;

@@ -39,7 +39,7 @@ pub mod nodes {
     pub use crate::sink::{
         Creation, NewTableParts, NewTableTarget, PaimonSink, SinkMode, SinkParts, SinkTarget,
     };
-    pub use crate::statement::{Assign, Effect, EffectExec, StatementOrigin};
+    pub use crate::statement::{Assign, CheckNewer, Effect, EffectExec, StatementOrigin};
     pub use crate::stream::{StreamScanExec, StreamSource};
     pub use crate::zone::ZoneCast;
 }

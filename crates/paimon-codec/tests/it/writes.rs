@@ -9,6 +9,8 @@ const SETUP: &str = "
     INSERT INTO plain VALUES (1, 'a'), (2, 'b'), (3, 'c');
     CREATE TABLE keyed (id INT NOT NULL, name STRING, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1');
     INSERT INTO keyed VALUES (1, 'x'), (2, 'y');
+    CREATE TABLE ordered (id INT NOT NULL, ts INT, PRIMARY KEY (id) NOT ENFORCED) WITH ('bucket' = '1', 'sequence.field' = 'ts');
+    INSERT INTO ordered VALUES (1, 5), (2, 5);
     CREATE TABLE parts (id INT, dt STRING) PARTITIONED BY (dt);
     INSERT INTO parts VALUES (1, 'one'), (2, 'two');
     CREATE TABLE marked (id INT, name STRING) WITH ('deletion-vectors.enabled' = 'true', 'bucket' = '-1');
@@ -48,6 +50,10 @@ const COMMITS: &[(&str, &str)] = &[
     (
         "UPDATE marked SET id = id + 10 WHERE name <> 'b'",
         "SELECT * FROM marked",
+    ),
+    (
+        "UPDATE ordered SET ts = ts + 1 WHERE id = 2",
+        "SELECT * FROM ordered",
     ),
     ("DELETE FROM plain WHERE id = 2", "SELECT * FROM plain"),
     (

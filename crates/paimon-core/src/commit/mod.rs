@@ -27,7 +27,7 @@ use bytes::Bytes;
 pub use attempt::retry::Retries;
 pub use checks::base::RowChange;
 pub use checks::conflict::overlapping_files;
-pub(crate) use checks::layout::PastOverwrites;
+pub(crate) use checks::layout::PastMoves;
 pub use environment::{
     CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,
     PartitionStatistics,
@@ -80,7 +80,7 @@ pub struct FileStoreCommit {
     options: CommitOptions,
     context: CommitContext,
     operation: Option<&'static str>,
-    past: PastOverwrites,
+    past: PastMoves,
 }
 
 /// What to publish, and how it is checked.
@@ -137,13 +137,13 @@ impl FileStoreCommit {
             options,
             context,
             operation: None,
-            past: PastOverwrites::default(),
+            past: PastMoves::default(),
         })
     }
 
     /// What commits before this one know of snapshots that overwrote rows.
     #[must_use]
-    pub(crate) fn with_past(mut self, past: &PastOverwrites) -> Self {
+    pub(crate) fn with_past(mut self, past: &PastMoves) -> Self {
         self.past = past.clone();
         self
     }

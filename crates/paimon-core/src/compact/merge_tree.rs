@@ -47,6 +47,8 @@ struct Pick {
     output_level: i32,
     max_level: i32,
     drop_delete: bool,
+    /// Whether files are rewritten to leave out the rows that their deletion vectors mark.
+    rewrite_marked: bool,
     /// Files of deeper levels than the output's.
     below: Vec<KeyedFile>,
 }
@@ -107,6 +109,7 @@ impl MergeTreeCompaction {
             drop_delete: pick.drop_delete || self.tracking.vectors,
             small_file_size: self.options.small_file_size,
             rewrite_all: self.options.rewrite_all,
+            rewrite_marked: pick.rewrite_marked,
             expire: self.expire.clone(),
             changelog: self.tracking.changelog(pick.output_level, pick.max_level),
             tracking: self.tracking.clone(),
@@ -185,6 +188,7 @@ impl MergeTreeCompaction {
             output_level: max_level,
             max_level,
             drop_delete: true,
+            rewrite_marked: true,
             below: Vec::new(),
         }))
     }
@@ -228,5 +232,6 @@ fn take(
         output_level: unit.output_level,
         max_level,
         drop_delete: unit.output_level != 0 && Some(unit.output_level) >= highest,
+        rewrite_marked: false,
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct MergeTreeCompactTask {
     pub small_file_size: u64,
     /// Rewrites files that would only change their level, too.
     pub rewrite_all: bool,
+    /// Rewrites files that have deletion vectors.
+    pub rewrite_marked: bool,
     pub expire: Option<Arc<RecordLevelExpire>>,
     pub tracking: Tracking,
     /// Which changes are told.
@@ -127,7 +129,8 @@ impl MergeTreeCompactTask {
         let levels = (level, self.max_level);
         let outdated = self.is_outdated(&file);
         let upgrade = self.tracking.upgrade(&meta, levels, same_format, outdated);
-        if deletes || expired || self.rewrite_all || upgrade == Upgrade::Rewrite {
+        let marked = self.rewrite_marked && file.file.deletion.is_some();
+        if deletes || expired || marked || self.rewrite_all || upgrade == Upgrade::Rewrite {
             return self.rewrite_rows(vec![vec![file]], out).await;
         }
         if upgrade == Upgrade::Track {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Table;
 pub use crate::commit::BATCH_COMMIT_IDENTIFIER;
-use crate::commit::{CommitContext, FileStoreCommit, Overwrite, PastOverwrites, RowChange};
+use crate::commit::{CommitContext, FileStoreCommit, Overwrite, PastMoves, RowChange};
 use crate::error::Result;
 use crate::maintenance::{AutoCompact, after_commit};
 use crate::manifest::ManifestScan;
@@ -28,7 +28,7 @@ pub struct TableCommit {
     properties: BTreeMap<String, String>,
     operation: Option<&'static str>,
     metrics: Arc<WriteMetrics>,
-    past: PastOverwrites,
+    past: PastMoves,
 }
 
 impl TableCommit {
@@ -330,7 +330,7 @@ impl Table {
             properties: BTreeMap::new(),
             operation: None,
             metrics: Arc::default(),
-            past: PastOverwrites::default(),
+            past: PastMoves::default(),
         }
     }
 }

@@ -138,3 +138,27 @@ async fn rows_of_partitions_that_were_rescaled_are_refused() {
         assert_sound(&table).await;
     }
 }
+
+#[tokio::test]
+async fn keys_that_may_be_in_other_partitions_by_now_are_refused() {
+    let schema = partitioned()
+        .replace(r#""primaryKeys": []"#, r#""primaryKeys": ["id"]"#)
+        .replace(r#""options": {"#, r#""options": {"bucket": "-1", "#);
+    let table = in_memory(&schema).await;
+    add(&table, &[1], 1).await;
+    let first = written(&table, &[5], 1).await;
+    let second = written(&table, &[5], 2).await;
+    commit(&table, first).await.unwrap();
+    assert_eq!(commit(&table, second).await, Err(ErrorKind::CommitConflict));
+    // commits of one user follow each other
+    let mut write = table.new_write().unwrap();
+    let own = table.new_commit().with_user("stream");
+    for i in 1..4 {
+        let batch = rows(&table, &[5, 6], i);
+        write.write(&batch).await.unwrap();
+        let messages = write.prepare_commit().await.unwrap();
+        own.commit(i64::from(i), messages).await.unwrap();
+    }
+    assert_eq!(ids(&table).await, once([1, 5, 6]));
+    assert_sound(&table).await;
+}

@@ -30,7 +30,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 pub(crate) use command::parse;
 pub(crate) use copy::writable;
 pub(crate) use ddl::data_type_of;
-pub use dml::Assign;
+pub use dml::{Assign, CheckNewer};
 pub use effect::{Effect, EffectExec, StatementOrigin};
 pub(crate) use effect::{effect_rows, with_origin};
 pub(crate) use partition::StaticValue;

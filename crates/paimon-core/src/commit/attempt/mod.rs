@@ -275,8 +275,9 @@ impl<'a> Attempt<'a> {
         if base == latest.id {
             return Ok(Layout::Kept);
         }
-        let (table, past) = (&self.commit.table, &self.commit.past);
-        layout::check(table, past, (base, latest), &changes.entries).await
+        let committer = (&self.commit.past, self.commit.user.as_str());
+        let span = (base, latest);
+        layout::check(&self.commit.table, committer, span, &changes.entries).await
     }
 
     fn scan(&self, partition_filter: Predicate) -> ManifestScan {

@@ -1,4 +1,4 @@
-//! Buckets that were chosen before others overwrote the rows: a writer looks at the table once, when it begins.
+//! Buckets that were chosen before others moved keys: a writer looks at the table once, when it begins.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::spec::{CommitKind, ManifestEntry, Snapshot};
 use crate::table::Table;
 use crate::write::BucketMode;
 
-/// Snapshots that overwrote rows, as far as a committer has looked: a stream of commits looks at each snapshot once.
+/// Snapshots that may have moved keys, as far as a committer has looked: a stream of commits looks at each snapshot once.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct PastOverwrites(Arc<Mutex<Seen>>);
+pub(crate) struct PastMoves(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -22,16 +22,16 @@ struct Seen {
     from: i64,
     /// up to this one, were looked at.
     upto: i64,
-    overwrites: Vec<i64>,
+    movers: Vec<i64>,
 }
 
-impl PastOverwrites {
-    /// OVERWRITE snapshots after `base`, up to `latest`; those that are gone count as such.
+impl PastMoves {
+    /// Snapshots after `base`, up to `latest`, that may move keys; those that are gone are among them.
     async fn since(
         &self,
         snapshots: &SnapshotManager,
-        base: i64,
-        latest: &Snapshot,
+        (base, latest): (i64, &Snapshot),
+        may_move: impl Fn(&Snapshot) -> bool,
     ) -> Result<Vec<i64>> {
         let (from, upto) = {
             let seen = self.0.lock();
@@ -41,11 +41,11 @@ impl PastOverwrites {
         let begin = if known { upto } else { base };
         let mut found = Vec::new();
         for id in begin + 1..=latest.id {
-            let kind = match id == latest.id {
-                true => Some(latest.commit_kind),
-                false => snapshots.try_get(id).await?.map(|s| s.commit_kind),
+            let moves = match id == latest.id {
+                true => may_move(latest),
+                false => snapshots.try_get(id).await?.is_none_or(|s| may_move(&s)),
             };
-            if kind.is_none_or(|kind| kind == CommitKind::Overwrite) {
+            if moves {
                 found.push(id);
             }
         }
@@ -57,8 +57,8 @@ impl PastOverwrites {
             };
         }
         seen.upto = latest.id;
-        seen.overwrites.extend(found);
-        let after = seen.overwrites.iter().copied().filter(|id| *id > base);
+        seen.movers.extend(found);
+        let after = seen.movers.iter().copied().filter(|id| *id > base);
         Ok(after.collect())
     }
 }
@@ -78,7 +78,7 @@ pub(in crate::commit) enum Layout {
 /// `CommitConflict` where keys may have got other buckets: tables with dynamic buckets.
 pub(in crate::commit) async fn check(
     table: &Table,
-    past: &PastOverwrites,
+    (past, user): (&PastMoves, &str),
     (base, latest): (i64, &Snapshot),
     added: &[ManifestEntry],
 ) -> Result<Layout> {
@@ -91,11 +91,18 @@ pub(in crate::commit) async fn check(
     if latest.id < base {
         return Err(rewritten(latest.id)); // rolled back
     }
-    for id in past.since(table.snapshots(), base, latest).await? {
+    let everywhere = mode == BucketMode::CrossPartition;
+    let may_move = |s: &Snapshot| match s.commit_kind {
+        CommitKind::Overwrite => true,
+        // new keys of others, which may be in other partitions here
+        CommitKind::Append => everywhere && s.commit_user != user,
+        _ => false,
+    };
+    let snapshots = table.snapshots();
+    for id in past.since(snapshots, (base, latest), may_move).await? {
         if fixed {
             return Ok(Layout::CheckNumbers);
         }
-        let everywhere = mode == BucketMode::CrossPartition;
         if everywhere || touches(table, id, added).await? {
             return Err(rewritten(id));
         }
@@ -119,7 +126,7 @@ async fn touches(table: &Table, id: i64, entries: &[ManifestEntry]) -> Result<bo
 fn rewritten(id: i64) -> Error {
     Error::new(
         ErrorKind::CommitConflict,
-        "the rows were put into buckets before another commit overwrote them: run the statement again",
+        "another commit may have moved keys since the rows were put into buckets: run the statement again",
     )
     .with("snapshot", id)
 }

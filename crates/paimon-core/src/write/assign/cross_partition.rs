@@ -1,7 +1,7 @@
 //! Keys that may move between partitions: where every key of the table is.
 //!
 //! Source: `GlobalIndexAssigner`, `ExistingProcessor`. The map is built from a read of all keys and kept in memory, one
-//! entry per key of the table. One writer job per table at a time.
+//! entry per key of the table. Of several writers at a time the first one to commit wins, the others are refused.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

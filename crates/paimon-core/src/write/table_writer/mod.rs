@@ -239,6 +239,8 @@ impl TableWriter {
         if self.global.is_none() {
             let mut index = GlobalIndex::new(self.table.schema(), self.table.options())?;
             if !self.ignore_previous_files {
+                // what others commit from here on is a conflict
+                self.restored().await?;
                 load_keys(&self.table, &mut index).await?;
             }
             self.global = Some(index);

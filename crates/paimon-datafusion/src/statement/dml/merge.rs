@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use datafusion::common::DFSchema;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, case, col, lit, when};
@@ -17,7 +18,9 @@ use super::clause::{Planned, STAR, Written, planned_clause};
 use super::join::{Parts, Side, with_column};
 use super::query::{Query, plan_query};
 use super::target::{Changes, Target};
-use super::{Changed, UPDATED, evolve, finish, refuse_clauses, refused, sorted_rows};
+use super::{
+    Changed, DELETED, UPDATED, evolve, finish, newer, refuse_clauses, refused, sorted_rows,
+};
 use crate::parse::tokenize;
 use crate::session::PaimonSession;
 use crate::sink::rows::{ACTION_COLUMN, Operation};
@@ -209,7 +212,11 @@ fn changed_rows(
     for at in 0..target.fields().len() {
         let old = target.column(rows.schema(), at)?;
         let field = target.field(at)?;
-        let value = or_default(field, value_of(&clauses, at, old)?)?;
+        let mut value = value_of(&clauses, at, old)?;
+        if newer::is_checked(target, at) {
+            value = checked(target, &clauses, value, rows.schema())?;
+        }
+        let value = or_default(field, value)?;
         exprs.push(value.alias(field.name.as_str()));
     }
     let rows = LogicalPlanBuilder::from(rows).project(exprs)?;
@@ -258,6 +265,28 @@ fn kind_of(clauses: &[Planned]) -> Result<Expr> {
         kinds = kinds.when(number(at)?, lit(clause.kind));
     }
     kinds.otherwise(lit(last.kind))
+}
+
+/// The value of a column with the checks of the clause that changes it.
+fn checked(target: &Target, clauses: &[Planned], value: Expr, schema: &DFSchema) -> Result<Expr> {
+    let old = |at: usize| target.column(schema, at);
+    let mut values = case(col(CLAUSE_COLUMN));
+    let mut any = false;
+    for (number_of, clause) in clauses.iter().enumerate() {
+        let checked = match clause.kind {
+            UPDATED => newer::updated(target, &clause.assignments, value.clone(), &old)?,
+            DELETED => newer::deleted(target, value.clone(), &old)?,
+            _ => continue,
+        };
+        if checked != value {
+            values = values.when(number(number_of)?, checked);
+            any = true;
+        }
+    }
+    match any {
+        true => values.otherwise(value),
+        false => Ok(value),
+    }
 }
 
 /// A column after the change.

@@ -19,10 +19,12 @@ mod first;
 mod join;
 mod membership;
 mod merge;
+mod newer;
 mod query;
 mod target;
 
 pub use assign::Assign;
+pub use newer::CheckNewer;
 
 use std::sync::Arc;
 
@@ -226,15 +228,21 @@ fn changed_rows(
             false => place,
         });
     }
+    let old = |at: usize| target.column(input.schema(), at);
     for at in 0..target.fields().len() {
-        let old = target.column(input.schema(), at)?;
+        let before = old(at)?;
         if places_are_enough {
-            exprs.push(unread(&old)?.alias(target.name_of(at)?));
+            exprs.push(unread(&before)?.alias(target.name_of(at)?));
             continue;
         }
-        let value = match assignments.value(at, Some(&old))? {
+        let value = match assignments.value(at, Some(&before))? {
             Some(value) => value,
-            None => old,
+            None => before,
+        };
+        let value = match newer::is_checked(target, at) {
+            true if action == DELETED => newer::deleted(target, value, &old)?,
+            true => newer::updated(target, assignments, value, &old)?,
+            false => value,
         };
         let field = target.field(at)?;
         let value = match action {
