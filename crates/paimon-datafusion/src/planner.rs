@@ -1,5 +1,6 @@
 //! Relations and types where Paimon's SQL differs from DataFusion's.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
@@ -54,12 +55,24 @@ impl RelationPlanner for PaimonRelationPlanner {
             }
             other => other,
         })?;
-        let plan = LogicalPlanBuilder::scan(shown, source, None)?.build()?;
+        let scan = LogicalPlanBuilder::scan(scan_name(&hidden, plain), source, None)?;
+        let plan = match alias {
+            Some(_) => scan.build()?,
+            None => scan.alias(shown)?.build()?,
+        };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
             plan,
             alias.clone(),
         ))))
     }
+}
+
+/// Name of the scan of a table with options. DataFusion takes scans of one name for the same, whatever they read: two
+/// versions of a table need two names. The options themselves may hold secrets, which plans would show.
+fn scan_name(hidden: &TableReference, plain: &str) -> TableReference {
+    let mut hasher = DefaultHasher::new();
+    hidden.table().hash(&mut hasher);
+    with_table(hidden, &format!("{plain}@{:x}", hasher.finish()))
 }
 
 /// Name of a clause that DataFusion's own planner would ignore.

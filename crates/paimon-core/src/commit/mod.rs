@@ -44,7 +44,7 @@ use self::manifests::files::ManifestFiles;
 use self::options::CommitOptions;
 use self::overwrite::Target;
 use crate::error::{Error, ErrorKind, Result};
-use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot};
+use crate::spec::{CommitKind, FileKind, ManifestCommittable, Snapshot, WriteBase};
 use crate::table::Table;
 use crate::write::{Clock, IdSource, RandomIds, SystemClock};
 
@@ -95,8 +95,8 @@ struct Request<'a> {
     check: bool,
     /// What was read for the changes.
     read: Option<&'a RowChange>,
-    /// The oldest snapshot by which rows were put into buckets.
-    base: Option<i64>,
+    /// The oldest state by which rows were put into buckets.
+    base: Option<&'a WriteBase>,
     plan: Plan<'a>,
 }
 
@@ -211,8 +211,8 @@ impl FileStoreCommit {
             request.base = committable
                 .messages
                 .iter()
-                .filter_map(|m| m.base_snapshot)
-                .min();
+                .filter_map(|m| m.base.as_ref())
+                .min_by_key(|base| base.id());
             ids.push(self.publish(&request).await?);
         }
         self.compact(committable, &compactions, &mut ids).await?;

@@ -47,8 +47,8 @@ struct Pick {
     output_level: i32,
     max_level: i32,
     drop_delete: bool,
-    /// Whether files are rewritten to leave out the rows that their deletion vectors mark.
-    rewrite_marked: bool,
+    /// Whether every file is rewritten by itself: others lie between them.
+    one_by_one: bool,
     /// Files of deeper levels than the output's.
     below: Vec<KeyedFile>,
 }
@@ -109,7 +109,7 @@ impl MergeTreeCompaction {
             drop_delete: pick.drop_delete || self.tracking.vectors,
             small_file_size: self.options.small_file_size,
             rewrite_all: self.options.rewrite_all,
-            rewrite_marked: pick.rewrite_marked,
+            one_by_one: pick.one_by_one,
             expire: self.expire.clone(),
             changelog: self.tracking.changelog(pick.output_level, pick.max_level),
             tracking: self.tracking.clone(),
@@ -170,25 +170,19 @@ impl MergeTreeCompaction {
         if let Some(unit) = pick_full(max_level, &sizes) {
             return Ok(Some(take(runs, unit, max_level, highest)));
         }
-        // all is merged already: only files with something to leave out are rewritten. Those between them come along,
-        // so that small ones that are written as one file have no others between their keys; large ones stay as they are
-        let mut files: Vec<KeyedFile> = runs.into_iter().flat_map(|run| run.files).collect();
-        let mut wanted = Vec::with_capacity(files.len());
-        for file in &files {
-            wanted.push(self.has_to_leave_out(file).await?);
+        // all is merged already: only files with something to leave out are rewritten
+        let mut files = Vec::new();
+        for file in runs.into_iter().flat_map(|run| run.files) {
+            if self.has_to_leave_out(&file).await? {
+                files.push(file);
+            }
         }
-        let Some(first) = wanted.iter().position(|w| *w) else {
-            return Ok(None);
-        };
-        let last = wanted.iter().rposition(|w| *w).unwrap_or(first);
-        files.truncate(last + 1);
-        files.drain(..first);
-        Ok(Some(Pick {
+        Ok((!files.is_empty()).then_some(Pick {
             files,
             output_level: max_level,
             max_level,
             drop_delete: true,
-            rewrite_marked: true,
+            one_by_one: true,
             below: Vec::new(),
         }))
     }
@@ -232,6 +226,6 @@ fn take(
         output_level: unit.output_level,
         max_level,
         drop_delete: unit.output_level != 0 && Some(unit.output_level) >= highest,
-        rewrite_marked: false,
+        one_by_one: false,
     }
 }

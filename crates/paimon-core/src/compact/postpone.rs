@@ -116,7 +116,7 @@ fn as_compaction(postponed: BucketState, written: Vec<CommitMessage>) -> Vec<Com
         partition: postponed.partition.bytes.clone(),
         bucket: postponed.bucket,
         total_buckets: postponed.total_buckets,
-        base_snapshot: None,
+        base: None,
         data: DataIncrement::default(),
         compact: CompactIncrement {
             compact_before: before.collect(),

@@ -169,7 +169,7 @@ async fn compact_bucket(
         partition,
         bucket: number,
         total_buckets,
-        base_snapshot: None,
+        base: None,
         data: DataIncrement::default(),
         compact,
     })

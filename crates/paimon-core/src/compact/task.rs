@@ -39,8 +39,8 @@ pub(super) struct MergeTreeCompactTask {
     pub small_file_size: u64,
     /// Rewrites files that would only change their level, too.
     pub rewrite_all: bool,
-    /// Rewrites files that have deletion vectors.
-    pub rewrite_marked: bool,
+    /// Rewrites every file by itself.
+    pub one_by_one: bool,
     pub expire: Option<Arc<RecordLevelExpire>>,
     pub tracking: Tracking,
     /// Which changes are told.
@@ -88,6 +88,12 @@ impl MergeTreeCompactTask {
     }
 
     async fn merge(&self, files: Vec<KeyedFile>, out: &mut TaskResult) -> Result<()> {
+        if self.one_by_one {
+            for file in files {
+                self.rewrite_rows(vec![vec![file]], out).await?;
+            }
+            return Ok(());
+        }
         let mut group = Group::new();
         for section in sections(files) {
             match section.as_slice() {
@@ -129,8 +135,7 @@ impl MergeTreeCompactTask {
         let levels = (level, self.max_level);
         let outdated = self.is_outdated(&file);
         let upgrade = self.tracking.upgrade(&meta, levels, same_format, outdated);
-        let marked = self.rewrite_marked && file.file.deletion.is_some();
-        if deletes || expired || marked || self.rewrite_all || upgrade == Upgrade::Rewrite {
+        if deletes || expired || self.rewrite_all || upgrade == Upgrade::Rewrite {
             return self.rewrite_rows(vec![vec![file]], out).await;
         }
         if upgrade == Upgrade::Track {

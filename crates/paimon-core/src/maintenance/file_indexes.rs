@@ -198,7 +198,7 @@ impl Rewritten {
             partition: old.partition.clone(),
             bucket: old.bucket,
             total_buckets: old.total_buckets,
-            base_snapshot: None,
+            base: None,
             data: Default::default(),
             compact: Default::default(),
         });

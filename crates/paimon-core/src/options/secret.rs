@@ -5,6 +5,7 @@ pub fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let plain: String = key.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     [
+        "authorization",
         "password",
         "passwd",
         "secret",

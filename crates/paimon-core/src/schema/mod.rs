@@ -73,6 +73,44 @@ impl SchemaManager {
         Ok(newest.is_some() && newest.as_ref() == self.found.get())
     }
 
+    /// The newest schema, and whether the table is the one that was opened: the schema file that [`Self::latest`] found
+    /// first is there as it was. Yes for a table whose schema came from elsewhere.
+    ///
+    /// # Errors
+    /// `Damaged` when a schema is missing or malformed.
+    pub(crate) async fn latest_of_same(&self) -> Result<(Option<Arc<TableSchema>>, bool)> {
+        let files = self.io.list_files(&self.folder).await?;
+        let same = match self.found.get() {
+            Some(found) if !files.contains(found) => self.is_content_of(&found.name).await?,
+            _ => true,
+        };
+        match numbered(&files, "schema-").last() {
+            Some(id) => Ok((Some(self.schema(*id).await?), same)),
+            None => Ok((None, same)),
+        }
+    }
+
+    /// Whether a schema file that was written anew, as by a fast-forward, holds the schema that it held.
+    async fn is_content_of(&self, name: &str) -> Result<bool> {
+        let Some(id) = name.strip_prefix("schema-").and_then(|id| id.parse().ok()) else {
+            return Ok(false);
+        };
+        let known = self.cache.lock().get(&id).cloned();
+        let Some(known) = known else { return Ok(true) };
+        let path = format!("{}/{name}", self.folder);
+        let Some(bytes) = self
+            .io
+            .uncached()
+            .read_optional(&path, SCHEMA_SIZE_MAX)
+            .await?
+        else {
+            return Ok(false);
+        };
+        let found: TableSchema =
+            parse_json(&bytes, "schema").map_err(|e| e.with_default("path", &path))?;
+        Ok(found.time_millis == known.time_millis)
+    }
+
     async fn newest_file(&self) -> Result<Option<(i64, FileStatus)>> {
         let files = self.io.list_files(&self.folder).await?;
         let files = files.into_iter().filter_map(|file| {

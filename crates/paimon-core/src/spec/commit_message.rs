@@ -3,10 +3,11 @@
 //! Source: `CommitMessageImpl`, `DataIncrement`, `CompactIncrement`, `ManifestCommittable`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{DataFileMeta, IndexManifestEntry};
+use super::{DataFileMeta, IndexManifestEntry, Snapshot};
 
 /// Files that a write added to and removed from one bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +39,25 @@ pub struct CompactIncrement {
     pub deleted_index_files: Vec<IndexManifestEntry>,
 }
 
+/// The state of a table that a writer looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WriteBase {
+    /// There was no snapshot.
+    Empty,
+    /// The newest snapshot.
+    Snapshot(Arc<Snapshot>),
+}
+
+impl WriteBase {
+    /// Id of the snapshot; 0 without one.
+    pub fn id(&self) -> i64 {
+        match self {
+            Self::Empty => 0,
+            Self::Snapshot(snapshot) => snapshot.id,
+        }
+    }
+}
+
 /// Changes of one bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommitMessage {
@@ -47,8 +67,8 @@ pub struct CommitMessage {
     pub bucket: i32,
     /// Bucket count of the partition; -1 when not fixed.
     pub total_buckets: i32,
-    /// The snapshot by which the rows were put into buckets, 0 before the first one; `None` where it does not matter.
-    pub base_snapshot: Option<i64>,
+    /// The state by which the rows were put into buckets; `None` where it does not matter.
+    pub base: Option<WriteBase>,
     /// What writing changed.
     pub data: DataIncrement,
     /// What compaction changed.

@@ -327,6 +327,13 @@ impl Table {
         &self.inner.schema
     }
 
+    /// The schema as it is stored, without options that were given when the table was opened; that of [`Self::schema`] where
+    /// no file holds it.
+    pub async fn stored_schema(&self) -> Arc<TableSchema> {
+        let stored = self.schemas().schema(self.schema().id).await;
+        stored.unwrap_or_else(|_| self.schema().clone())
+    }
+
     /// [`Self::arrow_schema`], borrowed.
     pub fn arrow_schema_ref(&self) -> &SchemaRef {
         &self.inner.arrow_schema

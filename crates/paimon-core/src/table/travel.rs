@@ -69,10 +69,9 @@ const INCREMENTAL_KEYS: &[&str] = &[
     "incremental-to-auto-tag",
 ];
 
-/// Further scan keys that a read honours or that do not change a batch read's rows.
+/// Further scan keys that a batch read honours or that do not change a batch read's rows.
 const KNOWN_SCAN_KEYS: &[&str] = &[
     "scan.mode",
-    "scan.bucket",
     "scan.ignore-corrupt-files",
     "scan.ignore-lost-files",
     "scan.manifest.parallelism",

@@ -94,7 +94,7 @@ impl ColumnFiles {
             partition: split.partition.bytes.clone(),
             bucket: split.bucket,
             total_buckets: split.total_buckets,
-            base_snapshot: None,
+            base: None,
             data: DataIncrement {
                 new_files: vec![file],
                 ..DataIncrement::default()

@@ -159,7 +159,7 @@ pub async fn remove_rows(
             partition: key.0.clone(),
             bucket: key.1,
             total_buckets,
-            base_snapshot: None,
+            base: None,
             data,
             compact: Default::default(),
         });

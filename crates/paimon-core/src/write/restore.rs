@@ -1,6 +1,7 @@
 //! What a writer must know about files that are already there. Source: `FileSystemWriteRestore`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -9,7 +10,7 @@ use super::assign::GlobalIndex;
 use crate::error::{Error, Result};
 use crate::manifest::{index_file_path, read_index_manifest};
 use crate::read::{Partition, PlanLevels, PlanRequest, plan};
-use crate::spec::{IndexManifestEntry, Snapshot, TableSchema, datum_to_text};
+use crate::spec::{IndexManifestEntry, Snapshot, TableSchema, WriteBase, datum_to_text};
 use crate::table::Table;
 
 /// Largest hash index file that is accepted, bytes.
@@ -18,7 +19,7 @@ const INDEX_SIZE_MAX: u64 = 1 << 30;
 /// The buckets of the newest snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Restored {
-    snapshot_id: Option<i64>,
+    snapshot: Option<Arc<Snapshot>>,
     /// Largest sequence number per partition and bucket.
     sequences: HashMap<(Bytes, i32), i64>,
     /// Bucket count per partition, where it is fixed.
@@ -52,7 +53,7 @@ impl Restored {
 
     async fn of_snapshot(table: &Table, snapshot: &Snapshot) -> Result<Self> {
         let mut restored = Self {
-            snapshot_id: Some(snapshot.id),
+            snapshot: Some(Arc::new(snapshot.clone())),
             ..Self::default()
         };
         let scan = table.manifest_scan();
@@ -82,7 +83,15 @@ impl Restored {
 
     /// The snapshot that was read.
     pub fn snapshot_id(&self) -> Option<i64> {
-        self.snapshot_id
+        self.snapshot.as_ref().map(|s| s.id)
+    }
+
+    /// The state that was read.
+    pub fn base(&self) -> WriteBase {
+        match &self.snapshot {
+            Some(snapshot) => WriteBase::Snapshot(snapshot.clone()),
+            None => WriteBase::Empty,
+        }
     }
 
     /// Sequence number of the first new row of a bucket.

@@ -48,7 +48,7 @@ pub async fn rewrite_without(
                 partition: rows.partition.bytes.clone(),
                 bucket: rows.bucket,
                 total_buckets: rows.total_buckets,
-                base_snapshot: None,
+                base: None,
                 data: DataIncrement {
                     deleted_files: vec![DataFileMeta::clone(&rows.file.meta)],
                     new_files,

@@ -31,7 +31,7 @@ async fn with(table: &Table, options: &[(&str, Option<&str>)]) -> Table {
     altered(table, options.iter().map(change).collect()).await
 }
 
-async fn altered(table: &Table, changes: Vec<SchemaChange>) -> Table {
+pub(crate) async fn altered(table: &Table, changes: Vec<SchemaChange>) -> Table {
     table.schemas().alter(&changes, true, 0).await.unwrap();
     let (io, location) = (table.io().clone(), table.location().to_string());
     Table::open(io, &location, "t").await.unwrap()

@@ -2,11 +2,13 @@
 
 use paimon_core::ErrorKind;
 use paimon_core::commit::{CommitContext, Overwrite};
-use paimon_core::maintenance::RescaleBuckets;
+use paimon_core::maintenance::{RescaleBuckets, RollbackTarget, rollback_to};
+use paimon_core::schema::SchemaChange;
 use paimon_core::spec::{CommitMessage, Datum};
 use paimon_core::table::Table;
 
 use crate::commit::{add, assert_sound, ids, in_memory, once, partitioned, rows, written};
+use crate::file_indexes::altered;
 
 /// Keys of a partition go to the first bucket with room.
 fn keyed(options: &str) -> String {
@@ -160,5 +162,58 @@ async fn keys_that_may_be_in_other_partitions_by_now_are_refused() {
         own.commit(i64::from(i), messages).await.unwrap();
     }
     assert_eq!(ids(&table).await, once([1, 5, 6]));
+    assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn a_key_that_two_others_put_into_two_buckets_is_refused() {
+    let table = in_memory(&dynamic()).await;
+    add(&table, &[50], 1).await;
+    let first = written(&table, &[7], 1).await;
+    add(&table, &[1, 2, 3], 1).await;
+    // the bucket that the first one found room in is full by now
+    let second = written(&table, &[7], 1).await;
+    commit(&table, first).await.unwrap();
+    assert_eq!(commit(&table, second).await, Err(ErrorKind::CommitConflict));
+    assert_eq!(ids(&table).await, once([1, 2, 3, 7, 50]));
+    assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn snapshots_of_another_history_are_no_base() {
+    let hashed = r#""bucket": "-1", "dynamic-bucket.target-row-num": "3""#;
+    for options in [hashed, r#""bucket": "2""#] {
+        let table = in_memory(&keyed(options)).await;
+        add(&table, &[1], 1).await;
+        add(&table, &[2, 3, 4, 5, 6], 1).await;
+        add(&table, &[7], 1).await;
+        let late = written(&table, &[7], 1).await;
+        let target = RollbackTarget::Snapshot(1);
+        rollback_to(&table, &target).await.unwrap();
+        add(&table, &[7], 1).await;
+        add(&table, &[8], 1).await;
+        let done = commit(&table, late).await;
+        match options == hashed {
+            true => assert_eq!(done, Err(ErrorKind::CommitConflict)),
+            false => done.unwrap(),
+        }
+        assert_eq!(ids(&table).await, once([1, 7, 8]));
+        assert_sound(&table).await;
+    }
+}
+
+#[tokio::test]
+async fn new_partitions_get_one_number_of_buckets() {
+    let table = in_memory(&keyed(r#""bucket": "2""#)).await;
+    add(&table, &[1], 1).await;
+    let late = written(&table, &[1, 2, 3], 9).await;
+    let more = SchemaChange::SetOption {
+        key: "bucket".into(),
+        value: "5".into(),
+    };
+    let other = altered(&table, vec![more]).await;
+    add(&other, &[1, 2, 3], 9).await;
+    assert_eq!(commit(&table, late).await, Err(ErrorKind::CommitConflict));
+    assert_eq!(ids(&table).await, [(1, 2), (2, 1), (3, 1)].into());
     assert_sound(&table).await;
 }

@@ -29,6 +29,8 @@ pub fn redact_sql(sql: &str) -> String {
 enum Next {
     #[default]
     Plain,
+    /// The value of a key that is no secret.
+    Value,
     /// Beside a secret key in quotes.
     Literal,
     /// Assigned to a secret key.
@@ -62,7 +64,7 @@ impl Redaction {
             Token::Whitespace(_) => {}
             Token::Eq | Token::RArrow => {
                 let secret = self.next == Next::Literal || is_secret_key(&self.key);
-                self.next = if secret { Next::Secret } else { Next::Plain };
+                self.next = if secret { Next::Secret } else { Next::Value };
                 self.key.clear();
             }
             Token::Comma if self.next == Next::Literal => {}
@@ -103,11 +105,14 @@ impl Redaction {
 
     fn text(&mut self, text: &str) {
         self.key.clear();
-        self.next = match is_secret_key(text) {
+        let is_value = self.next == Next::Value;
+        self.next = match !is_value && is_secret_key(text) {
             true => Next::Literal,
             false => Next::Plain,
         };
-        self.key.push_str(text);
+        if !is_value {
+            self.key.push_str(text);
+        }
         self.shown.push_str(&format!("'{}'", redact_text(text)));
     }
 }
@@ -174,6 +179,9 @@ mod tests {
             "CREATE CATALOG c WITH ('s3.secret-key' = $$hush$$)",
             "CREATE CATALOG c WITH ('s3.secret-key' = E'hush')",
             "CALL sys.clone(catalog_conf => map('password', N'hush'))",
+            "CREATE CATALOG c WITH ('warehouse'='/data/secrets/wh','jdbc.password'='hush')",
+            "CREATE CATALOG c WITH ('x'='token=abc','jdbc.password'='hush')",
+            "CREATE CATALOG c WITH ('header.Authorization'='hush')",
         ] {
             let shown = redact_sql(sql);
             assert!(!shown.contains("hush"), "{shown}");

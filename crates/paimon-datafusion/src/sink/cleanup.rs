@@ -68,15 +68,30 @@ impl Drop for WriteGuard {
     }
 }
 
-/// A table made by a statement, dropped again unless the statement ends with [`TableGuard::finish`].
+/// A table made by a statement, dropped again unless the statement ends with [`TableGuard::finish`], or others wrote to it,
+/// altered it or put another one in its place.
 pub(super) struct TableGuard {
-    table: Option<(Arc<dyn Catalog>, Identifier)>,
+    table: Option<MadeTable>,
+}
+
+struct MadeTable {
+    catalog: Arc<dyn Catalog>,
+    identifier: Identifier,
+    /// When its schema was made; `None` for tables without snapshots.
+    made_ms: Option<i64>,
 }
 
 impl TableGuard {
-    pub(super) fn new(catalog: Arc<dyn Catalog>, identifier: Identifier) -> Self {
+    /// For a table that was made just now.
+    pub(super) async fn made(catalog: Arc<dyn Catalog>, identifier: Identifier) -> Self {
+        let table = catalog.get_table(&identifier).await;
+        let made_ms = table.ok().map(|t| t.schema().time_millis);
         Self {
-            table: Some((catalog, identifier)),
+            table: Some(MadeTable {
+                catalog,
+                identifier,
+                made_ms,
+            }),
         }
     }
 
@@ -86,23 +101,46 @@ impl TableGuard {
 
     /// Drops the table.
     pub(super) async fn undo(&mut self) {
-        if let Some((catalog, identifier)) = self.table.take() {
-            drop_table(catalog, identifier).await;
+        if let Some(table) = self.table.take() {
+            table.drop_again().await;
         }
     }
 }
 
 impl Drop for TableGuard {
     fn drop(&mut self) {
-        if let Some((catalog, identifier)) = self.table.take() {
-            spawn(drop_table(catalog, identifier));
+        if let Some(table) = self.table.take() {
+            spawn(table.drop_again());
         }
     }
 }
 
-async fn drop_table(catalog: Arc<dyn Catalog>, identifier: Identifier) {
-    if let Err(error) = catalog.drop_table(&identifier, true).await {
-        tracing::warn!(table = %identifier, %error, "could not drop the table again");
+impl MadeTable {
+    async fn drop_again(self) {
+        let identifier = &self.identifier;
+        let dropped = async {
+            match self.is_as_made().await? {
+                true => self.catalog.drop_table(identifier, true).await,
+                false => {
+                    tracing::warn!(table = %identifier, "others use the table by now: it stays");
+                    Ok(())
+                }
+            }
+        };
+        if let Err(error) = dropped.await {
+            tracing::warn!(table = %identifier, %error, "could not drop the table again");
+        }
+    }
+
+    async fn is_as_made(&self) -> paimon_core::Result<bool> {
+        let Some(made_ms) = self.made_ms else {
+            return Ok(true);
+        };
+        let table = self.catalog.get_table(&self.identifier).await?;
+        let schema = table.schema();
+        Ok(schema.id == 0
+            && schema.time_millis == made_ms
+            && table.snapshots().latest_id().await?.is_none())
     }
 }
 

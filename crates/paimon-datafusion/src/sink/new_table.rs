@@ -229,7 +229,7 @@ impl DataSink for NewTableTarget {
             .step(exists, identifier)
             .map_err(to_datafusion)?
         {
-            None => Ok(0),
+            None => Ok(self.nothing_to_do()),
             Some(Step::Make) => self.make(data, context).await,
             Some(Step::Replace) => self.replace(data, context).await,
         }
@@ -249,9 +249,9 @@ impl NewTableTarget {
             .await
             .map_err(to_datafusion)?;
         if !created {
-            return Ok(0);
+            return Ok(self.nothing_to_do());
         }
-        let mut undo = TableGuard::new(catalog.clone(), identifier.clone());
+        let mut undo = TableGuard::made(catalog.clone(), identifier.clone()).await;
         let written = self.fill(data, context).await;
         match &written {
             Ok(_) => undo.finish(),
@@ -288,6 +288,14 @@ impl NewTableTarget {
             check_made(made.schema(), &schema).map_err(|e| e.with("table", identifier))
         };
         sink.write_then(data, context, replace).await
+    }
+
+    /// The table is there: no rows. The statement has its number all the same, so that those after it keep theirs when all
+    /// are run again.
+    fn nothing_to_do(&self) -> u64 {
+        let prefix = self.table.options.get(USER_PREFIX).map(String::as_str);
+        self.identity.choose(&self.settings, prefix);
+        0
     }
 
     /// Whether an earlier run of this very plan made and filled the table.

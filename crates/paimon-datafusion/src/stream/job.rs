@@ -36,6 +36,9 @@ use crate::store::StoreAssignment;
 const FROM: &str = "stream.source-from";
 const NEXT: &str = "stream.source-next";
 
+/// Property of such a snapshot: the table that the rows come from.
+const SOURCE: &str = "stream.source";
+
 /// An INSERT from a stream.
 pub(super) struct StreamInsert {
     table: Table,
@@ -103,6 +106,45 @@ struct Open {
     progress: StreamProgress,
 }
 
+/// Whether the snapshots hold what this run wrote: another run of the same statement may have taken the number for other
+/// rows of the source.
+///
+/// # Errors
+/// `CommitConflict` if so.
+async fn check_own(
+    table: &Table,
+    ids: &[i64],
+    from: i64,
+    progress: &StreamProgress,
+) -> paimon_core::Result<()> {
+    let Some(id) = ids.first() else {
+        return Ok(());
+    };
+    let snapshot = table.snapshots().try_get(*id).await?;
+    let Some(properties) = snapshot.and_then(|s| s.properties) else {
+        return Ok(());
+    };
+    let holds = |key: &str, own: i64| {
+        let found = properties.get(key);
+        found.is_none_or(|found| *found == own.to_string())
+    };
+    match holds(FROM, from) && holds(NEXT, progress.next_snapshot) {
+        true => Ok(()),
+        false => Err(Error::new(
+            ErrorKind::CommitConflict,
+            "another run of this statement is under way: it committed other rows of the stream under the same number",
+        )
+        .with("snapshot", id)),
+    }
+}
+
+/// What tells a table from others of its name: where it lies, its branch, and when it was made.
+async fn source_of(table: &Table) -> String {
+    let made = table.schemas().schema(0).await;
+    let made = made.map_or_else(|_| String::new(), |schema| schema.time_millis.to_string());
+    format!("{}#{}#{made}", table.location(), table.branch_name())
+}
+
 struct Job<'a> {
     insert: &'a StreamInsert,
     scan: StreamScan,
@@ -135,10 +177,11 @@ impl<'a> Job<'a> {
             Some(consumer) => consumer.next_snapshot().await.map_err(to_datafusion)?,
             None => None,
         };
-        let number = |key: &str| -> Option<i64> {
-            let properties = last.as_ref()?.properties.as_ref()?;
-            properties.get(key)?.parse().ok()
-        };
+        let own_source = source_of(read.table()).await;
+        let property = |key: &str| last.as_ref()?.properties.as_ref()?.get(key);
+        // progress in another table of the same name is none in this one
+        let same = property(SOURCE).is_none_or(|source| *source == own_source);
+        let number = |key: &str| property(key).filter(|_| same)?.parse::<i64>().ok();
         let committed = match (number(FROM), number(NEXT), kept) {
             // killed between the commit and the consumer's progress
             (Some(from), Some(next), Some(kept)) if from == kept => Some(next),
@@ -157,7 +200,7 @@ impl<'a> Job<'a> {
                 &insert.settings.time_zone(),
             )
             .filling(merges.is_some()),
-            commit,
+            commit: commit.with_property(SOURCE, &own_source),
             user,
             identifier: before.saturating_add(1).min(BATCH_COMMIT_IDENTIFIER - 1),
             open: None,
@@ -290,7 +333,12 @@ impl<'a> Job<'a> {
             if let Some(watermark) = open.progress.watermark {
                 commit = commit.with_watermark(watermark);
             }
-            if let Err(error) = commit.commit(self.identifier, messages.clone()).await {
+            let committed = commit.commit(self.identifier, messages.clone()).await;
+            let committed = match committed {
+                Ok(ids) => check_own(&self.insert.table, &ids, open.from, &open.progress).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = committed {
                 let never_published = matches!(
                     error.kind(),
                     ErrorKind::CommitConflict | ErrorKind::InvalidInput | ErrorKind::Unsupported

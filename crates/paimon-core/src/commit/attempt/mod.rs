@@ -82,8 +82,9 @@ impl<'a> Attempt<'a> {
     /// Files that later attempts can use as well go to `shared`.
     pub(in crate::commit) async fn run(&self, shared: &mut Shared<'_>) -> Outcome {
         let table = &self.commit.table;
-        let schema_id = match table.schemas().latest().await {
-            Ok(schema) => schema.map_or(table.schema().id, |s| s.id),
+        let schema_id = match table.schemas().latest_of_same().await {
+            Ok((_, false)) => return Outcome::Failed(place::no_longer_there(table)),
+            Ok((schema, true)) => schema.map_or(table.schema().id, |s| s.id),
             Err(error) => return Outcome::Failed(error),
         };
         let mut files = shared.files.of_attempt(self.commit.context.ids.uuid());
@@ -142,9 +143,9 @@ impl<'a> Attempt<'a> {
             read.check(snapshots, self.latest.as_ref()).await?;
         }
         let mut changes = self.changes().await?;
-        self.check(&changes).await?;
+        let layout = self.check(&changes).await?;
         let next_row_id = self.assign(&mut changes, id);
-        let written = self.write(&changes, files, shared).await?;
+        let written = self.write(&changes, layout, files, shared).await?;
         let delta_rows = changed_rows(&changes.entries);
         let (delta_list, delta_size) = written.delta.delta;
         let (changelog_list, changelog_size) = split(written.delta.changelog);
@@ -223,17 +224,18 @@ impl<'a> Attempt<'a> {
     }
 
     /// Whether the changes fit what is live.
-    async fn check(&self, changes: &Changes) -> Result<()> {
+    async fn check(&self, changes: &Changes) -> Result<Layout> {
         let schema = self.commit.table.schema();
         if self.request.kind == CommitKind::Compact {
             conflict::check_schemas(&changes.entries, schema.id)?;
         }
         let Some(snapshot) = &self.latest else {
-            return conflict::check(&[], &changes.entries, CommitKind::Append, &[]).map(|_| ());
+            conflict::check(&[], &changes.entries, CommitKind::Append, &[])?;
+            return Ok(Layout::Kept);
         };
         let layout = self.layout(changes, snapshot).await?;
-        if !self.request.check && layout == Layout::Kept {
-            return Ok(());
+        if !self.request.check && layout != Layout::CheckNumbers {
+            return Ok(layout);
         }
         let touched = changes
             .entries
@@ -264,7 +266,7 @@ impl<'a> Attempt<'a> {
             let before = self.index_entries().await?;
             vectors::check(&before, &live, changes, self.is_bucketed())?;
         }
-        Ok(())
+        Ok(layout)
     }
 
     /// Whether rows that were put into buckets by an older snapshot may stay there.
@@ -272,9 +274,6 @@ impl<'a> Attempt<'a> {
         let Some(base) = self.request.base else {
             return Ok(Layout::Kept);
         };
-        if base == latest.id {
-            return Ok(Layout::Kept);
-        }
         let committer = (&self.commit.past, self.commit.user.as_str());
         let span = (base, latest);
         layout::check(&self.commit.table, committer, span, &changes.entries).await
@@ -337,6 +336,7 @@ impl<'a> Attempt<'a> {
     async fn write<'b>(
         &self,
         changes: &Changes,
+        layout: Layout,
         files: &mut ManifestFiles<'b>,
         shared: &mut Shared<'b>,
     ) -> Result<Written> {
@@ -350,7 +350,7 @@ impl<'a> Attempt<'a> {
             _ => self.base_manifests(shared).await?,
         };
         let base = files.list(&base).await?;
-        let index = self.index_manifest(changes, files).await?;
+        let index = self.index_manifest(changes, layout, files).await?;
         Ok(Written { base, delta, index })
     }
 
@@ -394,6 +394,7 @@ impl<'a> Attempt<'a> {
     async fn index_manifest(
         &self,
         changes: &Changes,
+        layout: Layout,
         files: &mut ManifestFiles<'_>,
     ) -> Result<Option<String>> {
         let previous = self.latest.as_ref().and_then(|s| s.index_manifest.clone());
@@ -402,7 +403,8 @@ impl<'a> Attempt<'a> {
         }
         let before = self.index_entries().await?;
         let table = &self.commit.table;
-        let joined = hashes::join(table, &before, &changes.index, files).await?;
+        let all = layout == Layout::CheckKeys;
+        let joined = hashes::join(table, &before, &changes.index, all, files).await?;
         let after = index::combine(before.clone(), &joined, self.is_bucketed())?;
         if after == before && previous.is_some() {
             return Ok(previous);
@@ -505,6 +507,11 @@ impl<'a> Attempt<'a> {
             }
         };
         let path = table.snapshots().location(snapshot.id);
+        if let Some(base) = &self.latest
+            && let Some(outcome) = place::outrun(table, base).await
+        {
+            return outcome;
+        }
         if let Some(lock) = lock
             && let Err(error) = lock.check().await
         {

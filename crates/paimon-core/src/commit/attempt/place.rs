@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::{live_entries, read_manifest_list};
+use crate::snapshot::SnapshotManager;
 use crate::spec::{ManifestFileMeta, Snapshot};
 use crate::table::Table;
 
@@ -24,7 +25,7 @@ enum Place {
     Reused,
     /// In a folder that is no table any more.
     Nowhere,
-    /// It is no longer there, so nobody can tell.
+    /// It is no longer there, or others built on it in a used place: nobody can tell.
     Gone,
 }
 
@@ -48,22 +49,25 @@ pub(in crate::commit) async fn published(
         Ok(Place::Gone) => Outcome::Replaced(
             Error::new(
                 ErrorKind::Io,
-                "the snapshot was removed right after it was published: whether the commit took effect before is unknown",
+                "the snapshot was removed or overtaken right after it was published: whether the commit took effect is unknown",
             )
             .with("snapshot_id", snapshot.id),
         ),
         Ok(Place::Nowhere) => match table.io().discard(&manager.location(snapshot.id)).await {
-            Ok(()) => Outcome::Failed(
-                Error::new(
-                    ErrorKind::CommitConflict,
-                    "the table was dropped or renamed while it was committed to",
-                )
-                .with("path", table.location()),
-            ),
+            Ok(()) => Outcome::Failed(no_longer_there(table)),
             Err(error) => Outcome::Replaced(error),
         },
         Err(error) => Outcome::Replaced(error),
     }
+}
+
+/// The error of commits to a table that was dropped, renamed or made anew.
+pub(super) fn no_longer_there(table: &Table) -> Error {
+    Error::new(
+        ErrorKind::CommitConflict,
+        "the table was dropped, renamed or made anew while it was written to",
+    )
+    .with("path", table.location())
 }
 
 /// Looks at the snapshots around a new one.
@@ -71,6 +75,7 @@ pub(in crate::commit) async fn published(
 /// # Errors
 /// `Io` or `Damaged` when they cannot be read.
 async fn place_of(table: &Table, snapshot: &Snapshot, base: Option<&Snapshot>) -> Result<Place> {
+    let schemas = table.schemas();
     let table = &table.uncached()?;
     let (manager, io) = (table.snapshots(), table.io());
     if let Some(base) = base
@@ -80,16 +85,9 @@ async fn place_of(table: &Table, snapshot: &Snapshot, base: Option<&Snapshot>) -
         // have made another one of its number
         return Ok(match before == *base {
             true => Place::Newest,
+            false if follower(manager, snapshot).await?.is_some() => Place::Gone,
             false => Place::Reused,
         });
-    }
-    let schema = format!(
-        "{}/schema/schema-{}",
-        table.metadata_root()?,
-        table.schema().id
-    );
-    if !io.exists(&schema).await? {
-        return Ok(Place::Nowhere);
     }
     let ids = manager.ids().await?;
     if !ids.contains(&snapshot.id) {
@@ -100,9 +98,12 @@ async fn place_of(table: &Table, snapshot: &Snapshot, base: Option<&Snapshot>) -
         return Ok(Place::Reused);
     }
     if ids.last() == Some(&snapshot.id) {
-        return Ok(Place::Newest);
+        return Ok(match schemas.latest_of_same().await?.1 {
+            true => Place::Newest,
+            false => Place::Nowhere,
+        });
     }
-    let Some(next) = manager.try_get(snapshot.id.saturating_add(1)).await? else {
+    let Some(next) = follower(manager, snapshot).await? else {
         return match io.exists(&manager.location(snapshot.id)).await? {
             true => Ok(Place::Reused),
             false => Ok(Place::Gone),
@@ -115,6 +116,25 @@ async fn place_of(table: &Table, snapshot: &Snapshot, base: Option<&Snapshot>) -
         Err(error) if manager.is_outdated(Some(next.id), &error).await => Ok(Place::Gone),
         Err(error) => Err(error),
     }
+}
+
+async fn follower(manager: &SnapshotManager, snapshot: &Snapshot) -> Result<Option<Snapshot>> {
+    manager.try_get(snapshot.id.saturating_add(1)).await
+}
+
+/// Whether the newest snapshot is still what an attempt was built on, right before it is published: others may have rolled
+/// the table back, committed since, dropped it or made it anew. The outcome if not.
+pub(super) async fn outrun(table: &Table, base: &Snapshot) -> Option<Outcome> {
+    let found = async {
+        let found = table.uncached()?.snapshots().try_get(base.id).await?;
+        match found {
+            Some(found) if found == *base => Ok(None),
+            Some(_) => Ok(Some(Outcome::Lost)),
+            None if table.schemas().latest_of_same().await?.1 => Ok(None),
+            None => Ok(Some(Outcome::Failed(no_longer_there(table)))),
+        }
+    };
+    found.await.unwrap_or_else(|e| Some(Outcome::Failed(e)))
 }
 
 /// Whether the files that `next` begins with are those of `snapshot`.

@@ -19,7 +19,8 @@ const INDEX_SIZE_MAX: u64 = 1 << 30;
 type BucketOf<'a> = (&'a Bytes, i32);
 
 /// The changes of index files as they fit those that are live: the file of a bucket that another commit replaced since
-/// the writer read it is written again, with the keys of both.
+/// the writer read it is written again, with the keys of both. With `all` every key is looked up, even if the files of
+/// the changed buckets are as they were.
 ///
 /// # Errors
 /// `CommitConflict` when a key got another bucket meanwhile, or its bucket was removed.
@@ -27,18 +28,26 @@ pub(in crate::commit) async fn join(
     table: &Table,
     live: &[IndexManifestEntry],
     changes: &[IndexManifestEntry],
+    all: bool,
     files: &mut ManifestFiles<'_>,
 ) -> Result<Vec<IndexManifestEntry>> {
     let is = |e: &&IndexManifestEntry, kind| e.index_type == HASH && e.kind == kind;
     let known = by_bucket(changes.iter().filter(|e| is(e, FileKind::Delete)));
     let found = by_bucket(live.iter().filter(|e| e.index_type == HASH));
     let name = |e: Option<&&IndexManifestEntry>| e.map(|e| e.file_name.clone());
-    let added = changes.iter().filter(|e| is(e, FileKind::Add));
-    let moved: HashSet<BucketOf<'_>> = added
-        .map(bucket_of)
+    let added = || {
+        changes
+            .iter()
+            .filter(|e| is(e, FileKind::Add))
+            .map(bucket_of)
+    };
+    let moved: HashSet<BucketOf<'_>> = added()
         .filter(|b| name(known.get(b)) != name(found.get(b)))
         .collect();
-    let partitions: HashSet<&Bytes> = moved.iter().map(|(partition, _)| *partition).collect();
+    let partitions: HashSet<&Bytes> = added()
+        .filter(|bucket| all || moved.contains(bucket))
+        .map(|(partition, _)| partition)
+        .collect();
     let mut owners: HashMap<&Bytes, HashMap<i32, i32>> = HashMap::new();
     for partition in partitions {
         owners.insert(partition, owners_of(table, live, partition).await?);

@@ -131,7 +131,7 @@ impl<'a> Incremental<'a> {
                 partition: bucket.partition.bytes.clone(),
                 bucket: bucket.bucket,
                 total_buckets: bucket.total_buckets,
-                base_snapshot: None,
+                base: None,
                 data: DataIncrement::default(),
                 compact,
             })

@@ -153,7 +153,7 @@ impl<'a> Rewrite<'a> {
             partition: bucket.partition.bytes.clone(),
             bucket: bucket.bucket,
             total_buckets: bucket.total_buckets,
-            base_snapshot: None,
+            base: None,
             data: DataIncrement {
                 new_files,
                 deleted_files: old_files.collect(),

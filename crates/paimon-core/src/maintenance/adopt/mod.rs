@@ -310,7 +310,7 @@ fn messages(
         partition: partition.to_vec().into(),
         bucket: BUCKET,
         total_buckets: table.options().bucket,
-        base_snapshot: None,
+        base: None,
         data: DataIncrement {
             new_files,
             ..DataIncrement::default()

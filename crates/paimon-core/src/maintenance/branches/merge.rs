@@ -153,7 +153,7 @@ fn messages(files: &[&ManifestEntry]) -> Vec<CommitMessage> {
             partition: partition.clone(),
             bucket,
             total_buckets,
-            base_snapshot: None,
+            base: None,
             data: DataIncrement {
                 new_files,
                 ..DataIncrement::default()

@@ -217,7 +217,7 @@ impl Planned {
             partition: partition.clone(),
             bucket,
             total_buckets,
-            base_snapshot: None,
+            base: None,
             data: DataIncrement::default(),
             compact: CompactIncrement::default(),
         });

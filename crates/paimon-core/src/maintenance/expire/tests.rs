@@ -92,7 +92,7 @@ impl History {
                 partition: BinaryRow::empty().to_serialized(),
                 bucket: 0,
                 total_buckets: -1,
-                base_snapshot: None,
+                base: None,
                 data,
                 compact,
             }],

@@ -74,7 +74,7 @@ pub async fn plan_difference(
 /// The files of a state: those of level 0 too, which batch reads of some tables leave out.
 async fn state(planner: &Planner<'_>, snapshot: &Snapshot) -> Result<Vec<BucketFiles>> {
     let table = planner.table;
-    let scan = planner.manifest_scan().await?;
+    let scan = planner.manifest_scan().await;
     let index = read_index_manifest(
         table.io(),
         table.location(),

@@ -80,7 +80,7 @@ pub async fn plan_follow_up(
     };
     let plan = FollowUpPlan {
         planner: &planner,
-        manifests: planner.manifest_scan().await?,
+        manifests: planner.manifest_scan().await,
         snapshot,
     };
     let splits = match follow_up {

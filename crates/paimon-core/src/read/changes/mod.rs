@@ -68,7 +68,7 @@ pub async fn plan_changes(
         table,
         request: &request,
     };
-    let manifests = planner.manifest_scan().await?;
+    let manifests = planner.manifest_scan().await;
     let named = |e: crate::Error| {
         e.with_default("table", table.name())
             .with_default("snapshot_id", snapshot.id)

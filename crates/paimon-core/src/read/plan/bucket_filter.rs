@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::error::Result;
 use crate::manifest::BucketFilter;
-use crate::options::{CoreOptions, parse_i64};
+use crate::options::CoreOptions;
 use crate::predicate::{Leaf, Predicate, PredicateOp};
 use crate::spec::{BucketFunction, DataField, DataType, Datum, TableSchema};
 use crate::table::Table;
@@ -75,23 +74,6 @@ pub(in crate::read) fn bucket_filter(
         known.push((total, wanted));
         keep
     }))
-}
-
-/// The one bucket that `scan.bucket` leaves in reads (`CoreOptions.SCAN_BUCKET`), among those that `wanted` has.
-///
-/// # Errors
-/// `InvalidInput` for a value that is no integer.
-pub(super) fn of_one_bucket(
-    options: &CoreOptions,
-    wanted: Option<BucketFilter>,
-) -> Result<Option<BucketFilter>> {
-    let Some(text) = options.get("scan.bucket") else {
-        return Ok(wanted);
-    };
-    let one = parse_i64(text).map_err(|e| e.with("option", "scan.bucket"))?;
-    Ok(Some(Arc::new(move |bucket, total| {
-        i64::from(bucket) == one && wanted.as_ref().is_none_or(|wanted| wanted(bucket, total))
-    })))
 }
 
 /// Whether all rows of the table were put into their buckets by the types that the bucket key has now: ALTER TABLE may

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 
-use self::bucket_filter::{bucket_filter, buckets_are_current, of_one_bucket};
+use self::bucket_filter::{bucket_filter, buckets_are_current};
 use self::generate::SplitGenerator;
 use crate::error::{Error, Result};
 use crate::manifest::{
@@ -137,7 +137,7 @@ pub(crate) async fn live_partition_rows(
     };
     let scan = ManifestScan {
         bucket_filter: None,
-        ..Planner { table, request }.manifest_scan().await?
+        ..Planner { table, request }.manifest_scan().await
     };
     let (entries, _) = scan.live_files(&snapshot).await?;
     // copies, so that the set does not keep whole manifests alive
@@ -163,7 +163,7 @@ impl Planner<'_> {
         let table = self.table;
         let scan = ManifestScan {
             file_filter: self.file_filter(),
-            ..self.manifest_scan().await?
+            ..self.manifest_scan().await
         };
         let delta_only =
             matches!(table.target(), ScanTarget::Pinned { delta_only, .. } if *delta_only);
@@ -201,7 +201,7 @@ impl Planner<'_> {
         })
     }
 
-    pub(in crate::read) async fn manifest_scan(&self) -> Result<ManifestScan> {
+    pub(in crate::read) async fn manifest_scan(&self) -> ManifestScan {
         let table = self.table;
         let mut buckets = bucket_filter(table.schema(), table.options(), &self.request.filter);
         if buckets.is_some() && !buckets_are_current(table).await {
@@ -210,12 +210,12 @@ impl Planner<'_> {
         let schema = table.schema();
         let partition_ids: Vec<i32> = schema.partition_fields().iter().map(|f| f.id).collect();
         let in_partition = |leaf: &Leaf| partition_ids.contains(&leaf.field_id);
-        Ok(ManifestScan {
+        ManifestScan {
             partition_filter: project(&self.request.filter, &in_partition),
             without_partitions: self.request.without_partitions.clone(),
-            bucket_filter: of_one_bucket(table.options(), buckets)?,
+            bucket_filter: buckets,
             ..table.manifest_scan()
-        })
+        }
     }
 
     /// What [`Self::prune`] would leave out whatever else the bucket holds, for files of the current schema: such

@@ -26,12 +26,12 @@ impl TableWriter {
                 bucket.ready.new_index_files.push(entry);
             }
         }
-        let base_snapshot = self.base_snapshot;
+        let base = self.base.clone();
         let message = |((partition, bucket), writer): (&(Bytes, i32), &mut Bucket)| CommitMessage {
             partition: partition.clone(),
             bucket: *bucket,
             total_buckets: writer.total_buckets,
-            base_snapshot,
+            base: base.clone(),
             data: writer.take_ready(),
             compact: CompactIncrement::default(),
         };

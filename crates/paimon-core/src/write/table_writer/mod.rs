@@ -31,7 +31,7 @@ use super::restore::{Restored, load_keys};
 use crate::error::{Error, Result};
 use crate::mergetree::function::{MergeInput, MergeRows};
 use crate::read::Partition;
-use crate::spec::{CommitMessage, IndexManifestEntry, is_retract};
+use crate::spec::{CommitMessage, IndexManifestEntry, WriteBase, is_retract};
 use crate::table::Table;
 
 /// What became of rows that left memory.
@@ -74,8 +74,8 @@ pub struct TableWriter {
     ignore_previous_files: bool,
     /// HASH index files by partition and bucket, as this writer knows them.
     hash_indexes: HashMap<(Bytes, i32), IndexManifestEntry>,
-    /// The snapshot that was looked at first.
-    base_snapshot: Option<i64>,
+    /// What was looked at first.
+    base: Option<WriteBase>,
     /// Read when first needed; empty when files that are there do not matter.
     restored: Option<Restored>,
     reads_files: bool,
@@ -138,7 +138,7 @@ impl TableWriter {
             global: None,
             ignore_previous_files: settings.ignore_previous_files,
             hash_indexes: HashMap::new(),
-            base_snapshot: None,
+            base: None,
             restored: (!reads_files).then(Restored::default),
             reads_files,
             buckets: IndexMap::new(),
@@ -282,8 +282,7 @@ impl TableWriter {
     /// What is in the newest snapshot. The first one looked at is what the buckets of all rows are checked against.
     async fn load(&mut self) -> Result<Restored> {
         let restored = Restored::load(&self.table).await?;
-        let id = restored.snapshot_id().unwrap_or(0);
-        self.base_snapshot.get_or_insert(id);
+        self.base.get_or_insert_with(|| restored.base());
         Ok(restored)
     }
 

@@ -113,8 +113,10 @@ pub(super) async fn run(
         files: wanted,
         on_error: import.on_error,
     });
-    if !loading.files.is_empty() {
-        load(session, import, format, &loading, table.clone(), place).await?;
+    match loading.files.is_empty() {
+        false => load(session, import, format, &loading, table.clone(), place).await?,
+        // the statements after it keep their numbers when all are run again
+        true => drop(session.settings().next_commit_identity()),
     }
     let mut outcomes = std::mem::take(&mut *loading.outcomes.lock());
     remember(&table, &history, &outcomes).await.map_err(|e| {

@@ -84,7 +84,7 @@ pub(crate) async fn plan(
             options,
         } => {
             let source = session.paimon_table(&source, Vec::new()).await?;
-            let mut table = NewTable::like(source.schema());
+            let mut table = NewTable::like(source.stored_schema().await.as_ref());
             table.options.extend(options);
             let creation = match if_not_exists {
                 true => Creation::CreateIfMissing,

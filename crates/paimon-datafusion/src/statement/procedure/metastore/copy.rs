@@ -48,7 +48,7 @@ fn copy<'a>(session: &'a PaimonSession, arguments: &'a Arguments) -> Running<'a>
         let made: paimon_core::Result<()> = async {
             let identifier = Identifier::new(&database, &table)?;
             if !catalog.table_exists(&identifier).await? {
-                let mut new = NewTable::like(source.schema());
+                let mut new = NewTable::like(source.stored_schema().await.as_ref());
                 new.options.shift_remove("path");
                 catalog.create_database(&database, true).await?;
                 catalog.create_table(&identifier, new, true).await?;
