@@ -566,7 +566,10 @@ impl FileStoreCommit {
                     shared.discard().await;
                     return Err(error);
                 }
-                Outcome::Replaced(error) => return Err(error),
+                Outcome::Replaced(error) => {
+                    doubtful_since.get_or_insert(latest_id);
+                    return Err(error);
+                }
                 Outcome::Lost => Error::new(
                     ErrorKind::CommitConflict,
                     "another commit took the snapshot id",

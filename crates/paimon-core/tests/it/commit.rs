@@ -206,7 +206,7 @@ async fn a_commit_of_unknown_outcome_is_no_conflict() {
     );
     let healthy = create(io, "memory:/t", &schema).await;
     let messages = written(&healthy, &[1], 0).await;
-    let mut unknown = 0;
+    let (mut before, mut doubted) = (0, 0);
     for at in 0..30 {
         let inner = Arc::new(inner.fork());
         let script = Script {
@@ -214,10 +214,8 @@ async fn a_commit_of_unknown_outcome_is_no_conflict() {
             takes_effect: true,
             fatal: true,
         };
-        let io = FileIo::with_store(
-            Arc::new(FaultStore::with_script(inner, script)),
-            "memory://",
-        );
+        let store = Arc::new(FaultStore::with_script(inner.clone(), script));
+        let io = FileIo::with_store(store, "memory://");
         let Ok(table) = Table::open(io, "memory:/t", "t").await else {
             continue;
         };
@@ -226,11 +224,18 @@ async fn a_commit_of_unknown_outcome_is_no_conflict() {
             continue;
         };
         assert_eq!(error.kind(), ErrorKind::Io, "{error}");
-        unknown += usize::from(error.to_string().contains("outcome = unknown"));
+        let unknown = error.to_string().contains("outcome = unknown");
+        let healthy = FileIo::with_store(inner, "memory://");
+        let there = healthy.exists("memory:/t/snapshot/snapshot-1");
+        assert_eq!(unknown, there.await.unwrap(), "request {at}: {error}");
+        match unknown {
+            true => doubted += 1,
+            false => before += 1,
+        }
     }
-    assert_eq!(
-        unknown, 1,
-        "only losing the answer of the publication leaves doubt"
+    assert!(
+        before > 0 && doubted > 0,
+        "{before} before, {doubted} since"
     );
 }
 

@@ -226,8 +226,8 @@ async fn write(actor: Actor, seed: u64, writer: i32) {
 fn is_unknown(error: &Error) -> bool {
     error.kind() == ErrorKind::Io
         && error
-            .to_string()
-            .contains("removed right after it was published")
+            .context()
+            .contains(&("outcome", "unknown".to_string()))
 }
 
 async fn compact(actor: Actor) {

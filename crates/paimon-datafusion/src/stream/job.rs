@@ -36,6 +36,9 @@ use crate::store::StoreAssignment;
 const FROM: &str = "stream.source-from";
 const NEXT: &str = "stream.source-next";
 
+/// Property of such a snapshot: what tells the last snapshot of the source that it covers from others of its number.
+const LAST: &str = "stream.source-last";
+
 /// Property of such a snapshot: the table that the rows come from.
 const SOURCE: &str = "stream.source";
 
@@ -104,6 +107,8 @@ struct Open {
     write: WriteGuard,
     from: i64,
     progress: StreamProgress,
+    /// Names the last snapshot of it.
+    last: String,
 }
 
 /// Whether the snapshots hold what this run wrote: another run of the same statement may have taken the number for other
@@ -185,11 +190,15 @@ impl<'a> Job<'a> {
         let committed = match (number(FROM), number(NEXT), kept) {
             // killed between the commit and the consumer's progress
             (Some(from), Some(next), Some(kept)) if from == kept => Some(next),
+            (_, Some(next), Some(kept)) if next == kept => Some(next),
             // killed before a consumer that starts with a state had any
             (_, Some(next), None) if !read.options().ignore_progress => Some(next),
             _ => None,
         };
-        scan.restore(committed);
+        scan.restore(
+            committed,
+            property(LAST).map(String::as_str).filter(|_| same),
+        );
         let before = last.map_or(0, |s| s.commit_identifier);
         let merges = SchemaMerging::of(insert.table.options()).map_err(to_datafusion)?;
         Ok(Self {
@@ -258,8 +267,9 @@ impl<'a> Job<'a> {
     }
 
     async fn begin(&mut self, from: i64, progress: StreamProgress) -> Result<()> {
+        let last = self.scan.last_snapshot().unwrap_or_default().to_string();
         if let Some(open) = &mut self.open {
-            open.progress = progress;
+            (open.progress, open.last) = (progress, last);
             return Ok(());
         }
         // what a run that is started again will find there
@@ -276,6 +286,7 @@ impl<'a> Job<'a> {
             write: WriteGuard::new(write.map_err(to_datafusion)?),
             from,
             progress,
+            last,
         });
         Ok(())
     }
@@ -329,6 +340,7 @@ impl<'a> Job<'a> {
                 .commit
                 .clone()
                 .with_property(FROM, &open.from.to_string())
+                .with_property(LAST, &open.last)
                 .with_property(NEXT, &open.progress.next_snapshot.to_string());
             if let Some(watermark) = open.progress.watermark {
                 commit = commit.with_watermark(watermark);

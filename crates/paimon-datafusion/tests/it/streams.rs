@@ -411,3 +411,48 @@ async fn what_is_written_from_a_stream_is_there_once_however_often_it_is_killed(
     assert!(kills > 2, "{kills}");
     until(&path, "SELECT count(*) FROM sink", &[&rows.to_string()]).await;
 }
+
+/// What a statement wrote from a source says nothing about a source that was rolled back or made anew since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_goes_on_knows_the_source_it_read() {
+    let warehouse = warehouse();
+    let path = warehouse.path();
+    let batch = session(path);
+    run(&batch, "CREATE TABLE src (id INT)").await;
+    run(&batch, "CREATE TABLE sink (id INT)").await;
+    for id in 1..=3 {
+        run(&batch, &format!("INSERT INTO src VALUES ({id})")).await;
+    }
+    let insert = "INSERT INTO sink SELECT id FROM src
+        /*+ OPTIONS('scan.snapshot-id' = '1', 'consumer-id' = 'c') */";
+    let goes_on = async || {
+        let session = streaming(path).await;
+        let frame = session.sql(insert).await.unwrap();
+        tokio::spawn(frame.collect())
+    };
+    let running = goes_on().await;
+    until(path, "SELECT * FROM sink", &["1", "2", "3"]).await;
+    let kept = "SELECT next_snapshot_id FROM src$consumers";
+    until(path, kept, &["4"]).await;
+    running.abort();
+    let _ = running.await;
+    finish_cleanups().await;
+
+    run(&batch, "CALL sys.rollback('default.src', '1')").await;
+    for id in [20, 30, 40] {
+        run(&batch, &format!("INSERT INTO src VALUES ({id})")).await;
+    }
+    assert_eq!(run(&batch, kept).await, ["4"]);
+    let error = goes_on().await.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("is not the one that was read"), "{error}");
+    until(path, "SELECT * FROM sink", &["1", "2", "3"]).await;
+
+    // a table of the same name is another source
+    run(&batch, "DROP TABLE src").await;
+    run(&batch, "CREATE TABLE src (id INT)").await;
+    run(&batch, "INSERT INTO src VALUES (7)").await;
+    let running = goes_on().await;
+    until(path, "SELECT * FROM sink WHERE id > 3", &["7"]).await;
+    running.abort();
+    let _ = running.await;
+}

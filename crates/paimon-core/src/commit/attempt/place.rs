@@ -49,7 +49,7 @@ pub(in crate::commit) async fn published(
         Ok(Place::Gone) => Outcome::Replaced(
             Error::new(
                 ErrorKind::Io,
-                "the snapshot was removed or overtaken right after it was published: whether the commit took effect is unknown",
+                "the snapshot was removed or overtaken right after it was published",
             )
             .with("snapshot_id", snapshot.id),
         ),

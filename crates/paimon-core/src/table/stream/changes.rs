@@ -54,7 +54,7 @@ impl std::fmt::Debug for ChangeStream {
 impl ChangeStream {
     pub(super) async fn start(read: &StreamRead, checkpoint: Option<i64>) -> Result<Self> {
         let mut scan = read.scan()?;
-        scan.restore(checkpoint);
+        scan.restore(checkpoint, None);
         let reader = read.reader()?;
         let schema = reader.schema().clone();
         // now, so that nothing committed after this call is missed

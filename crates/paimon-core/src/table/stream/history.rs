@@ -99,6 +99,16 @@ impl History {
         .with("snapshot_id", id)
     }
 
+    /// The error where the last snapshot read is another one now.
+    pub(super) fn other(&self, id: i64) -> Error {
+        Error::invalid(format!(
+            "snapshot {id} is not the one that was read: the table was rolled back or created anew since. Read it from the \
+             snapshot on that is to come next (`scan.snapshot-id`), with another `consumer-id` or `consumer.ignore-progress`"
+        ))
+        .with("table", &self.table)
+        .with("snapshot_id", id)
+    }
+
     /// The newest id that was committed before a time, one less than the earliest where all are later; `None` for a table
     /// without commits.
     pub(super) async fn last_before(&self, time_ms: i64) -> Result<Option<i64>> {

@@ -58,6 +58,10 @@ pub struct StreamScan {
     next: Option<i64>,
     watermark: Option<i64>,
     ended: bool,
+    /// Names the last snapshot planned.
+    last: Option<String>,
+    /// Goes on from a checkpoint that was not looked at yet.
+    restored: bool,
     /// The table had no snapshots when it was looked at first.
     was_empty: Option<bool>,
 }
@@ -70,6 +74,8 @@ impl StreamScan {
             next: None,
             watermark: None,
             ended: false,
+            last: None,
+            restored: false,
             was_empty: None,
         }
     }
@@ -84,9 +90,17 @@ impl StreamScan {
         self.watermark
     }
 
-    /// Goes on from a checkpoint: what [`Self::next_snapshot`] was then.
-    pub fn restore(&mut self, next_snapshot: Option<i64>) {
+    /// What tells the last snapshot planned from others of its number; `None` before there is one.
+    pub fn last_snapshot(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    /// Goes on from a checkpoint: what [`Self::next_snapshot`] was then, and [`Self::last_snapshot`] if that was kept. A
+    /// table that was rolled back since is an error then, also when others have committed as many snapshots again.
+    pub fn restore(&mut self, next_snapshot: Option<i64>, last_snapshot: Option<&str>) {
         self.next = next_snapshot;
+        self.last = next_snapshot.and(last_snapshot).map(str::to_string);
+        self.restored = next_snapshot.is_some();
         self.ended = false;
     }
 
@@ -138,8 +152,7 @@ impl StreamScan {
             Start::State(snapshot, since) => {
                 let step = self.state(&snapshot, since).await?;
                 self.ended = self.is_beyond_end(&snapshot);
-                self.next = Some(step.progress.next_snapshot);
-                self.watermark = step.progress.watermark;
+                self.pass(&snapshot);
                 Ok(StreamPlan::Step(Box::new(step)))
             }
             Start::Next(next) => {
@@ -206,12 +219,18 @@ impl StreamScan {
 
     async fn follow(&mut self, history: &History) -> Result<StreamPlan> {
         while let Some(next) = self.next {
+            if self.restored {
+                let before = self.before(history, next).await?;
+                self.ended = before.is_some_and(|s| self.is_beyond_end(&s));
+                self.restored = false;
+            }
             if self.ended {
                 return Ok(StreamPlan::End);
             }
             let Some(snapshot) = history.next(next).await? else {
                 return Ok(StreamPlan::Nothing);
             };
+            self.before(history, next).await?;
             if self.is_beyond_end(&snapshot) {
                 self.ended = true;
                 return Ok(StreamPlan::End);
@@ -230,9 +249,7 @@ impl StreamScan {
                     }
                 }
             };
-            let progress = progress_after(&snapshot);
-            self.next = Some(progress.next_snapshot);
-            self.watermark = progress.watermark;
+            let progress = self.pass(&snapshot);
             if !splits.is_empty() {
                 return Ok(StreamPlan::Step(Box::new(StreamStep {
                     snapshot_id: next,
@@ -243,6 +260,28 @@ impl StreamScan {
             }
         }
         Ok(StreamPlan::Nothing)
+    }
+
+    /// The snapshot before the next one, unless it expired.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is not the one that was read.
+    async fn before(&self, history: &History, next: i64) -> Result<Option<Snapshot>> {
+        let found = history.try_get(next.saturating_sub(1)).await?;
+        match (&found, &self.last) {
+            (Some(found), Some(last)) if found.delta_manifest_list != *last => {
+                Err(history.other(found.id))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    fn pass(&mut self, snapshot: &Snapshot) -> StreamProgress {
+        let progress = progress_after(snapshot);
+        self.next = Some(progress.next_snapshot);
+        self.watermark = progress.watermark;
+        self.last = Some(snapshot.delta_manifest_list.clone());
+        progress
     }
 
     /// How a snapshot tells its changes; `None` when it tells none.

@@ -120,7 +120,7 @@ async fn a_checkpoint_goes_on_where_it_was_made() {
         (Some(2), Some(1000))
     );
     let mut other = read.scan().unwrap();
-    other.restore(scan.next_snapshot());
+    other.restore(scan.next_snapshot(), scan.last_snapshot());
     assert!(matches!(other.plan().await.unwrap(), StreamPlan::Step(s) if s.snapshot_id == 2));
     assert!(matches!(other.plan().await.unwrap(), StreamPlan::Step(s) if s.snapshot_id == 4));
     assert!(matches!(other.plan().await.unwrap(), StreamPlan::Nothing));
@@ -276,7 +276,7 @@ async fn what_expired_or_was_rolled_back_is_an_error_of_its_own() {
     let mut behind = read.scan().unwrap();
     behind.plan().await.unwrap();
     let mut ahead = read.scan().unwrap();
-    ahead.restore(Some(5));
+    ahead.restore(Some(5), None);
     assert!(matches!(ahead.plan().await.unwrap(), StreamPlan::Nothing));
     let expire = ExpireSnapshots {
         retain_max: Some(1),
@@ -297,6 +297,21 @@ async fn what_expired_or_was_rolled_back_is_an_error_of_its_own() {
     let error = ahead.plan().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("rolled back"), "{error}");
+    // others took the numbers: a running stream and one that goes on from what was kept know their own
+    for row_of in [row(8, 8), row(9, 9)] {
+        committed_at(&table, &[row_of], 7000).await;
+    }
+    let mut restarted = read.scan().unwrap();
+    restarted.restore(ahead.next_snapshot(), ahead.last_snapshot());
+    let mut unaware = read.scan().unwrap();
+    unaware.restore(Some(6), None);
+    assert!(matches!(unaware.plan().await.unwrap(), StreamPlan::Step(_)));
+    for scan in [&mut ahead, &mut restarted] {
+        let error = scan.plan().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("is not the one"), "{error}");
+        assert_eq!(scan.next_snapshot(), Some(6));
+    }
 }
 
 #[tokio::test]

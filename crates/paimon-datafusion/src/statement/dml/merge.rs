@@ -274,7 +274,10 @@ fn checked(target: &Target, clauses: &[Planned], value: Expr, schema: &DFSchema)
     let mut any = false;
     for (number_of, clause) in clauses.iter().enumerate() {
         let checked = match clause.kind {
-            UPDATED => newer::updated(target, &clause.assignments, value.clone(), &old)?,
+            UPDATED => {
+                let assigned = (&clause.assignments, newer::Origin::Source);
+                newer::updated(target, assigned, value.clone(), &old)?
+            }
             DELETED => newer::deleted(target, value.clone(), &old)?,
             _ => continue,
         };

@@ -241,7 +241,10 @@ fn changed_rows(
         };
         let value = match newer::is_checked(target, at) {
             true if action == DELETED => newer::deleted(target, value, &old)?,
-            true => newer::updated(target, assignments, value, &old)?,
+            true => {
+                let assigned = (assignments, newer::Origin::Statement);
+                newer::updated(target, assigned, value, &old)?
+            }
             false => value,
         };
         let field = target.field(at)?;

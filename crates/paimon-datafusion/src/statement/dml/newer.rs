@@ -36,13 +36,22 @@ pub(super) fn is_checked(target: &Target, at: usize) -> bool {
     key.is_some() && key == name
 }
 
+/// Where the assigned values come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The statement.
+    Statement,
+    /// Rows of another relation: where they bring sequence values, those that come late lose, as rows of INSERT do.
+    Source,
+}
+
 /// An updated row with the value `key` of a column: an error where the merge would keep what is there.
 ///
 /// # Errors
 /// For columns that are not there.
 pub(super) fn updated(
     target: &Target,
-    assignments: &Assignments,
+    (assignments, origin): (&Assignments, Origin),
     key: Expr,
     old: &dyn Fn(usize) -> Result<Expr>,
 ) -> Result<Expr> {
@@ -55,6 +64,9 @@ pub(super) fn updated(
     for order in orders(target) {
         let decides = order.decided.iter().any(|at| assigned.contains(at));
         let moves = order.sequence.iter().any(|at| assigned.contains(at));
+        if moves && origin == Origin::Source {
+            continue;
+        }
         let mut holds = Vec::new();
         if moves {
             holds.push(is_not_before(&order, &new, old)?);
