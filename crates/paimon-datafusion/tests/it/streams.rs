@@ -425,12 +425,8 @@ async fn a_statement_that_goes_on_knows_the_source_it_read() {
     }
     let insert = "INSERT INTO sink SELECT id FROM src
         /*+ OPTIONS('scan.snapshot-id' = '1', 'consumer-id' = 'c') */";
-    let goes_on = async || {
-        let session = streaming(path).await;
-        let frame = session.sql(insert).await.unwrap();
-        tokio::spawn(frame.collect())
-    };
-    let running = goes_on().await;
+    let goes_on = async || streaming(path).await.sql(insert).await.unwrap();
+    let running = tokio::spawn(goes_on().await.collect());
     until(path, "SELECT * FROM sink", &["1", "2", "3"]).await;
     let kept = "SELECT next_snapshot_id FROM src$consumers";
     until(path, kept, &["4"]).await;
@@ -443,7 +439,7 @@ async fn a_statement_that_goes_on_knows_the_source_it_read() {
         run(&batch, &format!("INSERT INTO src VALUES ({id})")).await;
     }
     assert_eq!(run(&batch, kept).await, ["4"]);
-    let error = goes_on().await.await.unwrap().unwrap_err().to_string();
+    let error = goes_on().await.collect().await.unwrap_err().to_string();
     assert!(error.contains("is not the one that was read"), "{error}");
     until(path, "SELECT * FROM sink", &["1", "2", "3"]).await;
 
@@ -451,7 +447,7 @@ async fn a_statement_that_goes_on_knows_the_source_it_read() {
     run(&batch, "DROP TABLE src").await;
     run(&batch, "CREATE TABLE src (id INT)").await;
     run(&batch, "INSERT INTO src VALUES (7)").await;
-    let running = goes_on().await;
+    let running = tokio::spawn(goes_on().await.collect());
     until(path, "SELECT * FROM sink WHERE id > 3", &["7"]).await;
     running.abort();
     let _ = running.await;
