@@ -27,6 +27,7 @@ use bytes::Bytes;
 pub use attempt::retry::Retries;
 pub use checks::base::RowChange;
 pub use checks::conflict::overlapping_files;
+pub use checks::layout::OVERTAKEN;
 pub(crate) use checks::layout::PastMoves;
 pub use environment::{
     CatalogEnvironment, CatalogLock, HeldLock, PartitionModification, PartitionSpec,

@@ -2,6 +2,7 @@
 //!
 //! Nothing happens before the plan is executed. A statement that fails or is dropped half-way takes its files back.
 
+mod again;
 mod cleanup;
 mod memory;
 mod metrics;
@@ -20,7 +21,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType};
 use futures::StreamExt;
-use paimon_core::commit::Overwrite;
+use paimon_core::commit::{CommitContext, Overwrite, Retries};
 use paimon_core::schema::SchemaMerging;
 use paimon_core::spec::CommitMessage;
 use paimon_core::table::{BATCH_COMMIT_IDENTIFIER, ScanTarget, Table, TableCommit};
@@ -31,6 +32,8 @@ pub use cleanup::finish_cleanups;
 pub use new_table::{Creation, NewTableParts, NewTableTarget};
 pub use target::SinkTarget;
 
+pub(crate) use self::again::Query;
+use self::again::was_overtaken;
 pub(crate) use self::cleanup::WriteGuard;
 pub(crate) use self::memory::write_context;
 pub(crate) use self::new_table::Step;
@@ -68,6 +71,8 @@ pub struct PaimonSink {
     /// Whether nothing that is there now will be there at the commit.
     emptied: bool,
     operation: Option<&'static str>,
+    /// Where the rows come from, if they can be had once more.
+    query: Option<Arc<Query>>,
     metrics: ExecutionPlanMetricsSet,
 }
 
@@ -109,6 +114,10 @@ impl PaimonSink {
 
     pub(crate) fn identified(self, identity: FixedIdentity) -> Self {
         Self { identity, ..self }
+    }
+
+    pub(crate) fn of_query(self, query: Option<Arc<Query>>) -> Self {
+        Self { query, ..self }
     }
 
     /// What snapshots say that they come from.
@@ -157,6 +166,7 @@ impl PaimonSink {
             identity: FixedIdentity::default(),
             emptied: false,
             operation: None,
+            query: None,
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
@@ -171,7 +181,7 @@ impl PaimonSink {
     }
 
     /// Who commits: the identity of the plan, else the session's, else a random one.
-    fn commit(&self) -> (TableCommit, Option<String>, i64) {
+    fn commit(&self) -> Committer {
         let commit = self.table.new_commit();
         let commit = match self.operation {
             Some(operation) => commit.with_operation(operation),
@@ -179,8 +189,16 @@ impl PaimonSink {
         };
         let fixed = self.identity.get().cloned();
         match fixed.or_else(|| self.settings.next_commit_identity()) {
-            Some(own) => (commit.with_user(&own.user), Some(own.user), own.identifier),
-            None => (commit, None, BATCH_COMMIT_IDENTIFIER),
+            Some(own) => Committer {
+                commit: commit.with_user(&own.user),
+                user: Some(own.user),
+                identifier: own.identifier,
+            },
+            None => Committer {
+                commit,
+                user: None,
+                identifier: BATCH_COMMIT_IDENTIFIER,
+            },
         }
     }
 
@@ -228,13 +246,24 @@ impl PaimonSink {
         context: &Arc<TaskContext>,
         then: impl Future<Output = paimon_core::Result<()>>,
     ) -> Result<u64> {
-        let (commit, user, identifier) = self.commit();
+        self.attempt(&self.commit(), data, context, then).await
+    }
+
+    async fn attempt(
+        &self,
+        committer: &Committer,
+        data: SendableRecordBatchStream,
+        context: &Arc<TaskContext>,
+        then: impl Future<Output = paimon_core::Result<()>>,
+    ) -> Result<u64> {
+        let (commit, identifier) = (committer.commit.clone(), committer.identifier);
         if commit.is_done(identifier).await.map_err(to_datafusion)? {
             return count(data).await;
         }
         let own = write_context(&self.table, context).map_err(to_datafusion)?;
         let spent = Arc::clone(&own.metrics);
         let commit = commit.with_metrics(Arc::clone(&spent));
+        let user = committer.user.clone();
         let mut write = self.start(user, own).map_err(to_datafusion)?;
         let (rows, messages) = match self.write(&mut write, data).await {
             Ok(done) => done,
@@ -285,6 +314,21 @@ impl PaimonSink {
     }
 }
 
+/// Who commits.
+struct Committer {
+    commit: TableCommit,
+    user: Option<String>,
+    identifier: i64,
+}
+
+/// What a statement says that others overtook too often.
+fn gave_up(retries: &Retries) -> String {
+    format!(
+        "giving up the statement after {} attempts: others changed the table each time",
+        retries.attempts()
+    )
+}
+
 impl fmt::Debug for PaimonSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PaimonSink")
@@ -330,7 +374,24 @@ impl DataSink for PaimonSink {
         data: SendableRecordBatchStream,
         context: &Arc<TaskContext>,
     ) -> Result<u64> {
-        self.write_then(data, context, async { Ok(()) }).await
+        let committer = self.commit();
+        let retries = Retries::of(&self.table, &CommitContext::default());
+        let mut retries = retries.map_err(|e| self.named(e))?;
+        let mut rows = data;
+        loop {
+            let attempt = self.attempt(&committer, rows, context, async { Ok(()) });
+            let error = match attempt.await {
+                Ok(count) => return Ok(count),
+                Err(error) => error,
+            };
+            let Some(query) = self.query.as_ref().filter(|_| was_overtaken(&error)) else {
+                return Err(error);
+            };
+            if !retries.wait().await {
+                return Err(error.context(gave_up(&retries)));
+            }
+            rows = query.rows(context).await?;
+        }
     }
 }
 

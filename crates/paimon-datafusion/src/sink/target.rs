@@ -8,12 +8,13 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use paimon_core::table::Table;
 
-use super::{PaimonSink, SinkMode, SinkParts};
+use super::{PaimonSink, Query, SinkMode, SinkParts};
 use crate::error::to_datafusion;
 use crate::session::{FixedIdentity, SessionSettings, USER_PREFIX};
 
@@ -24,6 +25,7 @@ pub struct SinkTarget {
     settings: Arc<SessionSettings>,
     mode: SinkMode,
     identity: FixedIdentity,
+    query: Option<Arc<Query>>,
 }
 
 impl SinkTarget {
@@ -33,7 +35,15 @@ impl SinkTarget {
             settings,
             mode,
             identity: FixedIdentity::default(),
+            query: None,
         }
+    }
+
+    /// A target of the rows of a query, which is run again where others moved keys of the table meanwhile.
+    pub(crate) fn of_query(self, rows: &LogicalPlan, state: SessionState) -> Self {
+        let keyed = self.table.schema().has_primary_key() && self.table.options().bucket == -1;
+        let query = keyed.then(|| Arc::new(Query::new(rows.clone(), state)));
+        Self { query, ..self }
     }
 
     /// A target of parts.
@@ -90,6 +100,7 @@ impl TableProvider for SinkTarget {
         let sink = PaimonSink::new(self.table.clone(), self.settings.clone(), self.mode.clone());
         let sink = sink.map_err(to_datafusion)?;
         let sink = sink.identified(self.identity.clone());
+        let sink = sink.of_query(self.query.clone());
         sink.check(&input.schema()).map_err(to_datafusion)?;
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }

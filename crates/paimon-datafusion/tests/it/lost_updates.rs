@@ -243,3 +243,46 @@ async fn changed_columns_stop_a_planned_statement() {
         3
     );
 }
+
+/// Tables whose keys tell their buckets: rows that another INSERT overtook are put where they belong now.
+#[tokio::test(flavor = "multi_thread")]
+async fn inserts_of_keys_that_move_all_take_effect() {
+    let retries = "'commit.max-retries' = '50', 'commit.max-retry-wait' = '80 ms'";
+    for (key, options) in [
+        ("id", "'merge-engine' = 'deduplicate'"),
+        ("id, p", "'dynamic-bucket.target-row-num' = '2'"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let first = session(folder.path());
+        let create = format!(
+            "CREATE TABLE t (id INT, p INT, v INT, PRIMARY KEY ({key}) NOT ENFORCED) PARTITIONED BY (p)
+             WITH ({retries}, {options})"
+        );
+        first.sql(&create).await.unwrap().collect().await.unwrap();
+        let tasks = (0..SESSIONS).map(|writer| {
+            let path = folder.path().to_path_buf();
+            tokio::spawn(async move {
+                let session = session(&path);
+                for i in 0..FEW {
+                    // three keys that all write, and one of its own
+                    let insert = format!(
+                        "INSERT INTO t VALUES (1, {p}, {i}), (2, {p}, {i}), (3, {p}, {i}), ({own}, {p}, {i})",
+                        p = i % 2,
+                        own = 100 * (writer + 1) + i
+                    );
+                    session.sql(&insert).await.unwrap().collect().await.unwrap();
+                }
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        let own = i64::try_from(SESSIONS * FEW).unwrap();
+        let shared = if key == "id" { 3 } else { 6 };
+        let rows = number(&first, "SELECT count(*) FROM (SELECT id, p, v FROM t)").await;
+        let keys = format!("SELECT count(DISTINCT ({key})) FROM t");
+        let keys = keys.replace("(id, p)", "id * 10 + p");
+        assert_eq!(number(&first, &keys).await, own + shared, "{key}");
+        assert_eq!(rows, own + shared, "{key}");
+    }
+}

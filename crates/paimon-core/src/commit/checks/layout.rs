@@ -13,6 +13,9 @@ use crate::spec::{CommitKind, ManifestEntry, Snapshot, WriteBase};
 use crate::table::Table;
 use crate::write::BucketMode;
 
+/// Context of errors of rows whose keys others moved meanwhile: the same rows, written anew, may be committed.
+pub const OVERTAKEN: &str = "overtaken";
+
 /// Snapshots that may have moved keys, as far as a committer has looked: a stream of commits looks at each snapshot once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PastMoves(Arc<Mutex<Seen>>);
@@ -192,4 +195,5 @@ fn moved(id: i64) -> Error {
         "another commit may have moved keys since the rows were put into buckets: run the statement again",
     )
     .with("snapshot", id)
+    .with(OVERTAKEN, true)
 }

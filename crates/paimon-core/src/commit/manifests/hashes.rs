@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::files::ManifestFiles;
 use super::index::HASH;
+use crate::commit::OVERTAKEN;
 use crate::error::{Error, ErrorKind, Result};
 use crate::manifest::index_file_path;
 use crate::spec::{FileKind, IndexManifestEntry};
@@ -154,4 +155,5 @@ fn moved_meanwhile(change: &IndexManifestEntry) -> Error {
     )
     .with("bucket", change.bucket)
     .with("file", &change.file_name)
+    .with(OVERTAKEN, true)
 }

@@ -33,6 +33,7 @@ pub use target::{Operation, RowsParts, RowsTarget};
 
 use self::changes::RowChanges;
 use self::writes::Writes;
+use super::gave_up;
 use super::memory::write_context;
 use super::metrics;
 use crate::error::{paimon_error, to_datafusion};
@@ -295,10 +296,7 @@ impl DataSink for RowsSink {
                 Err(error) => return Err(error),
             };
             if !retries.wait().await {
-                return Err(error.context(format!(
-                    "giving up the statement after {} attempts: others changed the table each time",
-                    retries.attempts()
-                )));
+                return Err(error.context(gave_up(&retries)));
             }
         }
     }

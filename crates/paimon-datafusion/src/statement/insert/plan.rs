@@ -109,7 +109,8 @@ async fn step(session: &PaimonSession, insert: &Insert, tokens: &[TokenWithSpan]
             .map_err(to_datafusion)?,
         false => table,
     };
-    let target = SinkTarget::new(table, session.settings().clone(), mode);
+    let target = SinkTarget::new(table, session.settings().clone(), mode)
+        .of_query(&input, session.context().state());
     count_of(session, &name, Arc::new(target), input).map(Step::Rows)
 }
 
@@ -159,7 +160,8 @@ pub(crate) fn append(
     let fillings = fillings(&schema, &[], listed.as_deref(), &input)?;
     let input = projected(&schema, &[], &fillings, input)?;
     let name = table.name().to_string();
-    let target = SinkTarget::new(table, session.settings().clone(), SinkMode::Append);
+    let target = SinkTarget::new(table, session.settings().clone(), SinkMode::Append)
+        .of_query(&input, session.context().state());
     count_of(session, &name, Arc::new(target), input)
 }
 
