@@ -20,7 +20,7 @@ use args::{Args, Invocation, Subcommand};
 use failure::{Failure, Outcome};
 use tracing_subscriber::EnvFilter;
 
-/// How long the program waits for caches to be written when it is done.
+/// How long the program waits for files of interrupted statements to be removed, and for caches to be written, when it is done.
 const CLOSING: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
@@ -45,7 +45,8 @@ fn main() -> ExitCode {
                 Err(Failure::interrupted())
             }
         };
-        // a disk that hangs must not keep the program
+        // a store or disk that hangs must not keep the program
+        let _ = tokio::time::timeout(CLOSING, paimon_datafusion::finish_cleanups()).await;
         let _ = tokio::time::timeout(CLOSING, paimon_stores::close_caches()).await;
         outcome
     });

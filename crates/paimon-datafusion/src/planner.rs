@@ -10,8 +10,10 @@ use datafusion::logical_expr::planner::{
     ExprPlanner, PlannedRelation, PlannerResult, RawFieldAccessExpr, RelationPlanner,
     RelationPlannerContext, RelationPlanning, TypePlanner,
 };
-use datafusion::logical_expr::{ExprSchemable, GetFieldAccess, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{self, TableFactor, TimezoneInfo};
+use datafusion::logical_expr::{ExprSchemable, GetFieldAccess, LogicalPlanBuilder, TableSource};
+use datafusion::sql::sqlparser::ast::{
+    self, FunctionArg, FunctionArgExpr, TableFactor, TimezoneInfo,
+};
 
 use crate::parse::{FILES_CATALOG, plain_and_options};
 use crate::session::SessionSettings;
@@ -32,14 +34,17 @@ impl RelationPlanner for PaimonRelationPlanner {
             )));
         }
         let TableFactor::Table {
-            name,
-            alias,
-            args: None,
-            ..
+            name, alias, args, ..
         } = &relation
         else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
+        if let Some(args) = args {
+            return match args.args.is_empty() {
+                true => Ok(RelationPlanning::Original(Box::new(relation))),
+                false => plan_function(name, args, alias.clone(), context),
+            };
+        }
         let hidden = context.object_name_to_table_reference(name.clone())?;
         let Some((plain, _)) = plain_and_options(hidden.table()) else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
@@ -55,24 +60,62 @@ impl RelationPlanner for PaimonRelationPlanner {
             }
             other => other,
         })?;
-        let scan = LogicalPlanBuilder::scan(scan_name(&hidden, plain), source, None)?;
-        let plan = match alias {
-            Some(_) => scan.build()?,
-            None => scan.alias(shown)?.build()?,
-        };
-        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
-            plan,
-            alias.clone(),
-        ))))
+        let scan = scan_name(&hidden, plain, hidden.table());
+        planned(scan, source, shown, alias.clone())
     }
 }
 
-/// Name of the scan of a table with options. DataFusion takes scans of one name for the same, whatever they read: two
-/// versions of a table need two names. The options themselves may hold secrets, which plans would show.
-fn scan_name(hidden: &TableReference, plain: &str) -> TableReference {
+/// A call of a table function. DataFusion names the scans of all calls alike.
+fn plan_function(
+    name: &ast::ObjectName,
+    args: &ast::TableFunctionArgs,
+    alias: Option<ast::TableAlias>,
+    context: &mut dyn RelationPlannerContext,
+) -> Result<RelationPlanning> {
+    let ident = name.0.first().and_then(|part| part.as_ident());
+    let ident =
+        ident.ok_or_else(|| DataFusionError::Plan(format!("no function is named {name}")))?;
+    let function = ident.to_string();
+    let mut values = Vec::with_capacity(args.args.len());
+    for arg in &args.args {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg else {
+            return Err(DataFusionError::Plan(format!(
+                "Unsupported function argument type: {arg}"
+            )));
+        };
+        values.push(context.sql_expr_to_logical_expr(expr.clone(), &DFSchema::empty())?);
+    }
+    let call = format!("{values:?}");
+    let provider = context.context_provider();
+    let source = provider.get_table_function_source(&function, values)?;
+    let shown = TableReference::bare(format!("{function}()"));
+    let scan = scan_name(&shown, shown.table(), &call);
+    planned(scan, source, shown, alias)
+}
+
+/// A scan, which queries know by another name than plans do.
+fn planned(
+    scan: TableReference,
+    source: Arc<dyn TableSource>,
+    shown: TableReference,
+    alias: Option<ast::TableAlias>,
+) -> Result<RelationPlanning> {
+    let scan = LogicalPlanBuilder::scan(scan, source, None)?;
+    let plan = match alias {
+        Some(_) => scan.build()?,
+        None => scan.alias(shown)?.build()?,
+    };
+    let relation = PlannedRelation::new(plan, alias);
+    Ok(RelationPlanning::Planned(Box::new(relation)))
+}
+
+/// Name of the scan of a table with options, or of a function with arguments. DataFusion takes scans of one name for the
+/// same, whatever they read: two versions of a table need two names. The options themselves may hold secrets, which plans
+/// would show.
+fn scan_name(reference: &TableReference, plain: &str, details: &str) -> TableReference {
     let mut hasher = DefaultHasher::new();
-    hidden.table().hash(&mut hasher);
-    with_table(hidden, &format!("{plain}@{:x}", hasher.finish()))
+    details.hash(&mut hasher);
+    with_table(reference, &format!("{plain}@{:x}", hasher.finish()))
 }
 
 /// Name of a clause that DataFusion's own planner would ignore.

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use paimon_core::table::StreamProgress;
 use serde_json::{Value, json};
@@ -17,10 +18,11 @@ pub(super) struct OutputFile {
 }
 
 /// How much of the file is complete, and the first snapshot that is not in there.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Progress {
     bytes: u64,
     next_snapshot: i64,
+    last_snapshot: Option<Arc<str>>,
 }
 
 impl OutputFile {
@@ -37,7 +39,7 @@ impl OutputFile {
         options.create(true).truncate(false).write(true);
         let mut file = options.open(path).map_err(|e| unusable(path, &e))?;
         let there = file.metadata().map_err(|e| unusable(path, &e))?.len();
-        let complete = progress.map_or(0, |p| p.bytes);
+        let complete = progress.as_ref().map_or(0, |p| p.bytes);
         if there < complete || (progress.is_none() && there > 0) {
             return Err(Failure::usage(format!(
                 "--output {}: the file has {there} bytes, its progress in {} knows of {complete}: remove both to begin \
@@ -58,15 +60,16 @@ impl OutputFile {
 
     /// What an earlier run wrote.
     pub(super) fn progress(&self) -> Option<StreamProgress> {
-        self.progress.map(|p| StreamProgress {
+        self.progress.as_ref().map(|p| StreamProgress {
             next_snapshot: p.next_snapshot,
             watermark: None,
+            last_snapshot: p.last_snapshot.clone(),
         })
     }
 
     /// Whether the file holds rows.
     pub(super) fn has_rows(&self) -> bool {
-        self.progress.is_some_and(|p| p.bytes > 0)
+        self.progress.as_ref().is_some_and(|p| p.bytes > 0)
     }
 
     pub(super) fn writer(&mut self) -> &mut dyn Write {
@@ -75,16 +78,17 @@ impl OutputFile {
 
     /// Everything before the next snapshot was written: from now on it stays.
     pub(super) fn complete(&mut self, progress: &StreamProgress) -> Outcome {
-        let kept = self.sync(progress.next_snapshot);
+        let kept = self.sync(progress);
         kept.map_err(|e| unusable(&self.progress_path, &e))
     }
 
-    fn sync(&mut self, next_snapshot: i64) -> std::io::Result<()> {
+    fn sync(&mut self, progress: &StreamProgress) -> std::io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_data()?;
         let progress = Progress {
             bytes: self.file.stream_position()?,
-            next_snapshot,
+            next_snapshot: progress.next_snapshot,
+            last_snapshot: progress.last_snapshot.clone(),
         };
         let mut partial = self.progress_path.as_os_str().to_owned();
         partial.push(".tmp");
@@ -109,6 +113,7 @@ impl Progress {
             (Some(bytes), Some(next_snapshot)) => Ok(Some(Self {
                 bytes,
                 next_snapshot,
+                last_snapshot: value["lastSnapshot"].as_str().map(Into::into),
             })),
             _ => Err(Failure::usage(format!(
                 "{}: no progress of `paimon follow`",
@@ -117,8 +122,12 @@ impl Progress {
         }
     }
 
-    fn to_json(self) -> Value {
-        json!({"bytes": self.bytes, "nextSnapshot": self.next_snapshot})
+    fn to_json(&self) -> Value {
+        json!({
+            "bytes": self.bytes,
+            "nextSnapshot": self.next_snapshot,
+            "lastSnapshot": self.last_snapshot.as_deref(),
+        })
     }
 }
 
@@ -136,6 +145,7 @@ mod tests {
         let progress = StreamProgress {
             next_snapshot,
             watermark: None,
+            last_snapshot: None,
         };
         assert!(file.complete(&progress).is_ok());
     }

@@ -53,6 +53,22 @@ fn a_repeated_run_with_one_identity_adds_nothing() {
 }
 
 #[test]
+fn a_repeated_script_whose_table_is_there_by_now_loses_nothing() {
+    let folder = warehouse(&[]);
+    let create = "CREATE TABLE IF NOT EXISTS made AS SELECT 7 AS k";
+    let script = format!("{create}; INSERT INTO made VALUES (8); INSERT INTO made VALUES (9)");
+    for statements in [create, &script, &script] {
+        let identity = ["--commit-user", "job", "--commit-identifier", "1"];
+        let arguments = [&identity[..], &["-q", "-c", statements]].concat();
+        let run = paimon(folder.path(), &arguments);
+        assert_eq!(run.code, 0, "{run:?}");
+    }
+    let select = "SELECT k FROM made ORDER BY k";
+    let run = paimon(folder.path(), &["-q", "--format", "csv", "-c", select]);
+    assert_eq!(run.stdout, "k\n7\n8\n9\n");
+}
+
+#[test]
 fn a_failed_insert_leaves_no_file() {
     let folder = warehouse(&[]);
     let create = "CREATE TABLE t (id INT, v VARCHAR(2))";

@@ -214,7 +214,11 @@ impl FileStoreCommit {
                 .iter()
                 .filter_map(|m| m.base.as_ref())
                 .min_by_key(|base| base.id());
-            ids.push(self.publish(&request).await?);
+            let id = self.publish(&request).await?;
+            for base in committable.messages.iter().filter_map(|m| m.base.as_ref()) {
+                base.note_commit(id);
+            }
+            ids.push(id);
         }
         self.compact(committable, &compactions, &mut ids).await?;
         Ok(ids)

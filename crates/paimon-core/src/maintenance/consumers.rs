@@ -12,17 +12,29 @@ use crate::table::Table;
 /// # Errors
 /// `InvalidInput` for a name that is no plain path component or a snapshot id below 1.
 pub async fn reset_consumer(table: &Table, id: &str, next_snapshot: Option<i64>) -> Result<()> {
-    let path = path_of(table, id)?;
     let Some(next_snapshot) = next_snapshot else {
-        return table.io().discard(&path).await;
+        return table.io().discard(&path_of(table, id)?).await;
     };
     if next_snapshot < 1 {
         return Err(Error::invalid(format!(
             "snapshot ids begin with 1, found {next_snapshot}"
         )));
     }
-    let bytes = serde_json::to_vec_pretty(&Consumer { next_snapshot })
+    let set = Consumer {
+        next_snapshot,
+        last_snapshot: None,
+    };
+    write_consumer(table, id, &set).await
+}
+
+/// Keeps a consumer's progress.
+///
+/// # Errors
+/// `InvalidInput` for a name that is no plain path component, `Io` when the store fails.
+pub(crate) async fn write_consumer(table: &Table, id: &str, consumer: &Consumer) -> Result<()> {
+    let bytes = serde_json::to_vec_pretty(consumer)
         .map_err(|e| Error::internal("a consumer is no JSON").with_source(e))?;
+    let path = path_of(table, id)?;
     table.io().overwrite(&path, bytes.into()).await
 }
 

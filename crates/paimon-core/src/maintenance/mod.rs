@@ -35,7 +35,7 @@ pub(crate) use auto_compact::{AutoCompact, compact_and_commit};
 pub(crate) use auto_tags::Periods;
 pub use auto_tags::{create_due_tags, trigger_tags};
 pub use branches::{create_branch, delete_branch, fast_forward, merge_branch, rename_branch};
-pub(crate) use consumers::{check_consumer_id, read_consumer};
+pub(crate) use consumers::{check_consumer_id, read_consumer, write_consumer};
 pub use consumers::{clear_consumers, expire_consumers, reset_consumer};
 pub use copy::CopyFiles;
 pub use done_partitions::mark_partitions_done;

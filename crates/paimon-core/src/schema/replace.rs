@@ -41,6 +41,15 @@ impl TableSchema {
         new.version = VERSION;
         Ok(new)
     }
+
+    /// Whether nothing of another schema of the table is left in this one, or its keys are others: it was replaced since, not
+    /// altered.
+    pub(crate) fn has_replaced(&self, other: &Self) -> bool {
+        let ids = |fields: &[DataField]| fields.iter().map(|f| f.id).collect::<Vec<_>>();
+        let own = ids(&self.fields);
+        ids(&self.key_fields()) != ids(&other.key_fields())
+            || !other.fields.iter().any(|f| own.contains(&f.id))
+    }
 }
 
 fn listed(fields: &[DataField]) -> String {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{DataFileMeta, IndexManifestEntry, Snapshot};
 
@@ -39,22 +40,50 @@ pub struct CompactIncrement {
     pub deleted_index_files: Vec<IndexManifestEntry>,
 }
 
-/// The state of a table that a writer looked at.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WriteBase {
-    /// There was no snapshot.
-    Empty,
-    /// The newest snapshot.
-    Snapshot(Arc<Snapshot>),
+/// The state of a table that a writer looked at first, and what it committed since. Clones are of one writer.
+#[derive(Debug, Clone)]
+pub struct WriteBase {
+    snapshot: Option<Arc<Snapshot>>,
+    /// Ids of the writer's own snapshots, ascending.
+    committed: Arc<Mutex<Vec<i64>>>,
 }
 
 impl WriteBase {
+    /// The newest snapshot; `None` for a table without any.
+    pub fn new(snapshot: Option<Arc<Snapshot>>) -> Self {
+        Self {
+            snapshot,
+            committed: Arc::default(),
+        }
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_deref()
+    }
+
     /// Id of the snapshot; 0 without one.
     pub fn id(&self) -> i64 {
-        match self {
-            Self::Empty => 0,
-            Self::Snapshot(snapshot) => snapshot.id,
+        self.snapshot.as_ref().map_or(0, |s| s.id)
+    }
+
+    /// Remembers a snapshot that rows of the writer went into.
+    pub fn note_commit(&self, id: i64) {
+        let mut committed = self.committed.lock();
+        if let Err(place) = committed.binary_search(&id) {
+            committed.insert(place, id);
         }
+    }
+
+    /// Whether rows of the writer went into a snapshot.
+    pub fn has_committed(&self, id: i64) -> bool {
+        self.committed.lock().binary_search(&id).is_ok()
+    }
+}
+
+impl PartialEq for WriteBase {
+    fn eq(&self, other: &Self) -> bool {
+        self.snapshot == other.snapshot
     }
 }
 

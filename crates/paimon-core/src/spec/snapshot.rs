@@ -185,6 +185,9 @@ fn seconds_ms(text: &str) -> Option<i64> {
 pub struct Consumer {
     /// First snapshot the consumer has not read.
     pub next_snapshot: i64,
+    /// What tells the last snapshot that it read from others of its number; streams of this library keep it. Java passes over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_snapshot: Option<String>,
 }
 
 /// Table statistics: a file in `statistics/`.

@@ -88,10 +88,7 @@ impl Restored {
 
     /// The state that was read.
     pub fn base(&self) -> WriteBase {
-        match &self.snapshot {
-            Some(snapshot) => WriteBase::Snapshot(snapshot.clone()),
-            None => WriteBase::Empty,
-        }
+        WriteBase::new(self.snapshot.clone())
     }
 
     /// Sequence number of the first new row of a bucket.

@@ -3,7 +3,7 @@
 use paimon_core::ErrorKind;
 use paimon_core::commit::{CommitContext, Overwrite};
 use paimon_core::maintenance::{RescaleBuckets, RollbackTarget, rollback_to};
-use paimon_core::schema::SchemaChange;
+use paimon_core::schema::{NewTable, SchemaChange};
 use paimon_core::spec::{CommitMessage, Datum};
 use paimon_core::table::Table;
 
@@ -152,16 +152,23 @@ async fn keys_that_may_be_in_other_partitions_by_now_are_refused() {
     let second = written(&table, &[5], 2).await;
     commit(&table, first).await.unwrap();
     assert_eq!(commit(&table, second).await, Err(ErrorKind::CommitConflict));
-    // commits of one user follow each other
+    // of one user, but by two writers
+    let first = written(&table, &[9], 1).await;
+    let second = written(&table, &[9], 2).await;
+    let same = table.new_commit().with_user("etl");
+    same.commit(2, first).await.unwrap();
+    let error = same.commit(1, second).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CommitConflict);
+    // commits of one writer follow each other
     let mut write = table.new_write().unwrap();
-    let own = table.new_commit().with_user("stream");
     for i in 1..4 {
+        let own = table.new_commit().with_user("stream");
         let batch = rows(&table, &[5, 6], i);
         write.write(&batch).await.unwrap();
         let messages = write.prepare_commit().await.unwrap();
         own.commit(i64::from(i), messages).await.unwrap();
     }
-    assert_eq!(ids(&table).await, once([1, 5, 6]));
+    assert_eq!(ids(&table).await, once([1, 5, 6, 9]));
     assert_sound(&table).await;
 }
 
@@ -216,4 +223,29 @@ async fn new_partitions_get_one_number_of_buckets() {
     assert_eq!(commit(&table, late).await, Err(ErrorKind::CommitConflict));
     assert_eq!(ids(&table).await, [(1, 2), (2, 1), (3, 1)].into());
     assert_sound(&table).await;
+}
+
+#[tokio::test]
+async fn rows_of_a_table_that_was_replaced_meanwhile_are_refused() {
+    for keys in ["id, p", "p, id", ""] {
+        let table = in_memory(&keyed(r#""bucket": "2""#)).await;
+        add(&table, &[1], 1).await;
+        let late = written(&table, &[7], 1).await;
+        let split = keys.split(", ").filter(|key| !key.is_empty());
+        let new = NewTable {
+            primary_keys: split.map(str::to_string).collect(),
+            options: Default::default(),
+            ..NewTable::like(table.schema())
+        };
+        let schema = new.into_schema(7).unwrap();
+        let schema = table.schema().replaced_by(schema).unwrap();
+        let publish = async { table.schemas().append(&schema).await };
+        table.replace(&schema, publish).await.unwrap();
+        assert_eq!(commit(&table, late).await, Err(ErrorKind::CommitConflict));
+        let table = altered(&table, Vec::new()).await;
+        assert_eq!(ids(&table).await, once([]));
+        add(&table, &[7], 1).await;
+        assert_eq!(ids(&table).await, once([7]));
+        assert_sound(&table).await;
+    }
 }

@@ -98,7 +98,8 @@ impl StreamInsert {
             return Some(format!("stream-{}-{}", read.table().name(), consumer.id()));
         }
         let identity = self.settings.next_commit_identity()?;
-        Some(format!("stream-{}-{}", read.table().name(), identity.user))
+        let (name, user, number) = (read.table().name(), identity.user, identity.identifier);
+        Some(format!("stream-{name}-{user}-{number}"))
     }
 }
 
@@ -107,8 +108,6 @@ struct Open {
     write: WriteGuard,
     from: i64,
     progress: StreamProgress,
-    /// Names the last snapshot of it.
-    last: String,
 }
 
 /// Whether the snapshots hold what this run wrote: another run of the same statement may have taken the number for other
@@ -143,11 +142,14 @@ async fn check_own(
     }
 }
 
-/// What tells a table from others of its name: where it lies, its branch, and when it was made.
-async fn source_of(table: &Table) -> String {
-    let made = table.schemas().schema(0).await;
-    let made = made.map_or_else(|_| String::new(), |schema| schema.time_millis.to_string());
-    format!("{}#{}#{made}", table.location(), table.branch_name())
+/// What tells a table from others of its name: its branch and when it was made. Not where it lies, which has many spellings.
+async fn source_of(table: &Table) -> paimon_core::Result<String> {
+    let schemas = table.schemas();
+    let made = match schemas.ids().await?.first() {
+        Some(first) => schemas.schema(*first).await?.time_millis.to_string(),
+        None => String::new(),
+    };
+    Ok(format!("{}#{made}", table.branch_name()))
 }
 
 struct Job<'a> {
@@ -179,26 +181,30 @@ impl<'a> Job<'a> {
         };
         let last = last.map_err(to_datafusion)?;
         let kept = match read.consumer().filter(|_| !read.options().ignore_progress) {
-            Some(consumer) => consumer.next_snapshot().await.map_err(to_datafusion)?,
+            Some(consumer) => consumer.progress().await.map_err(to_datafusion)?,
             None => None,
         };
-        let own_source = source_of(read.table()).await;
+        let own_source = source_of(read.table()).await.map_err(to_datafusion)?;
         let property = |key: &str| last.as_ref()?.properties.as_ref()?.get(key);
         // progress in another table of the same name is none in this one
         let same = property(SOURCE).is_none_or(|source| *source == own_source);
         let number = |key: &str| property(key).filter(|_| same)?.parse::<i64>().ok();
-        let committed = match (number(FROM), number(NEXT), kept) {
-            // killed between the commit and the consumer's progress
-            (Some(from), Some(next), Some(kept)) if from == kept => Some(next),
-            (_, Some(next), Some(kept)) if next == kept => Some(next),
+        let committed = match (number(FROM), number(NEXT), &kept) {
+            // killed between the commit and the consumer's progress, which nobody set since
+            (Some(from), Some(next), Some(kept))
+                if from == kept.next_snapshot && kept.last_snapshot.is_some() =>
+            {
+                Some(next)
+            }
             // killed before a consumer that starts with a state had any
             (_, Some(next), None) if !read.options().ignore_progress => Some(next),
             _ => None,
         };
-        scan.restore(
-            committed,
-            property(LAST).map(String::as_str).filter(|_| same),
-        );
+        scan.restore(committed.map(|next_snapshot| StreamProgress {
+            next_snapshot,
+            watermark: None,
+            last_snapshot: property(LAST).map(|last| last.as_str().into()),
+        }));
         let before = last.map_or(0, |s| s.commit_identifier);
         let merges = SchemaMerging::of(insert.table.options()).map_err(to_datafusion)?;
         Ok(Self {
@@ -213,7 +219,7 @@ impl<'a> Job<'a> {
             user,
             identifier: before.saturating_add(1).min(BATCH_COMMIT_IDENTIFIER - 1),
             open: None,
-            acknowledged: kept,
+            acknowledged: kept.map(|kept| kept.next_snapshot),
             committed_at: Instant::now(),
             rows: 0,
         })
@@ -267,9 +273,8 @@ impl<'a> Job<'a> {
     }
 
     async fn begin(&mut self, from: i64, progress: StreamProgress) -> Result<()> {
-        let last = self.scan.last_snapshot().unwrap_or_default().to_string();
         if let Some(open) = &mut self.open {
-            (open.progress, open.last) = (progress, last);
+            open.progress = progress;
             return Ok(());
         }
         // what a run that is started again will find there
@@ -286,7 +291,6 @@ impl<'a> Job<'a> {
             write: WriteGuard::new(write.map_err(to_datafusion)?),
             from,
             progress,
-            last,
         });
         Ok(())
     }
@@ -336,11 +340,12 @@ impl<'a> Job<'a> {
             let messages = open.write.get()?.prepare_commit().await;
             let messages = messages.map_err(to_datafusion)?;
             open.write.finish();
+            let last = open.progress.last_snapshot.as_deref();
             let mut commit = self
                 .commit
                 .clone()
                 .with_property(FROM, &open.from.to_string())
-                .with_property(LAST, &open.last)
+                .with_property(LAST, last.unwrap_or_default())
                 .with_property(NEXT, &open.progress.next_snapshot.to_string());
             if let Some(watermark) = open.progress.watermark {
                 commit = commit.with_watermark(watermark);

@@ -84,6 +84,9 @@ impl<'a> Attempt<'a> {
         let table = &self.commit.table;
         let schema_id = match table.schemas().latest_of_same().await {
             Ok((_, false)) => return Outcome::Failed(place::no_longer_there(table)),
+            Ok((Some(schema), true)) if schema.has_replaced(table.schema()) => {
+                return Outcome::Failed(place::no_longer_there(table));
+            }
             Ok((schema, true)) => schema.map_or(table.schema().id, |s| s.id),
             Err(error) => return Outcome::Failed(error),
         };
@@ -274,9 +277,8 @@ impl<'a> Attempt<'a> {
         let Some(base) = self.request.base else {
             return Ok(Layout::Kept);
         };
-        let committer = (&self.commit.past, self.commit.user.as_str());
-        let span = (base, latest);
-        layout::check(&self.commit.table, committer, span, &changes.entries).await
+        let (table, past) = (&self.commit.table, &self.commit.past);
+        layout::check(table, past, (base, latest), &changes.entries).await
     }
 
     fn scan(&self, partition_filter: Predicate) -> ManifestScan {

@@ -61,11 +61,11 @@ pub(in crate::commit) async fn published(
     }
 }
 
-/// The error of commits to a table that was dropped, renamed or made anew.
+/// The error of commits to a table that was dropped, renamed, replaced or made anew.
 pub(super) fn no_longer_there(table: &Table) -> Error {
     Error::new(
         ErrorKind::CommitConflict,
-        "the table was dropped, renamed or made anew while it was written to",
+        "the table was dropped, renamed, replaced or made anew while it was written to",
     )
     .with("path", table.location())
 }

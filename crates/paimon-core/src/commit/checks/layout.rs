@@ -38,15 +38,15 @@ struct Mover {
 }
 
 impl PastMoves {
-    /// Snapshots after `base`, up to `latest`, that may move keys; those that are gone are among them.
+    /// Snapshots of others after `base`, up to `latest`, that may move keys; those that are gone are among them.
     async fn since(
         &self,
         table: &Table,
-        (base, latest): (i64, &Snapshot),
+        (write, latest): (&WriteBase, &Snapshot),
         may_move: impl Fn(&Snapshot) -> bool,
         hashed: bool,
     ) -> Result<Vec<Mover>> {
-        let snapshots = table.snapshots();
+        let (snapshots, base) = (table.snapshots(), write.id());
         let (from, upto) = {
             let seen = self.0.lock();
             (seen.from, seen.upto.clone())
@@ -79,8 +79,8 @@ impl PastMoves {
         }
         seen.upto = Some(latest.clone());
         seen.movers.extend(found);
-        let after = seen.movers.iter().filter(|mover| mover.id > base);
-        Ok(after.cloned().collect())
+        let of_others = |mover: &&Mover| mover.id > base && !write.has_committed(mover.id);
+        Ok(seen.movers.iter().filter(of_others).cloned().collect())
     }
 }
 
@@ -115,7 +115,7 @@ pub(in crate::commit) enum Layout {
 /// `CommitConflict` where keys may have got other buckets.
 pub(in crate::commit) async fn check(
     table: &Table,
-    (past, user): (&PastMoves, &str),
+    past: &PastMoves,
     (base, latest): (&WriteBase, &Snapshot),
     added: &[ManifestEntry],
 ) -> Result<Layout> {
@@ -124,8 +124,8 @@ pub(in crate::commit) async fn check(
         return Ok(Layout::Kept);
     }
     let hashed = matches!(mode, BucketMode::Dynamic | BucketMode::CrossPartition);
-    if let WriteBase::Snapshot(base) = base {
-        if **base == *latest {
+    if let Some(base) = base.snapshot() {
+        if base == latest {
             return Ok(Layout::Kept);
         }
         if !is_there(table.snapshots(), base, latest).await? {
@@ -138,12 +138,11 @@ pub(in crate::commit) async fn check(
     }
     let may_move = |s: &Snapshot| match s.commit_kind {
         CommitKind::Overwrite => true,
-        // new keys of others
-        CommitKind::Append => hashed && s.commit_user != user,
+        // new keys
+        CommitKind::Append => hashed,
         _ => false,
     };
-    let span = (base.id(), latest);
-    let movers = past.since(table, span, may_move, hashed).await?;
+    let movers = past.since(table, (base, latest), may_move, hashed).await?;
     // with another schema partitions may have got another number of buckets
     if !hashed && (!movers.is_empty() || latest.schema_id != table.schema().id) {
         return Ok(Layout::CheckNumbers);

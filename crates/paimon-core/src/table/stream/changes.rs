@@ -52,9 +52,12 @@ impl std::fmt::Debug for ChangeStream {
 }
 
 impl ChangeStream {
-    pub(super) async fn start(read: &StreamRead, checkpoint: Option<i64>) -> Result<Self> {
+    pub(super) async fn start(
+        read: &StreamRead,
+        checkpoint: Option<StreamProgress>,
+    ) -> Result<Self> {
         let mut scan = read.scan()?;
-        scan.restore(checkpoint, None);
+        scan.restore(checkpoint);
         let reader = read.reader()?;
         let schema = reader.schema().clone();
         // now, so that nothing committed after this call is missed
@@ -229,7 +232,7 @@ impl Run {
 
     fn completing(&mut self, batch: ChangeBatch, progress: StreamProgress) -> ChangeBatch {
         self.reported = Some(progress.next_snapshot);
-        self.handed_out = Some(progress);
+        self.handed_out = Some(progress.clone());
         ChangeBatch {
             completes: Some(progress),
             ..batch

@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 use super::super::Table;
 use super::scan::StreamProgress;
 use crate::error::Result;
-use crate::maintenance::{read_consumer, reset_consumer};
+use crate::maintenance::{read_consumer, write_consumer};
+use crate::spec::Consumer;
 
 /// The consumer of a streaming read (`consumer-id`): the file that holds its progress and keeps the snapshots that it has
 /// not read.
@@ -23,7 +24,7 @@ struct Inner {
     table: Table,
     id: String,
     /// What was written last by this process.
-    kept: Mutex<Option<i64>>,
+    kept: Mutex<Option<Consumer>>,
 }
 
 impl StreamConsumer {
@@ -48,9 +49,22 @@ impl StreamConsumer {
     /// # Errors
     /// `Damaged` for a broken consumer file.
     pub async fn next_snapshot(&self) -> Result<Option<i64>> {
+        Ok(self.progress().await?.map(|p| p.next_snapshot))
+    }
+
+    /// Its progress, without the watermark; `None` when it has none. `last_snapshot` is `None` where no stream kept it, but
+    /// somebody set the consumer, or Java did; it is empty where a stream has read nothing yet.
+    ///
+    /// # Errors
+    /// `Damaged` for a broken consumer file.
+    pub async fn progress(&self) -> Result<Option<StreamProgress>> {
         let i = &self.inner;
         let found = read_consumer(&i.table, &i.id).await?;
-        Ok(found.map(|c| c.next_snapshot))
+        Ok(found.map(|c| StreamProgress {
+            next_snapshot: c.next_snapshot,
+            watermark: None,
+            last_snapshot: c.last_snapshot.map(Into::into),
+        }))
     }
 
     /// Keeps the progress: everything before it was dealt with for good. Snapshots before it may expire from now on.
@@ -58,13 +72,22 @@ impl StreamConsumer {
     /// # Errors
     /// `Io` when the store fails.
     pub async fn acknowledge(&self, progress: &StreamProgress) -> Result<()> {
-        self.keep(progress.next_snapshot).await
+        self.keep(progress.next_snapshot, progress.last_snapshot.clone())
+            .await
     }
 
-    pub(super) async fn keep(&self, next_snapshot: i64) -> Result<()> {
+    pub(super) async fn keep(&self, next_snapshot: i64, last: Option<Arc<str>>) -> Result<()> {
+        self.write(Consumer {
+            next_snapshot,
+            last_snapshot: Some(last.as_deref().unwrap_or_default().to_string()),
+        })
+        .await
+    }
+
+    async fn write(&self, consumer: Consumer) -> Result<()> {
         let i = &self.inner;
-        reset_consumer(&i.table, &i.id, Some(next_snapshot)).await?;
-        *i.kept.lock() = Some(next_snapshot);
+        write_consumer(&i.table, &i.id, &consumer).await?;
+        *i.kept.lock() = Some(consumer);
         Ok(())
     }
 
@@ -73,9 +96,9 @@ impl StreamConsumer {
     /// # Errors
     /// `Io` when the store fails.
     pub async fn touch(&self) -> Result<()> {
-        let kept = *self.inner.kept.lock();
+        let kept = self.inner.kept.lock().clone();
         match kept {
-            Some(next) => self.keep(next).await,
+            Some(kept) => self.write(kept).await,
             None => Ok(()),
         }
     }

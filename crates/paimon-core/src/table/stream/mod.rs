@@ -219,7 +219,7 @@ impl StreamRead {
     /// # Errors
     /// `SnapshotExpired` when the next snapshot is gone, else as [`Self::changes`].
     pub async fn changes_after(&self, progress: &StreamProgress) -> Result<ChangeStream> {
-        ChangeStream::start(self, Some(progress.next_snapshot)).await
+        ChangeStream::start(self, Some(progress.clone())).await
     }
 
     fn check_changes_are_told(&self) -> Result<()> {

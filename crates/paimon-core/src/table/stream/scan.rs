@@ -18,12 +18,15 @@ use crate::table::ScanTarget;
 use crate::write::Clock;
 
 /// How far a stream was read: what a checkpoint has to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamProgress {
     /// The first snapshot that was not read.
     pub next_snapshot: i64,
     /// Watermark of the last snapshot read, epoch milliseconds.
     pub watermark: Option<i64>,
+    /// What tells the last snapshot read from others of its number (its `deltaManifestList`). With it a table that was rolled
+    /// back since is an error, also when others have committed as many snapshots again; without it nobody can tell.
+    pub last_snapshot: Option<Arc<str>>,
 }
 
 /// What the next look at the table gave.
@@ -59,7 +62,7 @@ pub struct StreamScan {
     watermark: Option<i64>,
     ended: bool,
     /// Names the last snapshot planned.
-    last: Option<String>,
+    last: Option<Arc<str>>,
     /// Goes on from a checkpoint that was not looked at yet.
     restored: bool,
     /// The table had no snapshots when it was looked at first.
@@ -90,18 +93,13 @@ impl StreamScan {
         self.watermark
     }
 
-    /// What tells the last snapshot planned from others of its number; `None` before there is one.
-    pub fn last_snapshot(&self) -> Option<&str> {
-        self.last.as_deref()
-    }
-
-    /// Goes on from a checkpoint: what [`Self::next_snapshot`] was then, and [`Self::last_snapshot`] if that was kept. A
-    /// table that was rolled back since is an error then, also when others have committed as many snapshots again.
-    pub fn restore(&mut self, next_snapshot: Option<i64>, last_snapshot: Option<&str>) {
-        self.next = next_snapshot;
-        self.last = next_snapshot.and(last_snapshot).map(str::to_string);
-        self.restored = next_snapshot.is_some();
+    /// Goes on from a checkpoint: what [`Self::progress`] was then.
+    pub fn restore(&mut self, progress: Option<StreamProgress>) {
+        self.restored = progress.is_some();
         self.ended = false;
+        self.next = progress.as_ref().map(|p| p.next_snapshot);
+        self.watermark = progress.as_ref().and_then(|p| p.watermark);
+        self.last = progress.and_then(|p| p.last_snapshot);
     }
 
     /// What was planned so far; `None` before the start was found.
@@ -109,6 +107,7 @@ impl StreamScan {
         Some(StreamProgress {
             next_snapshot: self.next?,
             watermark: self.watermark,
+            last_snapshot: self.last.clone(),
         })
     }
 
@@ -133,7 +132,11 @@ impl StreamScan {
     }
 
     async fn first(&mut self, history: &History) -> Result<StreamPlan> {
-        let start = self.start_point().await?;
+        let kept = self.kept().await?;
+        let start = kept.as_ref().map_or_else(
+            || self.read.start.clone(),
+            |kept| StreamStart::FromSnapshot(kept.next_snapshot),
+        );
         let was_empty = match self.was_empty {
             Some(empty) => empty,
             None => {
@@ -159,28 +162,28 @@ impl StreamScan {
                 let before = history.snapshots().try_get(next - 1).await?;
                 self.ended = before.is_some_and(|s| self.is_beyond_end(&s));
                 self.next = Some(next);
+                self.last = kept
+                    .filter(|kept| kept.next_snapshot == next)
+                    .and_then(|kept| kept.last_snapshot);
                 self.register(next).await?;
                 self.follow(history).await
             }
         }
     }
 
-    /// The consumer's progress, else what the options say.
-    async fn start_point(&self) -> Result<StreamStart> {
-        if let Some(consumer) = &self.read.consumer
-            && !self.read.options.ignore_progress
-            && let Some(next) = consumer.next_snapshot().await?
-        {
-            return Ok(StreamStart::FromSnapshot(next));
+    /// The consumer's progress, which comes before what the options say.
+    async fn kept(&self) -> Result<Option<StreamProgress>> {
+        match &self.read.consumer {
+            Some(consumer) if !self.read.options.ignore_progress => consumer.progress().await,
+            _ => Ok(None),
         }
-        Ok(self.read.start.clone())
     }
 
     /// A consumer that starts with changes keeps them from the beginning. One that starts with a state must have read it
     /// before it may start elsewhere.
     async fn register(&self, next: i64) -> Result<()> {
         match &self.read.consumer {
-            Some(consumer) => consumer.keep(next).await,
+            Some(consumer) => consumer.keep(next, self.last.clone()).await,
             None => Ok(()),
         }
     }
@@ -227,10 +230,12 @@ impl StreamScan {
             if self.ended {
                 return Ok(StreamPlan::End);
             }
-            let Some(snapshot) = history.next(next).await? else {
+            let looks = futures::future::join(history.next(next), self.before(history, next));
+            let (found, before) = looks.await;
+            let Some(snapshot) = found? else {
                 return Ok(StreamPlan::Nothing);
             };
-            self.before(history, next).await?;
+            before?;
             if self.is_beyond_end(&snapshot) {
                 self.ended = true;
                 return Ok(StreamPlan::End);
@@ -269,7 +274,9 @@ impl StreamScan {
     async fn before(&self, history: &History, next: i64) -> Result<Option<Snapshot>> {
         let found = history.try_get(next.saturating_sub(1)).await?;
         match (&found, &self.last) {
-            (Some(found), Some(last)) if found.delta_manifest_list != *last => {
+            (Some(found), Some(last))
+                if !last.is_empty() && *found.delta_manifest_list != **last =>
+            {
                 Err(history.other(found.id))
             }
             _ => Ok(found),
@@ -280,7 +287,7 @@ impl StreamScan {
         let progress = progress_after(snapshot);
         self.next = Some(progress.next_snapshot);
         self.watermark = progress.watermark;
-        self.last = Some(snapshot.delta_manifest_list.clone());
+        self.last = progress.last_snapshot.clone();
         progress
     }
 
@@ -354,6 +361,7 @@ fn progress_after(snapshot: &Snapshot) -> StreamProgress {
     StreamProgress {
         next_snapshot: snapshot.id + 1,
         watermark: snapshot.watermark.filter(|w| *w != i64::MIN),
+        last_snapshot: Some(snapshot.delta_manifest_list.as_str().into()),
     }
 }
 

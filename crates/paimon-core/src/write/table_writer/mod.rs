@@ -221,10 +221,7 @@ impl TableWriter {
     async fn load_dynamic(&mut self, partitions: &[Arc<Partition>]) -> Result<()> {
         for partition in partitions {
             if !self.dynamic.knows(&partition.bytes) {
-                let table = self.table.clone();
-                let restored = self.restored().await?;
-                let files = restored.hash_indexes(&table, &partition.bytes).await?;
-                let known = restored.hash_entries(&partition.bytes).to_vec();
+                let (files, known) = self.hash_indexes(&partition.bytes).await?;
                 self.dynamic.load(&partition.bytes, &files)?;
                 let known = known.into_iter();
                 let known = known.map(|e| ((e.partition.clone(), e.bucket), e));
@@ -232,6 +229,26 @@ impl TableWriter {
             }
         }
         Ok(())
+    }
+
+    /// Keys of a partition by bucket, and the files that hold them. When they expire before they are read, those of the newest
+    /// snapshot.
+    async fn hash_indexes(
+        &mut self,
+        partition: &Bytes,
+    ) -> Result<(Vec<(i32, Bytes)>, Vec<IndexManifestEntry>)> {
+        let table = self.table.clone();
+        loop {
+            let restored = self.restored().await?;
+            let seen = restored.snapshot_id();
+            match restored.hash_indexes(&table, partition).await {
+                Ok(files) => return Ok((files, restored.hash_entries(partition).to_vec())),
+                Err(error) if table.snapshots().is_outdated(seen, &error).await => {
+                    self.restored = Some(self.load().await?);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Where all keys of the table are, read from it when first needed.

@@ -62,7 +62,7 @@ async fn plans(location: &str, entry: &GoldenEntry) -> paimon_core::Result<Vec<G
         if entry.query.system.as_deref() == Some("audit_log") {
             rows = audited(rows);
         }
-        assert_eq!(Some(step.progress), scan.progress());
+        assert_eq!(Some(step.progress.clone()), scan.progress());
         batches.push(GoldenBatch {
             next_snapshot: step.progress.next_snapshot,
             rows,

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt};
 use paimon_core::ErrorKind;
 use paimon_core::commit::Overwrite;
 use paimon_core::maintenance::{ExpireSnapshots, RollbackTarget, rollback_to};
-use paimon_core::table::{StreamPlan, StreamRead, Table};
+use paimon_core::table::{StreamPlan, StreamProgress, StreamRead, Table};
 use rstest::rstest;
 
 use super::{Told, options, records, stream};
@@ -120,7 +120,7 @@ async fn a_checkpoint_goes_on_where_it_was_made() {
         (Some(2), Some(1000))
     );
     let mut other = read.scan().unwrap();
-    other.restore(scan.next_snapshot(), scan.last_snapshot());
+    other.restore(scan.progress());
     assert!(matches!(other.plan().await.unwrap(), StreamPlan::Step(s) if s.snapshot_id == 2));
     assert!(matches!(other.plan().await.unwrap(), StreamPlan::Step(s) if s.snapshot_id == 4));
     assert!(matches!(other.plan().await.unwrap(), StreamPlan::Nothing));
@@ -241,7 +241,7 @@ async fn a_stream_ends_with_its_watermark() {
         let batches: Vec<_> = stream.try_collect().await.unwrap();
         let of_rows = batches.iter().filter(|b| b.rows.num_rows() > 0);
         let ids: Vec<i64> = of_rows
-            .filter_map(|b| Some(b.completes?.next_snapshot))
+            .filter_map(|b| Some(b.completes.as_ref()?.next_snapshot))
             .collect();
         assert_eq!(ids, checkpoints, "{bound}");
     }
@@ -276,7 +276,12 @@ async fn what_expired_or_was_rolled_back_is_an_error_of_its_own() {
     let mut behind = read.scan().unwrap();
     behind.plan().await.unwrap();
     let mut ahead = read.scan().unwrap();
-    ahead.restore(Some(5), None);
+    let from = |next_snapshot| StreamProgress {
+        next_snapshot,
+        watermark: None,
+        last_snapshot: None,
+    };
+    ahead.restore(Some(from(5)));
     assert!(matches!(ahead.plan().await.unwrap(), StreamPlan::Nothing));
     let expire = ExpireSnapshots {
         retain_max: Some(1),
@@ -302,9 +307,9 @@ async fn what_expired_or_was_rolled_back_is_an_error_of_its_own() {
         committed_at(&table, &[row_of], 7000).await;
     }
     let mut restarted = read.scan().unwrap();
-    restarted.restore(ahead.next_snapshot(), ahead.last_snapshot());
+    restarted.restore(ahead.progress());
     let mut unaware = read.scan().unwrap();
-    unaware.restore(Some(6), None);
+    unaware.restore(Some(from(6)));
     assert!(matches!(unaware.plan().await.unwrap(), StreamPlan::Step(_)));
     for scan in [&mut ahead, &mut restarted] {
         let error = scan.plan().await.unwrap_err();
@@ -358,7 +363,7 @@ async fn snapshots_without_rows_make_progress() {
     let batches: Vec<_> = stream.try_collect().await.unwrap();
     assert_eq!(batches.len(), 1);
     assert_eq!(batches[0].rows.num_rows(), 0);
-    assert_eq!(batches[0].completes.unwrap().next_snapshot, 4);
+    assert_eq!(batches[0].completes.as_ref().unwrap().next_snapshot, 4);
 }
 
 #[tokio::test]

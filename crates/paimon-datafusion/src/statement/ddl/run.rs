@@ -356,7 +356,12 @@ async fn create_as(
     let schema = schema_of(catalog.as_ref(), &identifier, creation, &table).await;
     let schema = schema.map_err(|e| to_datafusion(e.with_default("table", &identifier)))?;
     let Some(schema) = schema else {
-        return nothing(session);
+        // it has its number all the same, so that the statements after it keep theirs when all are run again
+        let (what, settings) = (creation.statement(), session.settings().clone());
+        return effect(session, format!("{what} {identifier}"), move || {
+            settings.next_commit_identity();
+            std::future::ready(Ok(()))
+        });
     };
     let name = TableReference::partial(identifier.database(), identifier.table()).to_string();
     let target = NewTableTarget {
