@@ -3,6 +3,7 @@
 use futures::StreamExt;
 
 use crate::error::Result;
+use crate::io::split_location;
 use crate::table::Table;
 
 /// Deletions under way at a time.
@@ -46,9 +47,15 @@ fn external_roots(table: &Table) -> Vec<String> {
     paths.map(|p| p.trim_end_matches('/').to_string()).collect()
 }
 
+/// Whether a file is below a folder, however both are spelled: Java writes `file:/w` for `file:///w`.
 fn is_below(file: &str, folder: &str) -> bool {
-    file.strip_prefix(folder)
-        .is_some_and(|rest| rest.starts_with('/') && !rest.split('/').any(|part| part == ".."))
+    let (Ok((store, path)), Ok((folder_store, folder))) =
+        (split_location(file), split_location(folder))
+    else {
+        return false;
+    };
+    let rest = path.strip_prefix(folder).filter(|_| store == folder_store);
+    rest.is_some_and(|rest| rest.starts_with('/') && !rest.split('/').any(|part| part == ".."))
 }
 
 #[cfg(test)]
@@ -61,5 +68,9 @@ mod tests {
         assert!(!is_below("/table/data", "/t"));
         assert!(!is_below("/t/../other", "/t"));
         assert!(!is_below("/t", "/t"));
+        assert!(is_below("file:/t/bucket-0/data", "file:///t"));
+        assert!(is_below("file:///t/data", "/t"));
+        assert!(!is_below("s3://b/t/data", "/t"));
+        assert!(!is_below("s3://b/t/data", "s3://c/t"));
     }
 }

@@ -310,7 +310,8 @@ impl Reader<'_> {
 
     fn external_paths(&self) -> Result<Vec<String>> {
         const STRATEGY: &str = "data-file.external-paths.strategy";
-        let paths = self.options.get("data-file.external-paths").unwrap_or("");
+        const PATHS: &str = "data-file.external-paths";
+        let paths = self.options.get(PATHS).unwrap_or("");
         let strategy = self.text(STRATEGY, "none").to_ascii_lowercase();
         match strategy.as_str() {
             "none" => Ok(Vec::new()),
@@ -325,6 +326,12 @@ impl Reader<'_> {
                         "external paths are asked for but `data-file.external-paths` names none",
                     )
                     .with("option", STRATEGY));
+                }
+                if let Some(path) = paths.iter().find(|p| !p.contains(":/")) {
+                    return Err(Error::invalid(format!(
+                        "external paths are URLs with a scheme, such as file:///x, found {path:?}"
+                    ))
+                    .with("option", PATHS));
                 }
                 Ok(paths)
             }
@@ -485,5 +492,11 @@ mod tests {
             let error = options(&[(key, value)]).unwrap_err().to_string();
             assert!(error.contains(key), "{key}: {error}");
         }
+        let pairs = [
+            ("data-file.external-paths", "/w/e1,file:///w/e2"),
+            ("data-file.external-paths.strategy", "round-robin"),
+        ];
+        let error = options(&pairs).unwrap_err().to_string();
+        assert!(error.contains("/w/e1"), "{error}");
     }
 }

@@ -129,8 +129,18 @@ impl Check<'_> {
                 "sequence fields need a primary key with all partition columns".to_string(),
             );
         }
-        if self.core.snapshot_ordering && !fields.is_empty() {
+        if !self.core.snapshot_ordering {
+            return Ok(());
+        }
+        if !fields.is_empty() {
             return wrong("sequence fields do not go with `sequence.snapshot-ordering`".into());
+        }
+        let write_only = self.core.get("write-only");
+        let write_only = write_only.is_some_and(|v| v.eq_ignore_ascii_case("true"));
+        if !schema.has_primary_key() || !write_only {
+            return wrong(
+                "`sequence.snapshot-ordering` needs a primary key and `write-only` = true".into(),
+            );
         }
         Ok(())
     }

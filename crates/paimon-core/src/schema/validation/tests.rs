@@ -39,6 +39,8 @@ fn check(
 #[case::first_row_producer(PK, &[("merge-engine", "first-row"), ("changelog-producer", "input")], "changelog-producer")]
 #[case::first_row_vectors(PK, &[("merge-engine", "first-row"), ("deletion-vectors.enabled", "true")], "deletion-vectors.enabled")]
 #[case::first_row_sequence(PK, &[("merge-engine", "first-row"), ("sequence.field", "c3")], "sequence.field")]
+#[case::snapshot_order(PK, &[("sequence.snapshot-ordering", "true")], "write-only")]
+#[case::snapshot_order_append(&[], &[("sequence.snapshot-ordering", "true"), ("write-only", "true")], "primary key")]
 #[case::vectors_full(PK, &[("deletion-vectors.enabled", "true"), ("changelog-producer", "full-compaction")], "deletion-vectors.enabled")]
 #[case::lookup_delta(PK, &[("changelog-producer", "lookup"), ("full-compaction.delta-commits", "3")], "full-compaction.delta-commits")]
 #[case::overwrite(PK, &[("changelog-producer", "lookup"), ("streaming-read-overwrite", "true")], "streaming-read-overwrite")]

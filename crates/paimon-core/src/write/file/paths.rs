@@ -118,7 +118,10 @@ impl DataFilePaths {
 
     fn place(&self, name: String, n: u64) -> Result<NewFile> {
         let count = u64::try_from(self.external.len()).unwrap_or(0);
-        let turn = n.checked_rem(count).and_then(|i| usize::try_from(i).ok());
+        // writers of one file each begin anywhere
+        let begin = self.uuid.as_u64_pair().0;
+        let turn = begin.wrapping_add(n).checked_rem(count);
+        let turn = turn.and_then(|i| usize::try_from(i).ok());
         let Some(folder) = turn.and_then(|i| self.external.get(i)) else {
             return Ok(NewFile {
                 io: self.io.clone(),

@@ -10,6 +10,8 @@ use super::FieldAggregator;
 use super::bitmap::{BinaryUnion, fold_union};
 use crate::{Error, Result};
 
+mod updatable;
+
 fn failed(error: datasketches::error::Error) -> Error {
     Error::damaged("value is no serialized sketch of the expected kind").with_source(error)
 }
@@ -53,6 +55,8 @@ impl BinaryUnion for Theta {
     type Value = CompactThetaSketch;
 
     fn decode(&self, bytes: &[u8]) -> Result<CompactThetaSketch> {
+        let compact = updatable::compacted(bytes);
+        let bytes = compact.as_deref().unwrap_or(bytes);
         CompactThetaSketch::deserialize(bytes).map_err(failed)
     }
 
